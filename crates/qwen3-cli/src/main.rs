@@ -1,0 +1,2 @@
+//! qwen3-cli
+fn main() {}

@@ -1,0 +1,277 @@
+//! The choice of a backend at run time, written once: a packed batch in, rows out.
+
+use crate::device::{Absent, DeviceId, DeviceInfo};
+use crate::error::Error;
+use qwen3::{Config, Dtype, OnTensor, PackedBatch, Rows, Stage, Weights};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[cfg(not(any(feature = "cpu", feature = "ndarray", feature = "wgpu", feature = "cuda")))]
+compile_error!("build with at least one backend: cpu, ndarray, wgpu or cuda");
+
+/// [`DeviceInfo::kind`] of drivers that compute on the processor.
+pub(crate) const SOFTWARE: &str = "software";
+
+/// A network loaded on one device.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    #[cfg(feature = "cpu")]
+    Cpu(qwen3_cpu::Model),
+    #[cfg(feature = "ndarray")]
+    NdArray(qwen3_ndarray::Model),
+    #[cfg(feature = "wgpu")]
+    Wgpu(qwen3_wgpu::Model),
+    #[cfg(feature = "cuda")]
+    Cuda(qwen3_cuda::Model),
+}
+
+/// The same call on whichever backend it is.
+macro_rules! each {
+    ($backend:expr, $model:ident => $call:expr) => {
+        match $backend {
+            #[cfg(feature = "cpu")]
+            Backend::Cpu($model) => $call,
+            #[cfg(feature = "ndarray")]
+            Backend::NdArray($model) => $call,
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu($model) => $call,
+            #[cfg(feature = "cuda")]
+            Backend::Cuda($model) => $call,
+        }
+    };
+}
+
+impl Backend {
+    /// Opens the device and loads the network on it.
+    pub fn load(
+        device: DeviceId,
+        weights: &Weights,
+        config: &Config,
+        dtype: Dtype,
+        on_tensor: OnTensor,
+    ) -> Result<Self, Error> {
+        guarded(device, || match device {
+            #[cfg(feature = "cpu")]
+            DeviceId::Cpu => {
+                let device = Default::default();
+                Ok(Self::Cpu(qwen3_cpu::Model::load(weights, config, dtype, &device, on_tensor)?))
+            }
+            #[cfg(feature = "ndarray")]
+            DeviceId::NdArray => {
+                let device = Default::default();
+                let model = qwen3_ndarray::Model::load(weights, config, dtype, &device, on_tensor)?;
+                Ok(Self::NdArray(model))
+            }
+            #[cfg(feature = "wgpu")]
+            DeviceId::Wgpu(index)
+            | DeviceId::Vulkan(index)
+            | DeviceId::Metal(index)
+            | DeviceId::Dx12(index) => {
+                let opened = qwen3_wgpu::open(api(device), index)
+                    .map_err(|error| unavailable(device, &error))?;
+                let model = qwen3_wgpu::Model::load(weights, config, dtype, &opened, on_tensor)?;
+                Ok(Self::Wgpu(model))
+            }
+            #[cfg(feature = "cuda")]
+            DeviceId::Cuda(index) => {
+                let opened = qwen3_cuda::open(index).map_err(|error| unavailable(device, &error))?;
+                Ok(Self::Cuda(qwen3_cuda::Model::load(weights, config, dtype, &opened, on_tensor)?))
+            }
+            #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
+            _ => Err(not_built(device)),
+        })
+    }
+
+    /// See [`qwen3::Runner::forward`].
+    pub fn forward(
+        &self,
+        device: DeviceId,
+        batch: &PackedBatch,
+        rows: Rows,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<f32>, Error> {
+        guarded(device, || Ok(each!(self, model => model.forward(batch, rows, should_stop))?))
+    }
+
+    /// See [`qwen3::Runner::stages`].
+    pub fn stages(
+        &self,
+        device: DeviceId,
+        batch: &PackedBatch,
+    ) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
+        guarded(device, || Ok(each!(self, model => model.stages(batch))?))
+    }
+}
+
+/// Dtypes that the device can hold weights in.
+pub(crate) fn dtypes(device: DeviceId) -> Result<Vec<Dtype>, Error> {
+    match device {
+        #[cfg(feature = "cpu")]
+        DeviceId::Cpu => Ok(qwen3_cpu::DTYPES.to_vec()),
+        #[cfg(feature = "ndarray")]
+        DeviceId::NdArray => Ok(qwen3_ndarray::DTYPES.to_vec()),
+        #[cfg(feature = "wgpu")]
+        DeviceId::Wgpu(index)
+        | DeviceId::Vulkan(index)
+        | DeviceId::Metal(index)
+        | DeviceId::Dx12(index) => {
+            let api = api(device);
+            let mut adapters = qwen3_wgpu::adapters(api);
+            if index >= adapters.len() {
+                let found = adapters.len();
+                let error = qwen3_wgpu::OpenError::NotFound { api, index, found };
+                return Err(unavailable(device, &error));
+            }
+            Ok(adapters.swap_remove(index).dtypes)
+        }
+        #[cfg(feature = "cuda")]
+        DeviceId::Cuda(_) => Ok(qwen3_cuda::DTYPES.to_vec()),
+        #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
+        _ => Err(not_built(device)),
+    }
+}
+
+/// Every device of every backend of this build, and the backends without one.
+pub(crate) fn list() -> (Vec<DeviceInfo>, Vec<Absent>) {
+    #[allow(unused_mut, reason = "not every build has a backend that can be absent")]
+    let (mut found, mut absent) = (vec![], vec![]);
+    #[cfg(feature = "cuda")]
+    match qwen3_cuda::gpus() {
+        Ok(gpus) => found.extend(gpus.into_iter().enumerate().map(|(index, gpu)| DeviceInfo {
+            id: DeviceId::Cuda(index),
+            name: gpu.name,
+            kind: "discrete GPU".to_owned(),
+            driver: Some("CUDA".to_owned()),
+            memory_bytes: Some(gpu.memory_bytes),
+            dtypes: qwen3_cuda::DTYPES.to_vec(),
+        })),
+        Err(reason) => absent.push(Absent { name: "cuda", reason: reason.to_string() }),
+    }
+    #[cfg(feature = "wgpu")]
+    for (name, id) in WGPU_APIS {
+        let adapters = qwen3_wgpu::adapters(api(id(0)));
+        if adapters.is_empty() {
+            let reason = "no driver found".to_owned();
+            absent.push(Absent { name, reason });
+        }
+        let adapters = adapters.into_iter().enumerate();
+        found.extend(adapters.map(|(index, adapter)| wgpu_device(id(index), adapter)));
+    }
+    #[cfg(feature = "cpu")]
+    found.push(processor(DeviceId::Cpu, &qwen3_cpu::DTYPES));
+    #[cfg(feature = "ndarray")]
+    found.push(processor(DeviceId::NdArray, &qwen3_ndarray::DTYPES));
+    (found, absent)
+}
+
+/// The interfaces that wgpu can have on this system.
+#[cfg(all(feature = "wgpu", target_os = "macos"))]
+const WGPU_APIS: [(&str, fn(usize) -> DeviceId); 2] =
+    [("metal", DeviceId::Metal), ("wgpu", DeviceId::Wgpu)];
+#[cfg(all(feature = "wgpu", target_os = "windows"))]
+const WGPU_APIS: [(&str, fn(usize) -> DeviceId); 3] =
+    [("vulkan", DeviceId::Vulkan), ("dx12", DeviceId::Dx12), ("wgpu", DeviceId::Wgpu)];
+#[cfg(all(feature = "wgpu", not(any(target_os = "macos", target_os = "windows"))))]
+const WGPU_APIS: [(&str, fn(usize) -> DeviceId); 2] =
+    [("vulkan", DeviceId::Vulkan), ("wgpu", DeviceId::Wgpu)];
+
+#[cfg(feature = "wgpu")]
+fn api(device: DeviceId) -> qwen3_wgpu::Api {
+    match device {
+        DeviceId::Vulkan(_) => qwen3_wgpu::Api::Vulkan,
+        DeviceId::Metal(_) => qwen3_wgpu::Api::Metal,
+        DeviceId::Dx12(_) => qwen3_wgpu::Api::Dx12,
+        _ => qwen3_wgpu::Api::Wgpu,
+    }
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu_device(id: DeviceId, adapter: qwen3_wgpu::Adapter) -> DeviceInfo {
+    use qwen3_wgpu::AdapterKind;
+    let kind = match adapter.kind {
+        AdapterKind::Discrete => "discrete GPU",
+        AdapterKind::Integrated => "integrated GPU",
+        AdapterKind::Virtual => "virtual GPU",
+        AdapterKind::Other => "GPU",
+        AdapterKind::Software => SOFTWARE,
+    };
+    DeviceInfo {
+        id,
+        name: adapter.name,
+        kind: kind.to_owned(),
+        driver: Some(format!("{}, {}", adapter.api, adapter.driver)),
+        memory_bytes: None,
+        dtypes: adapter.dtypes,
+    }
+}
+
+#[cfg(any(feature = "cpu", feature = "ndarray"))]
+fn processor(id: DeviceId, dtypes: &[Dtype]) -> DeviceInfo {
+    let processor = crate::system::processor();
+    DeviceInfo {
+        id,
+        name: processor.name,
+        kind: "processor".to_owned(),
+        driver: None,
+        memory_bytes: Some(processor.memory_bytes),
+        dtypes: dtypes.to_vec(),
+    }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn unavailable(device: DeviceId, reason: &dyn std::error::Error) -> Error {
+    Error::DeviceUnavailable { device, reason: reason.to_string() }
+}
+
+fn not_built(device: DeviceId) -> Error {
+    let feature = match device {
+        DeviceId::Cpu => "cpu",
+        DeviceId::NdArray => "ndarray",
+        DeviceId::Cuda(_) => "cuda",
+        _ => "wgpu",
+    };
+    Error::NotBuilt { device, feature }
+}
+
+/// Turns a panic of a GPU library into an error. Burn and CubeCL answer a lost
+/// device, a full memory or a driver's refusal with a panic.
+pub(crate) fn guarded<T>(
+    device: DeviceId,
+    call: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Err(Error::Model(qwen3::Error::Device { message }))) => Err(failure(device, message)),
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(failure(device, text.unwrap_or("no message").to_owned()))
+        }
+    }
+}
+
+fn failure(device: DeviceId, message: String) -> Error {
+    let lower = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory"]) {
+        Error::OutOfMemory { device, message }
+    } else if says(&["device lost", "devicelost", "device is lost", "parent device"]) {
+        Error::DeviceLost { device, message }
+    } else {
+        Error::Device { device, message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panics_and_failures_become_errors_by_their_cause() {
+        let caught = |message: &'static str| {
+            guarded::<()>(DeviceId::Wgpu(0), || std::panic::resume_unwind(Box::new(message)))
+        };
+        assert!(matches!(caught("Buffer: Not enough memory left"), Err(Error::OutOfMemory { .. })));
+        assert!(matches!(caught("Parent device is lost"), Err(Error::DeviceLost { .. })));
+        assert!(matches!(caught("something else"), Err(Error::Device { .. })));
+    }
+}

@@ -1,0 +1,379 @@
+//! Texts to vectors.
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::device::{DeviceId, Fallback};
+use crate::error::Error;
+use crate::hub::model_folder;
+use crate::options::{Kind, Options};
+use crate::progress::Hooks;
+use crate::session::Session;
+use crate::similarity::Similarity;
+use qwen3::{Dtype, Rows, Stage, head};
+use qwen3_text::{
+    EmbeddingTokenizer, Encoded, Limit, Prompts, SpecialTokens, instruct_prompt,
+};
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// A loaded Qwen3-Embedding model.
+///
+/// It may be shared between threads; calls on one device run one after the other.
+pub struct Embedder {
+    session: Session,
+    tokenizer: EmbeddingTokenizer,
+    prompts: Prompts,
+    limit: Limit,
+    similarity: Similarity,
+    hidden_size: usize,
+}
+
+/// A text, or the token ids that another program made of one. An end token is
+/// added to ids that don't end with it.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Token ids; the prompt is not put in front of them.
+    Ids(&'a [u32]),
+}
+
+/// What is put in front of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Prompt {
+    /// The model's default: none, unless its files say otherwise.
+    #[default]
+    Default,
+    /// The prompt of this name in the model's files, such as `query`.
+    Name(String),
+    /// `Instruct: {task}\nQuery:` with this task.
+    Instruction(String),
+    /// Exactly this.
+    Text(String),
+}
+
+/// What one call of [`Embedder::encode`] may choose.
+#[derive(Clone, Debug)]
+pub struct EncodeOptions {
+    /// What is put in front of each text.
+    pub prompt: Prompt,
+    /// How many of the first dimensions to keep; `None`: all.
+    pub dimensions: Option<usize>,
+    /// Whether vectors are scaled to length 1.
+    pub normalize: bool,
+    /// Progress, and cancelling.
+    pub hooks: Hooks,
+}
+
+/// The vector of one text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// `dimensions` numbers, of length 1 unless asked otherwise.
+    pub vector: Vec<f32>,
+    /// Tokens computed, with prompt and end token.
+    pub tokens: usize,
+    /// Whether the text was cut to fit.
+    pub truncated: bool,
+}
+
+/// The vectors of one text's tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenEmbeddings {
+    /// The tokens, the end token last.
+    pub input_ids: Vec<u32>,
+    /// One vector for each: hidden states after the final norm, as they are.
+    pub vectors: Vec<Vec<f32>>,
+    /// Whether the text was cut to fit.
+    pub truncated: bool,
+}
+
+impl Embedder {
+    /// Loads a model by hub id (`Qwen/Qwen3-Embedding-0.6B`), folder, or the
+    /// path of a file in it.
+    ///
+    /// # Errors
+    /// If the model can't be found, downloaded or read, is no embedding model,
+    /// or if the device can't run it.
+    pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
+        let folder = model_folder(
+            model,
+            options.revision.as_deref(),
+            options.cache_folder.as_deref(),
+            &options.hooks,
+        )?;
+        let checkpoint = Checkpoint::open(&folder, model, options.kind)?;
+        if checkpoint.kind != Kind::Embedding {
+            return Err(Error::WrongKind {
+                model: model.to_owned(),
+                found: checkpoint.kind,
+                wanted: "an embedding model",
+            });
+        }
+        checkpoint::check_pooling(&folder)?;
+        let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
+        let tokenizer = EmbeddingTokenizer::from_folder(&folder, special_tokens)?;
+        let prompts = Prompts::from_folder(&folder)?;
+        let max_positions = checkpoint.config.max_position_embeddings;
+        let usual = checkpoint::max_seq_length(&folder)?.unwrap_or(max_positions);
+        let max_tokens = max_tokens(options.max_tokens, usual, max_positions)?;
+        // A similarity that isn't known here is not used here either.
+        let similarity = prompts.similarity_fn_name().and_then(|name| name.parse().ok());
+        Ok(Self {
+            session: Session::load(&checkpoint, options)?,
+            tokenizer,
+            limit: Limit { max_tokens, truncate: options.truncate },
+            similarity: similarity.unwrap_or_default(),
+            hidden_size: checkpoint.config.hidden_size,
+            prompts,
+        })
+    }
+
+    /// Vectors of texts (or token ids), in their order.
+    ///
+    /// # Errors
+    /// If an input or option is invalid, the device fails, or the call is cancelled.
+    pub fn encode<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        options: &EncodeOptions,
+    ) -> Result<Vec<Embedding>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        let prompt = self.prompt(&options.prompt)?.into_owned();
+        self.encode_with(inputs, &prompt, options)
+    }
+
+    /// As [`Embedder::encode`] with the prompt for queries, unless the options name another.
+    ///
+    /// # Errors
+    /// As [`Embedder::encode`].
+    pub fn encode_query<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        options: &EncodeOptions,
+    ) -> Result<Vec<Embedding>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        self.encode_with(inputs, &self.prompt_or("query", &options.prompt)?, options)
+    }
+
+    /// As [`Embedder::encode`] with the prompt for documents, unless the options name another.
+    ///
+    /// # Errors
+    /// As [`Embedder::encode`].
+    pub fn encode_document<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        options: &EncodeOptions,
+    ) -> Result<Vec<Embedding>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        self.encode_with(inputs, &self.prompt_or("document", &options.prompt)?, options)
+    }
+
+    fn encode_with<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        prompt: &str,
+        options: &EncodeOptions,
+    ) -> Result<Vec<Embedding>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        let dimensions = options.dimensions.unwrap_or(self.hidden_size);
+        if dimensions == 0 || dimensions > self.hidden_size {
+            return Err(Error::Dimensions { asked: dimensions, max: self.hidden_size });
+        }
+        let encoded = self.tokenize(inputs, prompt, &options.hooks)?;
+        let rows = self.session.rows(&ids(&encoded), Rows::Last, &options.hooks)?;
+        let embed = |(row, encoded): (Vec<f32>, Encoded)| Embedding {
+            vector: head::embedding(row, dimensions, options.normalize),
+            tokens: encoded.input_ids.len(),
+            truncated: encoded.truncated,
+        };
+        Ok(rows.into_iter().zip(encoded).map(embed).collect())
+    }
+
+    /// Vectors of every token of each text, in their order.
+    ///
+    /// # Errors
+    /// As [`Embedder::encode`].
+    pub fn token_embeddings<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        prompt: &Prompt,
+        hooks: &Hooks,
+    ) -> Result<Vec<TokenEmbeddings>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        let encoded = self.tokenize(inputs, &self.prompt(prompt)?, hooks)?;
+        let rows = self.session.rows(&ids(&encoded), Rows::All, hooks)?;
+        let split = |(rows, encoded): (Vec<f32>, Encoded)| TokenEmbeddings {
+            vectors: rows.chunks(self.hidden_size).map(<[f32]>::to_vec).collect(),
+            truncated: encoded.truncated,
+            input_ids: encoded.input_ids,
+        };
+        Ok(rows.into_iter().zip(encoded).map(split).collect())
+    }
+
+    /// The token ids that [`Embedder::encode`] computes for one text.
+    ///
+    /// # Errors
+    /// If the text is invalid, or too long and not to be truncated.
+    pub fn tokenize_one(&self, text: &str, prompt: &Prompt) -> Result<Vec<u32>, Error> {
+        Ok(self.tokenizer.encode(&self.prompt(prompt)?, text, self.limit)?.input_ids)
+    }
+
+    /// Similarities of all `left` with all `right` vectors, row by row, in the
+    /// measure that the model's files name (cosine).
+    ///
+    /// # Errors
+    /// If two vectors differ in length.
+    pub fn similarity<L, R>(&self, left: &[L], right: &[R]) -> Result<Vec<Vec<f64>>, Error>
+    where
+        L: AsRef<[f32]>,
+        R: AsRef<[f32]>,
+    {
+        self.similarity.matrix(left, right)
+    }
+
+    /// Hidden states of one text at every stage, to compare with other
+    /// implementations.
+    ///
+    /// # Errors
+    /// As [`Embedder::encode`].
+    pub fn stages(&self, ids: &[u32]) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
+        self.session.stages(ids)
+    }
+
+    /// `hidden_size`: the most dimensions that a vector can have.
+    pub fn max_dimensions(&self) -> usize {
+        self.hidden_size
+    }
+
+    /// Names of the model's prompts.
+    pub fn prompt_names(&self) -> impl Iterator<Item = &str> {
+        self.prompts.names()
+    }
+
+    /// Where the model runs.
+    pub fn device(&self) -> DeviceId {
+        self.session.device()
+    }
+
+    /// Devices that `auto` passed over, and why.
+    pub fn fallbacks(&self) -> &[Fallback] {
+        self.session.fallbacks()
+    }
+
+    /// Precision of the weights in memory.
+    pub fn dtype(&self) -> Dtype {
+        self.session.dtype()
+    }
+
+    fn tokenize<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        prompt: &str,
+        hooks: &Hooks,
+    ) -> Result<Vec<Encoded>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        let inputs: Vec<Input> = inputs.into_iter().map(Into::into).collect();
+        let encode = |input: &Input| {
+            hooks.check()?;
+            Ok(match input {
+                Input::Text(text) => self.tokenizer.encode(prompt, text, self.limit)?,
+                Input::Ids(ids) => self.tokenizer.encode_ids(ids, self.limit)?,
+            })
+        };
+        self.session.install(|| inputs.par_iter().map(encode).collect())
+    }
+
+    fn prompt<'s>(&'s self, prompt: &'s Prompt) -> Result<Cow<'s, str>, Error> {
+        Ok(match prompt {
+            Prompt::Default => self.prompts.default_prompt().unwrap_or_default().into(),
+            Prompt::Name(name) => self.prompts.get(name)?.into(),
+            Prompt::Instruction(task) => instruct_prompt(task).into(),
+            Prompt::Text(text) => text.into(),
+        })
+    }
+
+    /// The options' prompt, or the one of this name where they leave it open.
+    fn prompt_or(&self, name: &str, prompt: &Prompt) -> Result<String, Error> {
+        Ok(match prompt {
+            Prompt::Default => self.prompts.get(name)?.to_owned(),
+            other => self.prompt(other)?.into_owned(),
+        })
+    }
+}
+
+/// The limit asked for, checked against what the model takes.
+pub(crate) fn max_tokens(
+    asked: Option<usize>,
+    usual: usize,
+    max: usize,
+) -> Result<usize, Error> {
+    match asked {
+        None => Ok(usual.min(max)),
+        Some(value) if (1..=max).contains(&value) => Ok(value),
+        Some(value) => {
+            let range = format!("this model takes 1 to {max}");
+            Err(Error::Option { option: "max_tokens", value, range })
+        }
+    }
+}
+
+pub(crate) fn ids(encoded: &[Encoded]) -> Vec<&[u32]> {
+    encoded.iter().map(|encoded| encoded.input_ids.as_slice()).collect()
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        let (prompt, hooks) = Default::default();
+        Self { prompt, dimensions: None, normalize: true, hooks }
+    }
+}
+
+impl AsRef<[f32]> for Embedding {
+    fn as_ref(&self) -> &[f32] {
+        &self.vector
+    }
+}
+
+impl<'a> From<&'a str> for Input<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Input<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a, T: ?Sized> From<&&'a T> for Input<'a>
+where
+    &'a T: Into<Input<'a>>,
+{
+    fn from(input: &&'a T) -> Self {
+        (*input).into()
+    }
+}
+
+impl<'a> From<&'a [u32]> for Input<'a> {
+    fn from(ids: &'a [u32]) -> Self {
+        Self::Ids(ids)
+    }
+}
+
+impl<'a> From<&'a Vec<u32>> for Input<'a> {
+    fn from(ids: &'a Vec<u32>) -> Self {
+        Self::Ids(ids)
+    }
+}

@@ -1,0 +1,212 @@
+//! Everything that can go wrong, as values.
+
+use crate::device::DeviceId;
+use crate::options::DtypeChoice;
+use std::path::PathBuf;
+
+/// An error of the engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The checkpoint or a batch is wrong.
+    #[error(transparent)]
+    Model(qwen3::Error),
+
+    /// The tokenizer's files or a text are wrong.
+    #[error(transparent)]
+    Text(#[from] qwen3_text::Error),
+
+    /// The model can't be found.
+    #[error("`{model}` is neither a folder with a config.json nor a model on the hub (`owner/name`)")]
+    NoSuchModel {
+        /// What was asked for.
+        model: String,
+    },
+
+    /// Not in the cache, and downloading is switched off.
+    #[error("`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder")]
+    Offline {
+        /// The hub id.
+        model: String,
+        /// Where it was looked for.
+        cache: PathBuf,
+    },
+
+    /// The hub did not deliver.
+    #[error("can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network")]
+    Download {
+        /// The hub id.
+        model: String,
+        /// The file.
+        file: String,
+        /// What the hub client said.
+        message: String,
+    },
+
+    /// A downloaded file is not what the hub has.
+    #[error("`{file}` of `{model}` arrived damaged and was deleted; run the download again")]
+    Checksum {
+        /// The hub id.
+        model: String,
+        /// The file.
+        file: String,
+    },
+
+    /// A file of the checkpoint can't be read.
+    #[error("can't read `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// A side file of the checkpoint is not what it should be.
+    #[error("`{path}` is not valid JSON of its kind; is the download complete?")]
+    SideFile {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+
+    /// An embedding was asked of a reranker, or the other way round.
+    #[error("`{model}` looks like {found}, not like {wanted}; if it is one after all, say so with the option `kind`")]
+    WrongKind {
+        /// The model.
+        model: String,
+        /// What was detected.
+        found: crate::Kind,
+        /// What was needed.
+        wanted: &'static str,
+    },
+
+    /// The device's backend was left out when the program was built.
+    #[error("device `{device}` is not part of this build; build with the feature `{feature}`")]
+    NotBuilt {
+        /// The device.
+        device: DeviceId,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+
+    /// The device isn't there, or its driver isn't.
+    #[error("device `{device}` can't be used: {reason}")]
+    DeviceUnavailable {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        reason: String,
+    },
+
+    /// No device works at all.
+    #[error("no device works here: {reasons}")]
+    NoDevice {
+        /// What was tried.
+        reasons: String,
+    },
+
+    /// The device can't hold weights of this dtype.
+    #[error("device `{device}` can't hold {dtype} weights, only {}", list(.supported))]
+    DtypeUnsupported {
+        /// The device.
+        device: DeviceId,
+        /// What was asked for.
+        dtype: DtypeChoice,
+        /// What it can hold.
+        supported: Vec<qwen3::Dtype>,
+    },
+
+    /// The work does not fit in memory.
+    #[error("out of memory on `{device}`: {message}; use a smaller batch-tokens, a smaller model, or another dtype")]
+    OutOfMemory {
+        /// The device.
+        device: DeviceId,
+        /// How much was needed, where known.
+        message: String,
+    },
+
+    /// The device went away.
+    #[error("device `{device}` was lost: {message}; load the model again")]
+    DeviceLost {
+        /// The device.
+        device: DeviceId,
+        /// What the driver said.
+        message: String,
+    },
+
+    /// The device or its driver failed in another way.
+    #[error("device `{device}` failed: {message}")]
+    Device {
+        /// The device.
+        device: DeviceId,
+        /// What the driver said.
+        message: String,
+    },
+
+    /// A vector holds NaN or infinity. It is never returned.
+    #[error("input {input} gave a vector with NaN or infinity on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files")]
+    NonFinite {
+        /// Index of the input.
+        input: usize,
+        /// The device.
+        device: DeviceId,
+        /// The dtype of the weights.
+        dtype: qwen3::Dtype,
+    },
+
+    /// More dimensions than the model has, or none.
+    #[error("{asked} dimensions asked for, the model has 1 to {max}")]
+    Dimensions {
+        /// What was asked for.
+        asked: usize,
+        /// `hidden_size`
+        max: usize,
+    },
+
+    /// An option is out of its range.
+    #[error("option `{option}` is {value}, but {range}")]
+    Option {
+        /// Its name.
+        option: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it may be.
+        range: String,
+    },
+
+    /// Vectors of different lengths can't be compared.
+    #[error("vectors of {left} and {right} dimensions can't be compared; use the same model and dimensions for both")]
+    Lengths {
+        /// Of a vector on the left.
+        left: usize,
+        /// Of a vector on the right.
+        right: usize,
+    },
+
+    /// No threads.
+    #[error("can't start worker threads")]
+    Threads {
+        /// What the system said.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+
+    /// The caller cancelled it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl From<qwen3::Error> for Error {
+    fn from(error: qwen3::Error) -> Self {
+        match error {
+            qwen3::Error::Stopped => Self::Cancelled,
+            other => Self::Model(other),
+        }
+    }
+}
+
+fn list(dtypes: &[qwen3::Dtype]) -> String {
+    let names: Vec<String> = dtypes.iter().map(|&dtype| DtypeChoice::from(dtype).to_string()).collect();
+    names.join(", ")
+}

@@ -1,0 +1,265 @@
+//! Where a model's files are: a folder, or the Hugging Face hub and its cache.
+//!
+//! This is the one place of the library that reads environment variables,
+//! because the cache is shared with other programs that read them:
+//! `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
+
+use crate::error::Error;
+use crate::progress::{Hooks, Progress};
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+
+/// Files without which nothing runs.
+const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
+/// Files that are used where they exist.
+const OPTIONAL: [&str; 6] = [
+    "1_Pooling/config.json",
+    "config_sentence_transformers.json",
+    "generation_config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer_config.json",
+];
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The folder with the files of `model`: itself, the folder of a file, or a
+/// snapshot in the hub's cache, which is downloaded into as needed.
+///
+/// # Errors
+/// If there is no such model, or it can't be downloaded.
+pub fn model_folder(
+    model: &str,
+    revision: Option<&str>,
+    cache: Option<&Path>,
+    hooks: &Hooks,
+) -> Result<PathBuf, Error> {
+    let path = Path::new(model);
+    if path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    if path.is_file() {
+        return Ok(path.parent().unwrap_or(Path::new(".")).to_owned());
+    }
+    if !is_hub_id(model) {
+        return Err(Error::NoSuchModel { model: model.to_owned() });
+    }
+    let revision = revision.unwrap_or("main").to_owned();
+    let repo = Repo::with_revision(model.to_owned(), RepoType::Model, revision);
+    let cache = Cache::new(cache.map_or_else(cache_folder, Path::to_owned));
+    if let Some(folder) = cached(&cache.repo(repo.clone())) {
+        return Ok(folder);
+    }
+    if is_offline() {
+        return Err(Error::Offline { model: model.to_owned(), cache: cache.path().clone() });
+    }
+    Hub::new(model, repo, cache, hooks)?.download()
+}
+
+/// `owner/name`, each of letters, digits, `-`, `_` and `.`.
+fn is_hub_id(model: &str) -> bool {
+    let plain = |part: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        !part.is_empty() && part.chars().all(allowed) && part.trim_matches('.') == part
+    };
+    model.split_once('/').is_some_and(|(owner, name)| plain(owner) && plain(name))
+}
+
+fn cache_folder() -> PathBuf {
+    match (env::var_os("HF_HUB_CACHE"), env::var_os("HF_HOME")) {
+        (Some(cache), _) => cache.into(),
+        (None, Some(home)) => PathBuf::from(home).join("hub"),
+        (None, None) => Cache::default().path().clone(),
+    }
+}
+
+fn is_offline() -> bool {
+    let value = env::var("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
+    ["1", "true", "yes", "on"].contains(&value.as_str())
+}
+
+/// The snapshot's folder, if everything needed is in it.
+fn cached(cache: &CacheRepo) -> Option<PathBuf> {
+    let config = cache.get(NEEDED[0])?;
+    cache.get(NEEDED[1])?;
+    if cache.get(SINGLE).is_none() {
+        for shard in shards(&cache.get(INDEX)?).ok()? {
+            cache.get(&shard)?;
+        }
+    }
+    config.parent().map(Path::to_owned)
+}
+
+/// File names in the weight map of an index. Names that aren't plain are left
+/// to the loader, which refuses them.
+fn shards(index: &Path) -> Result<BTreeSet<String>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: std::collections::BTreeMap<String, String>,
+    }
+    let text = std::fs::read(index)
+        .map_err(|source| Error::Read { path: index.to_owned(), source })?;
+    let Index { weight_map } = serde_json::from_slice(&text)
+        .map_err(|source| Error::SideFile { path: index.to_owned(), source })?;
+    let is_plain = |file: &String| !file.contains(['/', '\\']) && !file.starts_with('.');
+    Ok(weight_map.into_values().filter(is_plain).collect())
+}
+
+struct Hub<'a> {
+    model: &'a str,
+    api: hf_hub::api::sync::Api,
+    repo: ApiRepo,
+    cache: CacheRepo,
+    hooks: &'a Hooks,
+}
+
+impl<'a> Hub<'a> {
+    fn new(model: &'a str, repo: Repo, cache: Cache, hooks: &'a Hooks) -> Result<Self, Error> {
+        let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty());
+        let token = token.or_else(|| cache.token());
+        let mut builder = ApiBuilder::from_cache(cache.clone())
+            .with_token(token)
+            .with_progress(false)
+            .with_retries(3)
+            .with_user_agent("qwen3", env!("CARGO_PKG_VERSION"));
+        if let Ok(endpoint) = env::var("HF_ENDPOINT") {
+            builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
+        }
+        let api = builder.build().map_err(|error| failed(model, "config.json", &error))?;
+        Ok(Self { model, repo: api.repo(repo.clone()), cache: cache.repo(repo), api, hooks })
+    }
+
+    fn download(&self) -> Result<PathBuf, Error> {
+        let listing = self.repo.info().map_err(|error| failed(self.model, "its list", &error))?;
+        let listed: BTreeSet<String> =
+            listing.siblings.into_iter().map(|file| file.rfilename).collect();
+        let folder = self.get(NEEDED[0])?;
+        self.get(NEEDED[1])?;
+        for file in OPTIONAL.into_iter().filter(|file| listed.contains(*file)) {
+            self.get(file)?;
+        }
+        if listed.contains(SINGLE) {
+            self.get(SINGLE)?;
+        } else {
+            for shard in shards(&self.get(INDEX)?)? {
+                self.get(&shard)?;
+            }
+        }
+        Ok(folder.parent().expect("a file has a folder").to_owned())
+    }
+
+    /// The file's path in the cache, downloaded and verified unless it is there.
+    fn get(&self, file: &str) -> Result<PathBuf, Error> {
+        self.hooks.check()?;
+        if let Some(path) = self.cache.get(file) {
+            return Ok(path);
+        }
+        let reporter = Reporter { hooks: self.hooks, file, bytes: 0, total_bytes: 0 };
+        // hf-hub asks nobody whether to go on; the reporter unwinds out of it
+        // to cancel. The part that has arrived stays, and is resumed from.
+        let downloaded =
+            catch_unwind(AssertUnwindSafe(|| self.repo.download_with_progress(file, reporter)));
+        let path = match downloaded {
+            Ok(result) => result.map_err(|error| failed(self.model, file, &error))?,
+            Err(panic) if panic.is::<CancelledDownload>() => return Err(Error::Cancelled),
+            Err(panic) => resume_unwind(panic),
+        };
+        self.verify(file, &path)?;
+        Ok(path)
+    }
+
+    /// Compares with the SHA-256 that the hub gives for large files as their etag.
+    fn verify(&self, file: &str, path: &Path) -> Result<(), Error> {
+        let metadata = self.api.metadata(&self.repo.url(file));
+        let metadata = metadata.map_err(|error| failed(self.model, file, &error))?;
+        let expected = metadata.etag();
+        if expected.len() != 64 || !expected.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Ok(());
+        }
+        self.hooks.report(Progress::Verify { file: file.to_owned() });
+        let found = self
+            .sha256(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })??;
+        if found.eq_ignore_ascii_case(expected) {
+            return Ok(());
+        }
+        // The pointer and what it points to: else the next call would trust them.
+        if let Ok(blob) = path.canonicalize() {
+            let _ = std::fs::remove_file(blob);
+        }
+        let _ = std::fs::remove_file(path);
+        Err(Error::Checksum { model: self.model.to_owned(), file: file.to_owned() })
+    }
+
+    fn sha256(&self, path: &Path) -> std::io::Result<Result<String, Error>> {
+        let mut file = File::open(path)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            if let Err(cancelled) = self.hooks.check() {
+                return Ok(Err(cancelled));
+            }
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                let digest = hasher.finalize();
+                return Ok(Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect()));
+            }
+            hasher.update(&buffer[..read]);
+        }
+    }
+}
+
+fn failed(model: &str, file: &str, error: &ApiError) -> Error {
+    let (model, file) = (model.to_owned(), file.to_owned());
+    Error::Download { model, file, message: error.to_string() }
+}
+
+/// What a download unwinds with when it is cancelled.
+struct CancelledDownload;
+
+struct Reporter<'a> {
+    hooks: &'a Hooks,
+    file: &'a str,
+    bytes: u64,
+    total_bytes: u64,
+}
+
+impl hf_hub::api::Progress for Reporter<'_> {
+    fn init(&mut self, size: usize, _filename: &str) {
+        (self.bytes, self.total_bytes) = (0, size as u64);
+    }
+
+    fn update(&mut self, size: usize) {
+        if self.hooks.cancel.is_cancelled() {
+            // Not `panic!`: no message on standard error, no hook.
+            resume_unwind(Box::new(CancelledDownload));
+        }
+        self.bytes += size as u64;
+        let (bytes, total_bytes) = (self.bytes, self.total_bytes);
+        self.hooks.report(Progress::Download { file: self.file.to_owned(), bytes, total_bytes });
+    }
+
+    fn finish(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hub_ids_are_told_from_paths() {
+        for id in ["Qwen/Qwen3-Embedding-0.6B", "tomaarsen/Qwen3-Reranker-0.6B-seq-cls"] {
+            assert!(is_hub_id(id), "{id}");
+        }
+        for path in ["", "Qwen", "../x", "./x", "a/b/c", "/a", "a/", "a/..", "C:\\a", "a b/c"] {
+            assert!(!is_hub_id(path), "{path}");
+        }
+    }
+}

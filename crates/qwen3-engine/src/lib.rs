@@ -1,0 +1,55 @@
+//! Text embeddings and reranking with Qwen3, on any machine.
+//!
+//! ```
+//! use qwen3_engine::{Embedder, EncodeOptions, Error, Options};
+//!
+//! fn main() -> Result<(), Error> {
+//!     # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+//!     // A hub id such as "Qwen/Qwen3-Embedding-0.6B", or a folder.
+//!     let model = Embedder::load("tests/fixtures/tiny-embedding", &Options::default())?;
+//!     let options = EncodeOptions::default();
+//!     let queries = model.encode_query(["What is the capital of China?"], &options)?;
+//!     let documents = model.encode_document(["The capital of China is Beijing."], &options)?;
+//!     println!("{:?}", model.similarity(&queries, &documents)?);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Embedder`] makes vectors, [`Reranker`] scores pairs of a query and a
+//! document. Both take the same [`Options`]: device, precision, threads,
+//! limits. Every long call takes [`Hooks`]: progress out, cancelling in.
+//! Every failure is an [`Error`] with a way out in its message, and leaves the
+//! engine usable, unless it says that the device was lost.
+//!
+//! Data flows one way: text → tokens (`qwen3-text`) → packed batch → hidden
+//! states (`qwen3`) → pooled rows → vectors or scores (here).
+//!
+//! What it doesn't do: store or search vectors, cut documents into passages,
+//! train, or run other model families.
+
+mod embedder;
+mod reranker;
+mod options;
+mod device;
+mod progress;
+mod similarity;
+mod error;
+mod hub;
+mod checkpoint;
+mod session;
+mod batches;
+mod backend;
+mod self_check;
+mod system;
+
+pub use checkpoint::Checkpoint;
+pub use device::{Absent, DeviceChoice, DeviceId, DeviceInfo, Fallback, devices};
+pub use embedder::{Embedder, Embedding, EncodeOptions, Input, Prompt, TokenEmbeddings};
+pub use error::Error;
+pub use hub::model_folder;
+pub use options::{DtypeChoice, Kind, Options, UnknownName};
+pub use progress::{CancelToken, Hooks, OnProgress, Progress};
+pub use qwen3::{Config, Dtype, Stage, Weights};
+pub use qwen3_text::{DEFAULT_TASK, Error as TextError, SpecialTokens, Truncate};
+pub use reranker::{RankOptions, Ranked, Reranker, Score};
+pub use similarity::Similarity;

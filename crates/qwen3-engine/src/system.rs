@@ -1,0 +1,33 @@
+//! What the operating system knows of this machine.
+
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+/// The processor and the memory it can use.
+pub(crate) struct Processor {
+    pub name: String,
+    pub memory_bytes: u64,
+}
+
+pub(crate) fn processor() -> Processor {
+    let what = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(what);
+    let name = system.cpus().first().map_or("", |cpu| cpu.brand()).trim().to_owned();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Processor {
+        name: format!("{name}, {threads} threads"),
+        // A container's limit counts, where there is one.
+        memory_bytes: system.cgroup_limits().map_or(system.total_memory(), |limits| {
+            limits.total_memory.min(system.total_memory())
+        }),
+    }
+}
+
+/// Memory that can be had without swapping.
+pub(crate) fn available_memory_bytes() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let free = system.available_memory();
+    system.cgroup_limits().map_or(free, |limits| limits.free_memory.min(free))
+}

@@ -1,0 +1,173 @@
+//! The operations of Qwen3, each behind one plain function.
+//!
+//! A function here is a formula, its shapes and its precision. How a backend
+//! computes it is that backend's affair: [`Kernels`] gives every operation a
+//! default body, the *reference*, in plain Burn operations. The reference
+//! defines "correct", runs on every device, and is what the faster bodies are
+//! tested against (`tests/matches_reference.rs`).
+//!
+//! Letters used in every shape of this workspace:
+//!
+//! | letter | meaning | in `config.json` |
+//! |---|---|---|
+//! | `T` | tokens in the packed batch | |
+//! | `B` | sequences in the batch | |
+//! | `H` | query heads | `num_attention_heads` |
+//! | `K` | key and value heads | `num_key_value_heads` |
+//! | `D` | width of one head | `head_dim` |
+//! | `C` | width of the residual stream | `hidden_size` |
+//! | `F` | width of the MLP | `intermediate_size` |
+//!
+//! Activations go in and come out in float32 everywhere. Only weights are ever
+//! stored in half precision, and [`linear`] is the one place that knows it.
+//!
+//! This crate does not know Qwen3's layers (the `qwen3` crate does), and it is
+//! the only one that holds `unsafe` code.
+
+#[cfg(feature = "cube")]
+pub mod autotune_cache;
+mod backends;
+pub mod linear;
+pub mod mapped_file;
+#[cfg(feature = "cpu")]
+mod matmul;
+pub mod rms_norm;
+pub mod rotary_embedding;
+pub mod varlen_attention;
+
+#[cfg(feature = "cuda")]
+pub mod cuda_driver;
+
+use burn::tensor::{Tensor, backend::Backend};
+pub use varlen_attention::{SharedPrefix, VarlenLayout};
+
+/// A backend that can compute Qwen3.
+///
+/// Every method has the reference as its default body, so that
+/// `impl Kernels for NewBackend {}` is correct from the first day.
+pub trait Kernels: Backend {
+    /// See [`linear()`].
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        linear::reference::linear(x, weight, bias)
+    }
+
+    /// See [`rms_norm()`].
+    fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
+        rms_norm::reference::rms_norm(x, weight, epsilon)
+    }
+
+    /// See [`rotary_embedding()`].
+    fn rotary_embedding(
+        x: Tensor<Self, 3>,
+        cos: Tensor<Self, 2>,
+        sin: Tensor<Self, 2>,
+    ) -> Tensor<Self, 3> {
+        rotary_embedding::reference::rotary_embedding(x, cos, sin)
+    }
+
+    /// See [`varlen_attention()`].
+    fn varlen_attention(
+        q: Tensor<Self, 3>,
+        k: Tensor<Self, 3>,
+        v: Tensor<Self, 3>,
+        layout: &VarlenLayout,
+        prefix: Option<&SharedPrefix<Self>>,
+        scale: f64,
+    ) -> Tensor<Self, 3> {
+        varlen_attention::reference::varlen_attention(q, k, v, layout, prefix, scale)
+    }
+}
+
+/// `x · weightᵀ + bias`, the weight as the checkpoint stores it.
+///
+/// The product is accumulated and returned in float32 whatever the weight's
+/// dtype, and is safe for inputs and outputs beyond float16's 65,504: a
+/// float16 weight never forces `x` or the result into float16's range.
+///
+/// # Shapes
+/// - `x`: `[T, in]`, float32
+/// - `weight`: `[out, in]`, float32, float16 or bfloat16
+/// - `bias`: `[out]`, float32
+/// - returns `[T, out]`, float32
+pub fn linear<B: Kernels>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, 2> {
+    <B as Kernels>::linear(x, weight, bias)
+}
+
+/// `weight · x / sqrt(mean(x²) + epsilon)` over the last dimension
+/// (Zhang and Sennrich 2019, arXiv:1910.07467, eq. 4).
+///
+/// # Shapes
+/// - `x`: `[T, C]` or, per head, `[T, H, D]`, float32
+/// - `weight`: `[C]` or `[D]`, float32
+/// - returns the shape of `x`
+pub fn rms_norm<B: Kernels, const N: usize>(
+    x: Tensor<B, N>,
+    weight: Tensor<B, 1>,
+    epsilon: f64,
+) -> Tensor<B, N> {
+    let shape = x.shape();
+    let columns = shape[N - 1];
+    let rows = shape.num_elements() / columns;
+    B::rms_norm(x.reshape([rows, columns]), weight, epsilon).reshape(shape)
+}
+
+/// Rotates each head by its token's position, in the split-half layout of
+/// Hugging Face checkpoints (Su et al. 2021, arXiv:2104.09864, eq. 34):
+///
+/// ```text
+///   one head   x = [ x0 x1 … x(D/2-1) | y0 y1 … y(D/2-1) ]
+///   pair i     (xi, yi)  turned by the angle of frequency i:
+///              xi' = xi·cos i − yi·sin i
+///              yi' = yi·cos i + xi·sin i
+/// ```
+///
+/// `burn::nn::RotaryEncoding` turns neighbours (x0, x1) instead: not Qwen3's layout.
+///
+/// # Shapes
+/// - `x`: `[T, H, D]`, float32, `D` even
+/// - `cos`, `sin`: `[T, D/2]`, float32, one row per token
+/// - returns `[T, H, D]`
+pub fn rotary_embedding<B: Kernels>(
+    x: Tensor<B, 3>,
+    cos: Tensor<B, 2>,
+    sin: Tensor<B, 2>,
+) -> Tensor<B, 3> {
+    B::rotary_embedding(x, cos, sin)
+}
+
+/// Causal softmax attention within each sequence of a packed batch, with
+/// grouped heads: query head `h` reads key and value head `h / (H/K)`.
+///
+/// The last query of a sequence is aligned with its last key, so that a layer
+/// may ask for only the last rows of each sequence. Keys and values of an
+/// optional [`SharedPrefix`] stand before those of every sequence.
+///
+/// Memory is bounded: no more than a fixed number of scores exist at a time,
+/// whatever the length of a text.
+///
+/// # Shapes
+/// - `q`: `[Tq, H, D]`, `k`, `v`: `[Tk, K, D]`, float32
+/// - `layout`: the sequences' bounds in `Tq` and `Tk`
+/// - returns `[Tq, H, D]`, float32
+///
+/// # Panics
+/// If the layout does not cover `q` and `k`, which only a bug of the caller's can do.
+pub fn varlen_attention<B: Kernels>(
+    q: Tensor<B, 3>,
+    k: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    layout: &VarlenLayout,
+    prefix: Option<&SharedPrefix<B>>,
+    scale: f64,
+) -> Tensor<B, 3> {
+    layout.assert_covers(q.dims()[0], k.dims()[0]);
+    B::varlen_attention(q, k, v, layout, prefix, scale)
+}

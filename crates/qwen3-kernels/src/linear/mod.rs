@@ -1,0 +1,7 @@
+//! `x · weightᵀ + bias` with weights in the checkpoint's own precision.
+
+#[cfg(feature = "cpu")]
+pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
+pub mod reference;

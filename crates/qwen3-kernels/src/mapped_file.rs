@@ -1,0 +1,86 @@
+//! A file as read-only memory, page by page on demand.
+
+use memmap2::Mmap;
+use std::fs::File;
+use std::io;
+use std::ops::{Deref, Range};
+use std::path::Path;
+
+/// A read-only file in memory.
+///
+/// Nothing is read before it is touched, and [`MappedFile::release`] gives
+/// touched pages back, so that loading a checkpoint tensor by tensor doesn't
+/// keep two copies of it in memory.
+#[derive(Debug)]
+pub struct MappedFile {
+    map: Mmap,
+}
+
+impl MappedFile {
+    /// Maps the whole file.
+    ///
+    /// # Errors
+    /// If the file can't be opened or mapped; an empty file can't be.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is empty"));
+        }
+        // Safety: the map is read-only and private to us. Another program that
+        // shortens the file while we read it would end this process, as with
+        // every memory-mapped file; downloads never write to a finished file.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(Self { map })
+    }
+
+    /// Tells the system that these bytes won't be needed soon. They can still
+    /// be read afterwards, from the file again.
+    pub fn release(&self, bytes: Range<usize>) {
+        #[cfg(unix)]
+        {
+            // Only whole pages inside the range: the ends may belong to a neighbour.
+            // 64 KiB is a multiple of every page size in use.
+            const PAGE: usize = 64 * 1024;
+            let (start, end) = (bytes.start.next_multiple_of(PAGE), bytes.end / PAGE * PAGE);
+            if start < end && end <= self.map.len() {
+                // Safety: a read-only mapping of a file is read again from the file.
+                let advice = memmap2::UncheckedAdvice::DontNeed;
+                // Advice that is refused costs memory, not correctness.
+                let _ = unsafe { self.map.unchecked_advise_range(advice, start, end - start) };
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = bytes;
+    }
+}
+
+impl Deref for MappedFile {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_bytes_can_be_read_again() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        let content: Vec<u8> = (0..1_000_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let file = MappedFile::open(&path).unwrap();
+        assert_eq!(&*file, &content[..]);
+        file.release(10..900_000);
+        assert_eq!(&*file, &content[..], "equal to what `fs::read` gives");
+    }
+
+    #[test]
+    fn an_empty_or_missing_file_is_an_error() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        assert!(MappedFile::open(&path).is_err());
+        assert!(MappedFile::open(Path::new("no/such/file")).is_err());
+    }
+}

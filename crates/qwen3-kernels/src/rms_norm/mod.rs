@@ -1,0 +1,5 @@
+//! Root mean square layer normalisation.
+
+#[cfg(feature = "cpu")]
+pub(crate) mod cpu;
+pub mod reference;

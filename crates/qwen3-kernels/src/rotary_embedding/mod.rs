@@ -1,0 +1,3 @@
+//! Rotary position embedding, split halves.
+
+pub mod reference;

@@ -1,0 +1,72 @@
+//! Causal attention over packed sequences of different lengths.
+
+#[cfg(feature = "cpu")]
+pub(crate) mod cpu;
+pub mod reference;
+#[cfg(feature = "cpu")]
+mod softmax;
+
+use burn::tensor::{Tensor, backend::Backend};
+
+/// Where each sequence of a packed batch begins and ends, for queries and for
+/// keys. The last query of a sequence stands at its last key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VarlenLayout {
+    cu_seqlens_q: Vec<usize>,
+    cu_seqlens_k: Vec<usize>,
+}
+
+/// One sequence of a [`VarlenLayout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First row of the sequence in `q`.
+    pub first_query: usize,
+    /// Rows of the sequence in `q`.
+    pub n_queries: usize,
+    /// First row of the sequence in `k` and `v`.
+    pub first_key: usize,
+    /// Rows of the sequence in `k` and `v`.
+    pub n_keys: usize,
+}
+
+impl VarlenLayout {
+    /// From the running sums of the lengths, each beginning with 0 (`[B+1]`).
+    ///
+    /// # Panics
+    /// If the two differ in length, don't rise, or if a sequence has more
+    /// queries than keys.
+    pub fn new(cu_seqlens_q: Vec<usize>, cu_seqlens_k: Vec<usize>) -> Self {
+        assert_eq!(cu_seqlens_q.len(), cu_seqlens_k.len(), "as many query as key sequences");
+        assert_eq!((cu_seqlens_q[0], cu_seqlens_k[0]), (0, 0), "running sums begin with 0");
+        for (q, k) in cu_seqlens_q.windows(2).zip(cu_seqlens_k.windows(2)) {
+            assert!(q[0] < q[1] && k[0] < k[1], "a sequence without tokens");
+            assert!(q[1] - q[0] <= k[1] - k[0], "more queries than keys");
+        }
+        Self { cu_seqlens_q, cu_seqlens_k }
+    }
+
+    /// The sequences in order.
+    pub fn spans(&self) -> impl Iterator<Item = Span> + '_ {
+        self.cu_seqlens_q.windows(2).zip(self.cu_seqlens_k.windows(2)).map(|(q, k)| Span {
+            first_query: q[0],
+            n_queries: q[1] - q[0],
+            first_key: k[0],
+            n_keys: k[1] - k[0],
+        })
+    }
+
+    pub(crate) fn assert_covers(&self, queries: usize, keys: usize) {
+        assert_eq!(self.cu_seqlens_q.last(), Some(&queries), "the layout must cover q");
+        assert_eq!(self.cu_seqlens_k.last(), Some(&keys), "the layout must cover k and v");
+    }
+}
+
+/// Keys and values that stand before those of every sequence of the batch,
+/// such as the instruction and query that all documents of a rerank share.
+#[derive(Clone, Debug)]
+pub struct SharedPrefix<B: Backend> {
+    /// `[P, K, D]`, rotated for positions `0..P`.
+    pub k: Tensor<B, 3>,
+    /// `[P, K, D]`
+    pub v: Tensor<B, 3>,
+}

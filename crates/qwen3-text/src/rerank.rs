@@ -1,0 +1,95 @@
+//! Tokens for Qwen3-Reranker: the chat template around instruction, query and document.
+
+use crate::tokenizer::{TextTokenizer, ids};
+use crate::tokenizer_json::TokenizerJson;
+use crate::{Encoded, Error, Limit, SpecialTokens};
+use std::path::Path;
+
+// The template is that of the Transformers example in github.com/QwenLM/Qwen3-Embedding. The vLLM example there joins
+// the three fields with two line breaks (issue 146), and its scores differ.
+const PREFIX: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n";
+const SUFFIX: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
+
+/// Makes tokens of query and document for a reranker.
+///
+/// The model is asked whether the document answers the query; its score compares two of the logits that follow the last
+/// token, [`yes_token_id`](Self::yes_token_id) and [`no_token_id`](Self::no_token_id). Nothing is appended to the
+/// template.
+#[derive(Debug)]
+pub struct RerankTokenizer {
+    text: TextTokenizer,
+    prefix_ids: Vec<u32>,
+    suffix_ids: Vec<u32>,
+    yes_token_id: u32,
+    no_token_id: u32,
+}
+
+impl RerankTokenizer {
+    /// Reads `tokenizer.json`.
+    pub fn from_folder(folder: &Path, special: SpecialTokens) -> Result<Self, Error> {
+        let json = TokenizerJson::from_folder(folder)?;
+        // The template's own control tokens are always parsed, whatever the policy for the user's text.
+        let prefix_ids = ids(&json.tokenizer, PREFIX)?;
+        let suffix_ids = ids(&json.tokenizer, SUFFIX)?;
+        let [yes_token_id, no_token_id] = [single_token(&json, "yes")?, single_token(&json, "no")?];
+        let text = TextTokenizer::new(json, special);
+        Ok(Self { text, prefix_ids, suffix_ids, yes_token_id, no_token_id })
+    }
+
+    /// The tokens of the question whether `document` answers `query` in the sense of `instruction`.
+    ///
+    /// Instruction, query and document are one string, in this order, between the template's prefix and suffix, and the
+    /// string alone is truncated: [`Truncate::Right`](crate::Truncate::Right) drops the document's end, and
+    /// [`Truncate::Left`](crate::Truncate::Left) the instruction first, which is seldom wanted. The policy for special
+    /// tokens holds for each of the three.
+    pub fn encode(
+        &self,
+        instruction: &str,
+        query: &str,
+        document: &str,
+        limit: Limit,
+    ) -> Result<Encoded, Error> {
+        let overhead_tokens = self.overhead_tokens();
+        if limit.max_tokens <= overhead_tokens {
+            let minimum = overhead_tokens + 1;
+            return Err(Error::LimitTooSmall { max_tokens: limit.max_tokens, minimum });
+        }
+        let instruction = self.text.apply_policy(instruction)?;
+        let query = self.text.apply_policy(query)?;
+        let document = self.text.apply_policy(document)?;
+        let body = format!("<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}");
+        let Encoded { input_ids, truncated } = self.text.encode(&body, limit, overhead_tokens)?;
+        let input_ids = [&self.prefix_ids, &input_ids, &self.suffix_ids]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        Ok(Encoded { input_ids, truncated })
+    }
+
+    /// The id of `yes`, in lower case.
+    pub fn yes_token_id(&self) -> u32 {
+        self.yes_token_id
+    }
+
+    /// The id of `no`, in lower case.
+    pub fn no_token_id(&self) -> u32 {
+        self.no_token_id
+    }
+
+    /// Tokens of the template before and after instruction, query and document; a limit has to be larger.
+    pub fn overhead_tokens(&self) -> usize {
+        self.prefix_ids.len() + self.suffix_ids.len()
+    }
+}
+
+fn single_token(json: &TokenizerJson, token: &str) -> Result<u32, Error> {
+    match ids(&json.tokenizer, token)?[..] {
+        [id] => Ok(id),
+        _ => Err(Error::MissingToken {
+            path: json.path.clone(),
+            token: token.to_owned(),
+            expected: "Qwen3 reranker",
+        }),
+    }
+}

@@ -1,0 +1,201 @@
+//! What both tokenizers share: special tokens by policy, limits and truncation.
+
+use crate::Error;
+use crate::pieces::pieces;
+use crate::special::{self, SpecialTokens};
+use crate::tokenizer_json::TokenizerJson;
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use tokenizers::{AddedVocabulary, Tokenizer};
+
+/// What to drop from a text that has more tokens than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Truncate {
+    /// The end of the text, as the reference implementations do.
+    #[default]
+    Right,
+    /// The start of the text, and with it the prompt or instruction, as Transformers' `truncation_side="left"` does.
+    Left,
+    /// Nothing: such a text is an error.
+    Error,
+}
+
+impl Truncate {
+    const ALL: [(Self, &str); 3] =
+        [(Self::Right, "right"), (Self::Left, "left"), (Self::Error, "error")];
+}
+
+impl fmt::Display for Truncate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(side, _)| side == self).map_or("", |(_, name)| name);
+        f.pad(name)
+    }
+}
+
+impl FromStr for Truncate {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        Self::ALL
+            .iter()
+            .find(|(_, name)| *name == word)
+            .map(|(side, _)| *side)
+            .ok_or_else(|| Error::UnknownTruncate { found: word.to_owned() })
+    }
+}
+
+/// How many tokens an input may have, and what to do if it has more.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The most tokens of an input, those of the template and the end token included.
+    pub max_tokens: usize,
+    /// What to do with a longer one.
+    pub truncate: Truncate,
+}
+
+/// An input as the model reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The ids of all its tokens, those of the template and the end token included.
+    pub input_ids: Vec<u32>,
+    /// Whether tokens of the text were dropped.
+    pub truncated: bool,
+}
+
+/// Long texts are encoded in pieces of this size: small beside the 16 MB that encoding one takes, large beside what
+/// a piece costs by itself.
+const PIECE_BYTES: usize = 1 << 16;
+
+/// Encodes text without anything around it.
+#[derive(Debug)]
+pub(crate) struct TextTokenizer {
+    /// Has added tokens only if the policy is to parse them.
+    tokenizer: Tokenizer,
+    special: SpecialTokens,
+    added_tokens: Vec<String>,
+    vocab_size: usize,
+    /// Whether a text may be encoded in pieces.
+    in_pieces: bool,
+}
+
+impl TextTokenizer {
+    pub(crate) fn new(json: TokenizerJson, special: SpecialTokens) -> Self {
+        let TokenizerJson { mut tokenizer, added_tokens, vocab_size, .. } = json;
+        let parse = special == SpecialTokens::Parse;
+        if !parse {
+            tokenizer.with_added_vocabulary(AddedVocabulary::new());
+        }
+        let in_pieces = json.is_qwen_pattern && (!parse || json.pieces_keep_added_tokens);
+        Self { tokenizer, special, added_tokens, vocab_size, in_pieces }
+    }
+
+    pub(crate) fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// `text` with its special tokens removed or refused, where that is the policy.
+    pub(crate) fn apply_policy<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Error> {
+        match self.special {
+            SpecialTokens::Parse | SpecialTokens::Literal => {}
+            SpecialTokens::Strip => return Ok(special::strip(text, &self.added_tokens)),
+            SpecialTokens::Reject => special::reject(text, &self.added_tokens)?,
+        }
+        Ok(Cow::Borrowed(text))
+    }
+
+    /// The tokens of `text`, which has been through [`Self::apply_policy`], in a limit of which `reserved_tokens` are
+    /// taken.
+    pub(crate) fn encode(
+        &self,
+        text: &str,
+        limit: Limit,
+        reserved_tokens: usize,
+    ) -> Result<Encoded, Error> {
+        let mut pieces = if self.in_pieces { pieces(text, PIECE_BYTES) } else { vec![text] };
+        let from_the_end = limit.truncate == Truncate::Left;
+        if from_the_end {
+            pieces.reverse();
+        }
+        // Beyond the limit nothing is kept, except that an error tells how long the text is.
+        let enough_tokens = match limit.truncate {
+            Truncate::Right | Truncate::Left => limit.max_tokens.saturating_sub(reserved_tokens),
+            Truncate::Error => usize::MAX,
+        };
+        let mut n_tokens = 0;
+        let mut encoded = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let ids = ids(&self.tokenizer, piece)?;
+            n_tokens += ids.len();
+            encoded.push(ids);
+            if n_tokens > enough_tokens {
+                break;
+            }
+        }
+        if from_the_end {
+            encoded.reverse();
+        }
+        truncated(encoded.concat(), limit, reserved_tokens)
+    }
+}
+
+/// `ids` cut to a limit of which `reserved_tokens` are taken by what will be put around them.
+pub(crate) fn truncated(
+    mut ids: Vec<u32>,
+    limit: Limit,
+    reserved_tokens: usize,
+) -> Result<Encoded, Error> {
+    let room = limit.max_tokens.saturating_sub(reserved_tokens);
+    let excess = ids.len().saturating_sub(room);
+    match limit.truncate {
+        _ if excess == 0 => {}
+        Truncate::Right => ids.truncate(room),
+        Truncate::Left => drop(ids.drain(..excess)),
+        Truncate::Error => {
+            let found = ids.len() + reserved_tokens;
+            return Err(Error::TooLong { found, max_tokens: limit.max_tokens });
+        }
+    }
+    Ok(Encoded { input_ids: ids, truncated: excess > 0 })
+}
+
+/// The ids of `text`, and nothing around them.
+pub(crate) fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
+    let encoding = tokenizer.encode_fast(text, false).map_err(|source| Error::Encode { source })?;
+    Ok(encoding.get_ids().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(truncate: Truncate, max_tokens: usize, expected: Option<(&[u32], bool)>) {
+        let encoded = truncated(vec![1, 2, 3, 4], Limit { max_tokens, truncate }, 2);
+        let encoded = encoded.ok().map(|encoded| (encoded.input_ids, encoded.truncated));
+        assert_eq!(encoded, expected.map(|(ids, truncated)| (ids.to_vec(), truncated)));
+    }
+
+    #[test]
+    fn truncation_drops_the_side_it_names() {
+        check(Truncate::Right, 5, Some((&[1, 2, 3], true)));
+        check(Truncate::Left, 5, Some((&[2, 3, 4], true)));
+        check(Truncate::Error, 5, None);
+        for truncate in [Truncate::Right, Truncate::Left, Truncate::Error] {
+            check(truncate, 6, Some((&[1, 2, 3, 4], false)));
+        }
+    }
+
+    #[test]
+    fn truncations_are_spelled_in_lower_case() {
+        for (side, name) in Truncate::ALL {
+            assert_eq!(side.to_string(), name);
+            assert_eq!(name.parse::<Truncate>().unwrap(), side);
+        }
+        assert_eq!(Truncate::default(), Truncate::Right);
+        let error = "Right".parse::<Truncate>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown truncation `Right`; choose `right`, `left` or `error`"
+        );
+    }
+}

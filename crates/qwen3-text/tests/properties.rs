@@ -1,0 +1,163 @@
+//! What holds for every text and every limit.
+
+mod folders;
+
+use folders::fixture;
+use proptest::prelude::*;
+use proptest::sample::select;
+use qwen3_text::*;
+use std::sync::LazyLock;
+
+const NO_LIMIT: Limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Right };
+const END: u32 = 606;
+
+fn embedding(special: SpecialTokens) -> EmbeddingTokenizer {
+    EmbeddingTokenizer::from_folder(&fixture("tiny-embedding"), special).unwrap()
+}
+
+fn rerank(special: SpecialTokens) -> RerankTokenizer {
+    RerankTokenizer::from_folder(&fixture("tiny-reranker-tied"), special).unwrap()
+}
+
+static TOKENIZERS: LazyLock<Vec<(SpecialTokens, EmbeddingTokenizer, RerankTokenizer)>> =
+    LazyLock::new(|| {
+        let policies = [
+            SpecialTokens::Parse,
+            SpecialTokens::Literal,
+            SpecialTokens::Strip,
+            SpecialTokens::Reject,
+        ];
+        policies.map(|special| (special, embedding(special), rerank(special))).into()
+    });
+
+const PARTS: [&str; 10] = [
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|im_",
+    "end|>",
+    "<think>",
+    "</think>",
+    "<th",
+    "ink>",
+    "\n",
+    "\0",
+];
+
+/// Any characters, mixed with special tokens and parts of them.
+fn texts() -> impl Strategy<Value = String> {
+    let part =
+        prop_oneof![any::<String>(), "[a-z ]{0,12}", select(&PARTS[..]).prop_map(str::to_owned)];
+    prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
+}
+
+/// `body`, cut to `room` tokens on the side that `truncate` says.
+fn cut(body: &[u32], room: usize, truncate: Truncate) -> &[u32] {
+    match truncate {
+        Truncate::Left => &body[body.len().saturating_sub(room)..],
+        _ => &body[..body.len().min(room)],
+    }
+}
+
+fn is_too_long(result: Result<Encoded, Error>, n_tokens: usize) -> bool {
+    matches!(result, Err(Error::TooLong { found, .. }) if found == n_tokens)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn embedding_inputs_end_with_the_end_token_and_keep_the_limit(
+        prompt in texts(),
+        text in texts(),
+        max_tokens in 1_usize..60,
+        truncate in select(&[Truncate::Right, Truncate::Left, Truncate::Error][..]),
+    ) {
+        for (special, tokenizer, _) in TOKENIZERS.iter() {
+            let Ok(whole) = tokenizer.encode(&prompt, &text, NO_LIMIT) else {
+                prop_assert_eq!(*special, SpecialTokens::Reject);
+                continue;
+            };
+            prop_assert!(!whole.truncated);
+            let (end, body) = whole.input_ids.split_last().unwrap();
+            prop_assert_eq!(*end, END);
+            if *special != SpecialTokens::Parse {
+                prop_assert!(body.iter().all(|id| *id < END));
+            }
+            let fits = whole.input_ids.len() <= max_tokens;
+            let limited = tokenizer.encode(&prompt, &text, Limit { max_tokens, truncate });
+            if truncate == Truncate::Error && !fits {
+                prop_assert!(is_too_long(limited, whole.input_ids.len()));
+                continue;
+            }
+            let limited = limited.unwrap();
+            prop_assert_eq!(limited.truncated, !fits);
+            prop_assert_eq!(&limited.input_ids, &[cut(body, max_tokens - 1, truncate), &[END]].concat());
+            // An input that somebody else has encoded meets the same end.
+            let of_ids = tokenizer.encode_ids(&whole.input_ids, Limit { max_tokens, truncate }).unwrap();
+            prop_assert_eq!(of_ids, limited);
+        }
+    }
+
+    #[test]
+    fn reranker_inputs_keep_the_template_and_the_limit(
+        instruction in texts(),
+        query in texts(),
+        document in texts(),
+        room in 1_usize..90,
+        truncate in select(&[Truncate::Right, Truncate::Left, Truncate::Error][..]),
+    ) {
+        for (special, _, tokenizer) in TOKENIZERS.iter() {
+            let template = tokenizer.encode("", "", "", NO_LIMIT).unwrap().input_ids;
+            let n_suffix = template.len() - template.iter().rposition(|id| *id == 608).unwrap();
+            let n_prefix = tokenizer.overhead_tokens() - n_suffix;
+            let Ok(whole) = tokenizer.encode(&instruction, &query, &document, NO_LIMIT) else {
+                prop_assert_eq!(*special, SpecialTokens::Reject);
+                continue;
+            };
+            let body = &whole.input_ids[n_prefix..whole.input_ids.len() - n_suffix];
+            if *special != SpecialTokens::Parse {
+                prop_assert!(body.iter().all(|id| *id < END));
+            }
+            let max_tokens = tokenizer.overhead_tokens() + room;
+            let limited = tokenizer.encode(&instruction, &query, &document, Limit { max_tokens, truncate });
+            if truncate == Truncate::Error && body.len() > room {
+                prop_assert!(is_too_long(limited, whole.input_ids.len()));
+                continue;
+            }
+            let limited = limited.unwrap();
+            let (prefix, suffix) = (&template[..n_prefix], &template[template.len() - n_suffix..]);
+            prop_assert_eq!(limited.truncated, body.len() > room);
+            prop_assert_eq!(limited.input_ids, [prefix, cut(body, room, truncate), suffix].concat());
+        }
+    }
+}
+
+#[test]
+fn odd_texts_have_tokens() {
+    let texts = [
+        "\0",
+        " ",
+        "\n\n\t",
+        "\u{301}",
+        "\u{323}\u{301}\u{301}",
+        "\u{feff}",
+        "\u{10ffff}",
+        "\u{1100}\u{1161}",
+        "\r",
+    ];
+    for (special, tokenizer, _) in TOKENIZERS.iter() {
+        for text in texts {
+            let encoded = tokenizer.encode("", &text.repeat(300), NO_LIMIT).unwrap();
+            assert!(encoded.input_ids.len() > 1, "{special} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn tokenizers_may_be_shared_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<EmbeddingTokenizer>();
+    check::<RerankTokenizer>();
+    check::<Prompts>();
+    check::<Error>();
+}

@@ -1,0 +1,191 @@
+//! Which GPUs there are, and opening one. Nothing here panics where there is
+//! no GPU or no driver: adapters are enumerated before CubeCL hears of them.
+
+use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuSetup, graphics, init_device, init_setup};
+use cubecl::future::block_on;
+use qwen3::Dtype;
+use std::sync::Mutex;
+
+/// A way to reach GPUs, and the compiler used for its kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// Whatever the system has, kernels in WGSL: the most widely tested path.
+    Wgpu,
+    /// Vulkan with kernels in SPIR-V, which can use tensor cores.
+    Vulkan,
+    /// Metal with kernels in its own language.
+    Metal,
+    /// DirectX 12, kernels in WGSL.
+    Dx12,
+}
+
+/// What sort of device an adapter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdapterKind {
+    /// A graphics card.
+    Discrete,
+    /// Shares the processor's memory.
+    Integrated,
+    /// Lent by a hypervisor.
+    Virtual,
+    /// The driver doesn't say.
+    Other,
+    /// A driver that computes on the processor, such as lavapipe.
+    Software,
+}
+
+/// A GPU as its driver describes it.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    /// The device's name.
+    pub name: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// `Vulkan`, `Metal` or `Dx12`.
+    pub api: String,
+    /// What sort of device.
+    pub kind: AdapterKind,
+    /// Dtypes that weights can be held in.
+    pub dtypes: Vec<Dtype>,
+}
+
+/// A GPU that can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There are fewer adapters than the index asks for.
+    #[error("there is no {api:?} device {index} here, {found} found; `qwen3 devices` lists them")]
+    NotFound {
+        /// What was asked for.
+        api: Api,
+        /// What was asked for.
+        index: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The driver refuses.
+    #[error("the driver of `{name}` refuses to open it: {message}")]
+    Refused {
+        /// The adapter.
+        name: String,
+        /// What the driver said.
+        message: String,
+    },
+}
+
+/// The adapters behind an API, best first. Empty without a driver.
+pub fn adapters(api: Api) -> Vec<Adapter> {
+    enumerate(api).iter().map(describe).collect()
+}
+
+/// Opens the adapter at `index` in [`adapters`], once per process: later calls
+/// give the same device.
+///
+/// # Errors
+/// If there is no such adapter, or its driver refuses.
+pub fn open(api: Api, index: usize) -> Result<WgpuDevice, OpenError> {
+    static OPENED: Mutex<Vec<(Api, usize, WgpuDevice)>> = Mutex::new(Vec::new());
+    let mut opened = OPENED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, _, device)) = opened.iter().find(|(a, i, _)| (*a, *i) == (api, index)) {
+        return Ok(device.clone());
+    }
+    qwen3_kernels::autotune_cache::configure();
+    let mut adapters = enumerate(api);
+    if index >= adapters.len() {
+        return Err(OpenError::NotFound { api, index, found: adapters.len() });
+    }
+    let device = match api {
+        Api::Wgpu | Api::Dx12 => open_wgsl(adapters.swap_remove(index))?,
+        Api::Vulkan => open_native::<graphics::Vulkan>(&adapters, index),
+        Api::Metal => open_native::<graphics::Metal>(&adapters, index),
+    };
+    opened.push((api, index, device.clone()));
+    Ok(device)
+}
+
+fn enumerate(api: Api) -> Vec<wgpu::Adapter> {
+    // OpenGL is left out: its compute shaders lack too much.
+    let backends = match api {
+        Api::Wgpu => wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12,
+        Api::Vulkan => wgpu::Backends::VULKAN,
+        Api::Metal => wgpu::Backends::METAL,
+        Api::Dx12 => wgpu::Backends::DX12,
+    };
+    let descriptor = wgpu::InstanceDescriptor {
+        backends,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let mut adapters = block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
+    // A stable sort: adapters of one kind stay in the driver's order.
+    adapters.sort_by_key(kind);
+    adapters
+}
+
+fn kind(adapter: &wgpu::Adapter) -> AdapterKind {
+    match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+        wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+        wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+        wgpu::DeviceType::Cpu => AdapterKind::Software,
+        wgpu::DeviceType::Other => AdapterKind::Other,
+    }
+}
+
+fn describe(adapter: &wgpu::Adapter) -> Adapter {
+    let info = adapter.get_info();
+    // Bfloat16 is left out: on drivers without it an upload is accepted and
+    // the answers are wrong, without an error.
+    let mut dtypes = vec![Dtype::F32];
+    if adapter.features().contains(wgpu::Features::SHADER_F16) {
+        dtypes.push(Dtype::F16);
+    }
+    Adapter {
+        name: info.name,
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        api: format!("{:?}", info.backend),
+        kind: kind(adapter),
+        dtypes,
+    }
+}
+
+/// A device whose kernels are compiled from WGSL, whatever the API.
+fn open_wgsl(adapter: wgpu::Adapter) -> Result<WgpuDevice, OpenError> {
+    let features = adapter.features();
+    let request = adapter.request_device(&wgpu::DeviceDescriptor {
+        label: None,
+        required_features: features
+            .difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS)
+            .difference(wgpu::Features::all_experimental_mask()),
+        required_limits: adapter.limits(),
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        trace: wgpu::Trace::Off,
+        experimental_features: wgpu::ExperimentalFeatures::disabled(),
+    });
+    let (device, queue) = block_on(request).map_err(|error| OpenError::Refused {
+        name: adapter.get_info().name,
+        message: error.to_string(),
+    })?;
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    // CubeCL compiles WGSL for every backend but Vulkan and Metal, so it is
+    // told of another; it uses this field for nothing else.
+    let backend = wgpu::Backend::BrowserWebGpu;
+    let instance = wgpu::Instance::new(descriptor);
+    let setup = WgpuSetup { instance, adapter, device, queue, backend };
+    Ok(init_device(setup, RuntimeOptions::default()))
+}
+
+/// A device whose kernels are compiled to the API's own language.
+fn open_native<G: graphics::GraphicsApi>(adapters: &[wgpu::Adapter], index: usize) -> WgpuDevice {
+    let kind_of_index = kind(&adapters[index]);
+    let within_kind =
+        adapters[..index].iter().filter(|adapter| kind(adapter) == kind_of_index).count();
+    let device = match kind_of_index {
+        AdapterKind::Discrete => WgpuDevice::DiscreteGpu(within_kind),
+        AdapterKind::Integrated => WgpuDevice::IntegratedGpu(within_kind),
+        AdapterKind::Virtual => WgpuDevice::VirtualGpu(within_kind),
+        AdapterKind::Software => WgpuDevice::Cpu,
+        AdapterKind::Other => WgpuDevice::DefaultDevice,
+    };
+    init_setup::<G>(&device, RuntimeOptions::default());
+    device
+}

@@ -1,0 +1,163 @@
+//! Everything that can be wrong with a checkpoint or a batch.
+
+use std::path::PathBuf;
+
+/// An error of the model crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file can't be read.
+    #[error("can't read `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// `config.json` is not JSON, or lacks a key.
+    #[error("`{path}` is not the config.json of a Qwen3 model; is the download complete?")]
+    ConfigSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+
+    /// `config.json` lacks a key that has two spellings.
+    #[error("config.json has no `{key}`, neither at the top nor in `rope_parameters`")]
+    ConfigKey {
+        /// The key.
+        key: &'static str,
+    },
+
+    /// `config.json` asks for something that this crate does not compute.
+    #[error("config.json has `{key}`: `{value}`, which is not supported; this engine runs Qwen3 embedding and reranking models as published")]
+    Unsupported {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+
+    /// A weights file is not a valid safetensors file.
+    #[error("`{path}` is not a valid safetensors file; is the download complete?")]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: safetensors::SafeTensorError,
+    },
+
+    /// `model.safetensors.index.json` is not such a file.
+    #[error("`{path}` is not an index of safetensors files; is the download complete?")]
+    IndexSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+
+    /// The index names a file outside of the folder.
+    #[error("`{path}` names the file `{file}`; only names of files beside it are allowed")]
+    IndexPath {
+        /// The index.
+        path: PathBuf,
+        /// The name in it.
+        file: String,
+    },
+
+    /// The folder has no weights.
+    #[error("`{folder}` has neither `model.safetensors` nor `model.safetensors.index.json`; download the model with its weights")]
+    NoWeights {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// A tensor that the model needs is not in the file.
+    #[error("tensor `{name}` is missing; does config.json belong to these weights?")]
+    MissingTensor {
+        /// Its key in the checkpoint.
+        name: String,
+    },
+
+    /// Tensors in the file that the model has no place for.
+    #[error("{count} tensors of the checkpoint have no place in the model, the first is `{name}`; does config.json belong to these weights?")]
+    UnusedTensors {
+        /// The first one's key.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+
+    /// A tensor has another shape than config.json says.
+    #[error("tensor `{name}` has shape {found:?}, expected {expected:?}; does config.json belong to these weights?")]
+    TensorShape {
+        /// Its key.
+        name: String,
+        /// What config.json implies.
+        expected: Vec<usize>,
+        /// What the file has.
+        found: Vec<usize>,
+    },
+
+    /// A tensor is stored as something else than a floating-point number.
+    #[error("tensor `{name}` has dtype {dtype}; only F32, F16 and BF16 are supported: use the checkpoint before quantisation")]
+    TensorDtype {
+        /// Its key.
+        name: String,
+        /// The file's name for it.
+        dtype: String,
+    },
+
+    /// A value does not fit the dtype that was asked for.
+    #[error("tensor `{name}` holds {value}, which float16 can't represent; load it with dtype bf16 or f32")]
+    Float16Range {
+        /// Its key.
+        name: String,
+        /// The value.
+        value: f32,
+    },
+
+    /// A batch of nothing.
+    #[error("a batch needs at least one sequence")]
+    EmptyBatch,
+
+    /// A sequence of nothing.
+    #[error("sequence {sequence} of the batch has no tokens; even an empty text has its end token")]
+    EmptySequence {
+        /// Its index.
+        sequence: usize,
+    },
+
+    /// A sequence beyond the model's positions.
+    #[error("sequence {sequence} of the batch has {tokens} tokens, the model takes {max}; truncate it")]
+    SequenceTooLong {
+        /// Its index.
+        sequence: usize,
+        /// Its length.
+        tokens: usize,
+        /// `max_position_embeddings`
+        max: usize,
+    },
+
+    /// An id outside of the vocabulary.
+    #[error("token id {id} is outside of the vocabulary of {vocab_size}; does the tokenizer belong to this model?")]
+    TokenId {
+        /// The id.
+        id: u32,
+        /// Rows of the embedding table.
+        vocab_size: usize,
+    },
+
+    /// The caller stopped it.
+    #[error("stopped")]
+    Stopped,
+
+    /// The device or its driver failed.
+    #[error("the device failed: {message}")]
+    Device {
+        /// What the driver said.
+        message: String,
+    },
+}

@@ -1,0 +1,28 @@
+//! The Qwen3 network: packed token ids in, hidden states out.
+//!
+//! Start with [`model`]: the whole network is that one file. It is generic
+//! over Burn's backend and names none; how each operation is computed is the
+//! affair of `qwen3-kernels`, and which backend runs is the choice of
+//! `qwen3-engine`.
+//!
+//! This crate knows nothing of text, tokenizers, threads or devices by name.
+
+pub mod batch;
+mod compiled;
+pub mod config;
+pub mod error;
+pub mod head;
+mod load;
+pub mod model;
+pub mod rope;
+pub mod runner;
+pub mod weights;
+
+pub use batch::PackedBatch;
+pub use config::Config;
+pub use error::Error;
+pub use head::ScoreHead;
+pub use load::OnTensor;
+pub use model::{Qwen3, Rows, Stage};
+pub use runner::Runner;
+pub use weights::{Dtype, Weights};

@@ -1,0 +1,125 @@
+//! From named tensors to the modules of [`crate::model`]: one line per field,
+//! with the shape that `config.json` implies.
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
+use crate::weights::{Dtype, Weights};
+use burn::module::Param;
+use burn::tensor::{Tensor, backend::Backend};
+use std::ops::ControlFlow;
+
+/// Tensors that may be in a checkpoint without a place in the network: the
+/// heads are read on the host ([`crate::ScoreHead`]), tied or untied, or not at all.
+const HEADS: [&str; 2] = ["lm_head.weight", "score.weight"];
+
+/// Called before each tensor with the number of those loaded and of all; may stop the loading.
+pub type OnTensor<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
+impl<B: Backend> Qwen3<B> {
+    /// Reads the network tensor by tensor: linear layers and embeddings in
+    /// `dtype`, norms and biases in float32.
+    ///
+    /// # Errors
+    /// If a tensor is missing, misshapen or left over, doesn't fit `dtype`, or
+    /// if `on_tensor` stops it ([`Error::Stopped`]).
+    pub fn load(
+        weights: &Weights,
+        config: &Config,
+        dtype: Dtype,
+        device: &B::Device,
+        on_tensor: OnTensor,
+    ) -> Result<Self, Error> {
+        let mut loader = Loader { weights, config, dtype, device, on_tensor, loaded: 0 };
+        let model = loader.qwen3()?;
+        weights.all_used(&HEADS)?;
+        Ok(model)
+    }
+}
+
+struct Loader<'a, B: Backend> {
+    weights: &'a Weights,
+    config: &'a Config,
+    dtype: Dtype,
+    device: &'a B::Device,
+    on_tensor: OnTensor<'a>,
+    loaded: usize,
+}
+
+impl<B: Backend> Loader<'_, B> {
+    fn qwen3(&mut self) -> Result<Qwen3<B>, Error> {
+        let Config { vocab_size, hidden_size, num_hidden_layers, .. } = *self.config;
+        let weight = self.tensor("embed_tokens.weight", [vocab_size, hidden_size], self.dtype)?;
+        let layers = (0..num_hidden_layers).map(|index| self.layer(&format!("layers.{index}")));
+        Ok(Qwen3 {
+            embed_tokens: Embedding { weight },
+            layers: layers.collect::<Result<_, _>>()?,
+            norm: self.norm("norm", hidden_size)?,
+            config: self.config.clone(),
+        })
+    }
+
+    fn layer(&mut self, path: &str) -> Result<DecoderLayer<B>, Error> {
+        let hidden_size = self.config.hidden_size;
+        Ok(DecoderLayer {
+            input_layernorm: self.norm(&format!("{path}.input_layernorm"), hidden_size)?,
+            self_attn: self.attention(&format!("{path}.self_attn"))?,
+            post_attention_layernorm: self
+                .norm(&format!("{path}.post_attention_layernorm"), hidden_size)?,
+            mlp: self.mlp(&format!("{path}.mlp"))?,
+        })
+    }
+
+    fn attention(&mut self, path: &str) -> Result<Attention<B>, Error> {
+        let Config { hidden_size, head_dim, attention_bias: bias, .. } = *self.config;
+        let queries = self.config.num_attention_heads * head_dim;
+        let keys = self.config.num_key_value_heads * head_dim;
+        Ok(Attention {
+            q_proj: self.linear(&format!("{path}.q_proj"), [queries, hidden_size], bias)?,
+            k_proj: self.linear(&format!("{path}.k_proj"), [keys, hidden_size], bias)?,
+            v_proj: self.linear(&format!("{path}.v_proj"), [keys, hidden_size], bias)?,
+            o_proj: self.linear(&format!("{path}.o_proj"), [hidden_size, queries], bias)?,
+            q_norm: self.norm(&format!("{path}.q_norm"), head_dim)?,
+            k_norm: self.norm(&format!("{path}.k_norm"), head_dim)?,
+        })
+    }
+
+    fn mlp(&mut self, path: &str) -> Result<Mlp<B>, Error> {
+        let Config { hidden_size, intermediate_size, .. } = *self.config;
+        let up = [intermediate_size, hidden_size];
+        let down = [hidden_size, intermediate_size];
+        Ok(Mlp {
+            gate_proj: self.linear(&format!("{path}.gate_proj"), up, false)?,
+            up_proj: self.linear(&format!("{path}.up_proj"), up, false)?,
+            down_proj: self.linear(&format!("{path}.down_proj"), down, false)?,
+        })
+    }
+
+    fn linear(&mut self, path: &str, shape: [usize; 2], bias: bool) -> Result<Linear<B>, Error> {
+        let weight = self.tensor(&format!("{path}.weight"), shape, self.dtype)?;
+        let bias = match bias {
+            true => Some(self.tensor(&format!("{path}.bias"), [shape[0]], Dtype::F32)?),
+            false => None,
+        };
+        Ok(Linear { weight, bias })
+    }
+
+    fn norm(&mut self, path: &str, width: usize) -> Result<RmsNorm<B>, Error> {
+        let weight = self.tensor(&format!("{path}.weight"), [width], Dtype::F32)?;
+        Ok(RmsNorm { weight, epsilon: self.config.rms_norm_eps })
+    }
+
+    fn tensor<const N: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; N],
+        dtype: Dtype,
+    ) -> Result<Param<Tensor<B, N>>, Error> {
+        if (self.on_tensor)(self.loaded, self.weights.len()).is_break() {
+            return Err(Error::Stopped);
+        }
+        self.loaded += 1;
+        let data = self.weights.tensor(name, &shape, dtype)?;
+        Ok(Param::from_tensor(Tensor::from_data(data, (self.device, dtype.burn()))))
+    }
+}

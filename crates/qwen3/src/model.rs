@@ -1,0 +1,250 @@
+//! *** The model. *** Qwen3, once, for every backend, dtype and head.
+//!
+//! Fields are named as in the checkpoint, so the path of an attribute is the
+//! key of its tensor. Shape letters are those of `qwen3-kernels`: `T` tokens,
+//! `R` rows that are asked for, `H` query heads, `K` key and value heads,
+//! `D` head_dim, `C` hidden_size, `F` intermediate_size.
+//!
+//! The residual stream and everything but the weights of the linear layers is
+//! float32: activations of real checkpoints exceed float16's range.
+
+use crate::batch::PackedBatch;
+use crate::config::Config;
+use crate::rope::RotaryTable;
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Int, Tensor, activation::silu, backend::Backend};
+use qwen3_kernels::{Kernels, VarlenLayout, linear, rms_norm, rotary_embedding, varlen_attention};
+use std::ops::ControlFlow;
+
+/// The network without a head.
+#[derive(Module, Debug)]
+pub struct Qwen3<B: Backend> {
+    /// Token embeddings.
+    pub embed_tokens: Embedding<B>,
+    /// Decoder layers, first to last.
+    pub layers: Vec<DecoderLayer<B>>,
+    /// The final norm.
+    pub norm: RmsNorm<B>,
+    /// The checkpoint's `config.json`.
+    #[module(skip)]
+    pub config: Config,
+}
+
+/// Which rows of the last hidden states are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// The last token of each sequence: `R = B`.
+    Last,
+    /// Every token: `R = T`.
+    All,
+}
+
+/// A point in the forward pass that an observer sees, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The token embeddings, `[T, C]`.
+    Embed,
+    /// The residual stream after a decoder layer, `[T, C]`; after the last, `[R, C]`.
+    Layer(usize),
+    /// The hidden states after the final norm, `[R, C]`.
+    Norm,
+}
+
+impl<B: Kernels> Qwen3<B> {
+    /// Hidden states `[R, C]` of the rows that are asked for, after the final norm.
+    ///
+    /// `observe` sees every [`Stage`] and may end the pass between two of them;
+    /// then the result is `None`.
+    pub fn forward(
+        &self,
+        batch: &PackedBatch,
+        rows: Rows,
+        mut observe: impl FnMut(Stage, &Tensor<B, 2>) -> ControlFlow<()>,
+    ) -> Option<Tensor<B, 2>> {
+        let device = self.norm.weight.device();
+        let every_row = QueryRows::all(batch);
+        let last_rows = QueryRows::new(batch, rows, &device);
+        let rotary = RotaryTable::new(&self.config, batch, &device);
+
+        let mut hidden = self.embed_tokens.forward(batch.input_ids_tensor(&device)); // [T, C]
+        observe(Stage::Embed, &hidden).continue_value()?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            // Rows that nobody reads need not leave the last layer.
+            let last = index + 1 == self.layers.len();
+            let rows = if last { &last_rows } else { &every_row };
+            hidden = layer.forward(hidden, rows, &rotary, &self.config); // [T, C]; last: [R, C]
+            observe(Stage::Layer(index), &hidden).continue_value()?;
+        }
+        let hidden = self.norm.forward(hidden); // [R, C]
+        observe(Stage::Norm, &hidden).continue_value()?;
+        Some(hidden)
+    }
+}
+
+/// One decoder layer.
+#[derive(Module, Debug)]
+pub struct DecoderLayer<B: Backend> {
+    /// Norm before attention.
+    pub input_layernorm: RmsNorm<B>,
+    /// Attention.
+    pub self_attn: Attention<B>,
+    /// Norm before the MLP.
+    pub post_attention_layernorm: RmsNorm<B>,
+    /// Feed-forward network.
+    pub mlp: Mlp<B>,
+}
+
+impl<B: Kernels> DecoderLayer<B> {
+    fn forward(
+        &self,
+        hidden: Tensor<B, 2>,
+        rows: &QueryRows<B>,
+        rotary: &RotaryTable<B>,
+        config: &Config,
+    ) -> Tensor<B, 2> {
+        let normed = self.input_layernorm.forward(hidden.clone()); // [T, C]
+        let attended = self.self_attn.forward(normed, rows, rotary, config); // [R, C]
+        let hidden = rows.of(hidden) + attended;
+        let normed = self.post_attention_layernorm.forward(hidden.clone());
+        hidden + self.mlp.forward(normed) // [R, C]
+    }
+}
+
+/// Grouped-query attention with a norm on each query and key head.
+#[derive(Module, Debug)]
+pub struct Attention<B: Backend> {
+    /// `[H·D, C]`
+    pub q_proj: Linear<B>,
+    /// `[K·D, C]`
+    pub k_proj: Linear<B>,
+    /// `[K·D, C]`
+    pub v_proj: Linear<B>,
+    /// `[C, H·D]`
+    pub o_proj: Linear<B>,
+    /// Per query head, before the rotation.
+    pub q_norm: RmsNorm<B>,
+    /// Per key head, before the rotation.
+    pub k_norm: RmsNorm<B>,
+}
+
+impl<B: Kernels> Attention<B> {
+    fn forward(
+        &self,
+        normed: Tensor<B, 2>,
+        rows: &QueryRows<B>,
+        rotary: &RotaryTable<B>,
+        config: &Config,
+    ) -> Tensor<B, 2> {
+        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        let split = |x: Tensor<B, 2>, heads| {
+            let [tokens, _] = x.dims();
+            x.reshape([tokens, heads, config.head_dim]) // [T, heads, D]
+        };
+        let q = split(self.q_proj.forward(rows.of(normed.clone())), heads); // [R, H, D]
+        let k = split(self.k_proj.forward(normed.clone()), kv_heads); // [T, K, D]
+        let v = split(self.v_proj.forward(normed), kv_heads);
+
+        let (cos, sin) = (rotary.cos.clone(), rotary.sin.clone()); // [T, D/2]
+        let q = self.q_norm.forward(q);
+        let q = rotary_embedding(q, rows.of(cos.clone()), rows.of(sin.clone()));
+        let k = rotary_embedding(self.k_norm.forward(k), cos, sin);
+
+        let scale = (config.head_dim as f64).sqrt().recip();
+        let attended = varlen_attention(q, k, v, &rows.layout, None, scale); // [R, H, D]
+        self.o_proj.forward(attended.flatten(1, 2)) // [R, C]
+    }
+}
+
+/// SwiGLU feed-forward network (Shazeer 2020, arXiv:2002.05202, eq. 5, with SiLU).
+#[derive(Module, Debug)]
+pub struct Mlp<B: Backend> {
+    /// `[F, C]`
+    pub gate_proj: Linear<B>,
+    /// `[F, C]`
+    pub up_proj: Linear<B>,
+    /// `[C, F]`
+    pub down_proj: Linear<B>,
+}
+
+impl<B: Kernels> Mlp<B> {
+    fn forward(&self, normed: Tensor<B, 2>) -> Tensor<B, 2> {
+        let gate = silu(self.gate_proj.forward(normed.clone())); // [R, F]
+        self.down_proj.forward(gate * self.up_proj.forward(normed)) // [R, C]
+    }
+}
+
+/// `x · weightᵀ + bias`
+#[derive(Module, Debug)]
+pub struct Linear<B: Backend> {
+    /// `[out, in]`, in the precision the model was loaded with.
+    pub weight: Param<Tensor<B, 2>>,
+    /// `[out]`, float32.
+    pub bias: Option<Param<Tensor<B, 1>>>,
+}
+
+impl<B: Kernels> Linear<B> {
+    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+}
+
+/// Root mean square norm over the last dimension.
+#[derive(Module, Debug)]
+pub struct RmsNorm<B: Backend> {
+    /// Float32.
+    pub weight: Param<Tensor<B, 1>>,
+    /// `rms_norm_eps`
+    #[module(skip)]
+    pub epsilon: f64,
+}
+
+impl<B: Kernels> RmsNorm<B> {
+    fn forward<const N: usize>(&self, x: Tensor<B, N>) -> Tensor<B, N> {
+        rms_norm(x, self.weight.val(), self.epsilon)
+    }
+}
+
+/// A table of vectors.
+#[derive(Module, Debug)]
+pub struct Embedding<B: Backend> {
+    /// `[vocab_size, C]`, in the precision the model was loaded with.
+    pub weight: Param<Tensor<B, 2>>,
+}
+
+impl<B: Kernels> Embedding<B> {
+    fn forward(&self, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+        self.weight.val().select(0, ids).cast(DType::F32) // [T, C]
+    }
+}
+
+/// The rows of the batch that a layer computes queries for.
+struct QueryRows<B: Backend> {
+    /// Their indices in the batch; `None`: all of them.
+    indices: Option<Tensor<B, 1, Int>>,
+    layout: VarlenLayout,
+}
+
+impl<B: Backend> QueryRows<B> {
+    fn all(batch: &PackedBatch) -> Self {
+        let bounds = batch.bounds();
+        Self { indices: None, layout: VarlenLayout::new(bounds.clone(), bounds) }
+    }
+
+    fn new(batch: &PackedBatch, rows: Rows, device: &B::Device) -> Self {
+        match rows {
+            Rows::All => Self::all(batch),
+            Rows::Last => Self {
+                indices: Some(batch.last_rows_tensor(device)),
+                layout: VarlenLayout::new((0..=batch.n_sequences()).collect(), batch.bounds()),
+            },
+        }
+    }
+
+    /// The wanted rows of `[T, …]`.
+    fn of(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        match &self.indices {
+            None => x,
+            Some(indices) => x.select(0, indices.clone()),
+        }
+    }
+}
