@@ -1,2 +1,74 @@
-//! qwen3-cli
-fn main() {}
+//! The `qwen3` command.
+
+mod args;
+mod embed;
+mod error;
+mod input;
+mod inspect;
+mod output;
+mod rerank;
+mod run;
+mod similarity;
+mod stats;
+mod table;
+
+use args::{Command, parse};
+use error::Error;
+use std::panic::{self, PanicHookInfo, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+/// Exit codes, as `qwen3 --help` documents them.
+const FAILED: u8 = 1;
+const CANCELLED: u8 = 130;
+
+fn main() -> ExitCode {
+    let arguments = parse();
+    panic::set_hook(Box::new(remember_panic));
+    // The engine turns panics of GPU libraries into errors. One that arrives
+    // here is a bug, and is told as such.
+    match catch_unwind(|| run(arguments.command)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        // The reader of a pipe has seen enough: not our failure.
+        Ok(Err(Error::BrokenPipe)) => ExitCode::SUCCESS,
+        Ok(Err(Error::Cancelled { message })) => {
+            eprintln!("qwen3: {message}");
+            ExitCode::from(CANCELLED)
+        }
+        Ok(Err(error)) => {
+            eprintln!("qwen3: {}", error.with_causes());
+            ExitCode::from(FAILED)
+        }
+        Err(_) => {
+            let panic = LAST_PANIC.lock().map(|last| last.clone()).unwrap_or_default();
+            eprintln!("qwen3: internal error, please report it: {panic}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Embed(args) => embed::embed(&args),
+        Command::Similarity(args) => similarity::similarity(&args),
+        Command::Rerank(args) => rerank::rerank(&args),
+        Command::Devices(args) => inspect::devices(&args),
+        Command::Info(args) => inspect::info(&args),
+        Command::Download(args) => inspect::download(&args),
+        Command::Completions { shell } => {
+            args::completions(shell);
+            Ok(())
+        }
+    }
+}
+
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
+
+fn remember_panic(info: &PanicHookInfo) {
+    if std::env::var_os("RUST_BACKTRACE").is_some() {
+        eprintln!("{info}\n{}", std::backtrace::Backtrace::force_capture());
+    }
+    if let Ok(mut last) = LAST_PANIC.lock() {
+        *last = info.to_string();
+    }
+}

@@ -27,6 +27,5 @@ pub fn open(index: usize) -> Result<Device, Unavailable> {
     if index >= found {
         return Err(Unavailable::NotFound { index, found });
     }
-    qwen3_kernels::autotune_cache::configure();
     Ok(CudaDevice::new(index))
 }

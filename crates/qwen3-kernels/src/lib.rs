@@ -24,8 +24,6 @@
 //! This crate does not know Qwen3's layers (the `qwen3` crate does), and it is
 //! the only one that holds `unsafe` code.
 
-#[cfg(feature = "cube")]
-pub mod autotune_cache;
 mod backends;
 pub mod linear;
 pub mod mapped_file;

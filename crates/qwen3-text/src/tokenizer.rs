@@ -63,8 +63,7 @@ pub struct Encoded {
     pub truncated: bool,
 }
 
-/// Long texts are encoded in pieces of this size: small beside the 16 MB that encoding one takes, large beside what
-/// a piece costs by itself.
+/// Long texts are encoded in pieces of this size, one of which takes 20 MB at most while it is encoded.
 const PIECE_BYTES: usize = 1 << 16;
 
 /// Encodes text without anything around it.

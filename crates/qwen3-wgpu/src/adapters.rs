@@ -4,7 +4,7 @@
 use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuSetup, graphics, init_device, init_setup};
 use cubecl::future::block_on;
 use qwen3::Dtype;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// A way to reach GPUs, and the compiler used for its kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +89,6 @@ pub fn open(api: Api, index: usize) -> Result<WgpuDevice, OpenError> {
     if let Some((_, _, device)) = opened.iter().find(|(a, i, _)| (*a, *i) == (api, index)) {
         return Ok(device.clone());
     }
-    qwen3_kernels::autotune_cache::configure();
     let mut adapters = enumerate(api);
     if index >= adapters.len() {
         return Err(OpenError::NotFound { api, index, found: adapters.len() });
@@ -103,22 +102,33 @@ pub fn open(api: Api, index: usize) -> Result<WgpuDevice, OpenError> {
     Ok(device)
 }
 
+/// The system is asked once per process: loading drivers takes a while.
 fn enumerate(api: Api) -> Vec<wgpu::Adapter> {
-    // OpenGL is left out: its compute shaders lack too much.
-    let backends = match api {
-        Api::Wgpu => wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12,
-        Api::Vulkan => wgpu::Backends::VULKAN,
-        Api::Metal => wgpu::Backends::METAL,
-        Api::Dx12 => wgpu::Backends::DX12,
+    static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    let all = ADAPTERS.get_or_init(|| {
+        let mut adapters = block_on(instance().enumerate_adapters(BACKENDS));
+        // A stable sort: adapters of one kind stay in the driver's order.
+        adapters.sort_by_key(kind);
+        adapters
+    });
+    let is_of_api = |adapter: &&wgpu::Adapter| match api {
+        Api::Wgpu => true,
+        Api::Vulkan => adapter.get_info().backend == wgpu::Backend::Vulkan,
+        Api::Metal => adapter.get_info().backend == wgpu::Backend::Metal,
+        Api::Dx12 => adapter.get_info().backend == wgpu::Backend::Dx12,
     };
-    let descriptor = wgpu::InstanceDescriptor {
-        backends,
+    all.iter().filter(is_of_api).cloned().collect()
+}
+
+/// OpenGL is left out: its compute shaders lack too much.
+const BACKENDS: wgpu::Backends =
+    wgpu::Backends::VULKAN.union(wgpu::Backends::METAL).union(wgpu::Backends::DX12);
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: BACKENDS,
         ..wgpu::InstanceDescriptor::new_without_display_handle()
-    };
-    let mut adapters = block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-    // A stable sort: adapters of one kind stay in the driver's order.
-    adapters.sort_by_key(kind);
-    adapters
+    })
 }
 
 fn kind(adapter: &wgpu::Adapter) -> AdapterKind {
@@ -165,12 +175,10 @@ fn open_wgsl(adapter: wgpu::Adapter) -> Result<WgpuDevice, OpenError> {
         name: adapter.get_info().name,
         message: error.to_string(),
     })?;
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     // CubeCL compiles WGSL for every backend but Vulkan and Metal, so it is
     // told of another; it uses this field for nothing else.
     let backend = wgpu::Backend::BrowserWebGpu;
-    let instance = wgpu::Instance::new(descriptor);
-    let setup = WgpuSetup { instance, adapter, device, queue, backend };
+    let setup = WgpuSetup { instance: instance(), adapter, device, queue, backend };
     Ok(init_device(setup, RuntimeOptions::default()))
 }
 

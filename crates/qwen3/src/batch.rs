@@ -101,3 +101,28 @@ fn indices<B: Backend>(
     let length = values.len();
     Tensor::from_data(TensorData::new(values, [length]), (device, DType::I32))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_are_packed_with_positions_of_their_own() {
+        let batch = PackedBatch::new(&[vec![5, 6, 7], vec![8]], &Config::for_tests()).unwrap();
+        assert_eq!(batch.input_ids(), [5, 6, 7, 8]);
+        assert_eq!(batch.position_ids(), [0, 1, 2, 0]);
+        assert_eq!(batch.cu_seqlens(), [0, 3, 4]);
+        assert_eq!((batch.max_seqlen(), batch.n_sequences()), (3, 2));
+    }
+
+    #[test]
+    fn what_the_network_can_not_take_is_refused() {
+        let refused = |sequences: &[Vec<u32>]| {
+            PackedBatch::new(sequences, &Config::for_tests()).unwrap_err().to_string()
+        };
+        assert!(refused(&[]).contains("at least one sequence"));
+        assert!(refused(&[vec![1], vec![]]).contains("sequence 1 of the batch has no tokens"));
+        assert!(refused(&[vec![1; 65]]).contains("has 65 tokens, the model takes 64"));
+        assert!(refused(&[vec![31, 32]]).contains("token id 32 is outside of the vocabulary of 32"));
+    }
+}

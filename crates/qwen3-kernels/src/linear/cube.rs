@@ -8,7 +8,9 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElemen
 /// See [`crate::linear()`].
 ///
 /// Burn's own product returns the weight's dtype; asked for float32 it keeps
-/// what the accumulator holds.
+/// what the accumulator holds. The kernel is chosen by shape and device, not
+/// by timing several of them: the same batch gives the same numbers in every
+/// process, and the first call takes a second instead of half a minute.
 pub(crate) fn linear<R, F, I, BT>(
     x: Tensor<CubeBackend<R, F, I, BT>, 2>,
     weight: Tensor<CubeBackend<R, F, I, BT>, 2>,
@@ -31,7 +33,7 @@ where
     };
     let lhs = x.cast(dtype).into_primitive().tensor();
     let rhs = weight.transpose().into_primitive().tensor();
-    let y = matmul(lhs, rhs, None, MatmulStrategy::default(), DType::F32)
+    let y = matmul(lhs, rhs, None, MatmulStrategy::Cube, DType::F32)
         .expect("a float32 result of two tensors of one dtype is supported by every matmul kernel");
     let y = Tensor::from_primitive(TensorPrimitive::Float(y));
     let y = match factor {

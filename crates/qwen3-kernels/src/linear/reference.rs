@@ -23,9 +23,12 @@ pub fn linear<B: Backend>(
 
 /// Mixed dtypes in one operation are not safe in Burn 0.21 (wgpu answers wrong
 /// without an error), so the activations take the weight's dtype.
+///
+/// As `(weight · xᵀ)ᵀ`, because ndarray copies a transposed operand at every
+/// call: better the activations than the weight.
 fn matmul_in_weight_dtype<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
-    let dtype = weight.dtype();
-    x.cast(dtype).matmul(weight.transpose()).cast(DType::F32)
+    let x = x.cast(weight.dtype());
+    weight.matmul(x.transpose()).transpose().cast(DType::F32)
 }
 
 /// Rows divided by their root mean square, and that divisor `[T, 1]`.

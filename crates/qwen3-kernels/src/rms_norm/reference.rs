@@ -5,7 +5,8 @@ use burn::tensor::{Tensor, backend::Backend};
 /// See [`crate::rms_norm()`].
 pub fn rms_norm<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 1>, epsilon: f64) -> Tensor<B, 2> {
     let mean_square = mean_of_rows(x.clone().powi_scalar(2)); // [T, 1]
-    x * (mean_square + epsilon).sqrt().recip() * weight.unsqueeze()
+    // Divided: ndarray's `recip` is the processor's 12-bit approximation.
+    x / (mean_square + epsilon).sqrt() * weight.unsqueeze()
 }
 
 /// The mean of each row `[T, C]` as `[T, 1]`.

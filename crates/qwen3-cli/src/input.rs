@@ -1,0 +1,162 @@
+//! Texts from arguments, a file or standard input, a chunk at a time, so that
+//! a file may be larger than memory.
+
+use crate::args::InputArgs;
+use crate::error::Error;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+
+/// Longest line that is read as one text. The longest text a model takes is
+/// about 200 KB.
+const MAX_LINE_BYTES: usize = 64 << 20;
+/// A chunk is sorted by length and packed into batches, so it should hold many.
+const CHUNK_TEXTS: usize = 4_096;
+const CHUNK_BYTES: usize = 16 << 20;
+
+/// Where texts come from.
+pub enum Texts {
+    Arguments(std::vec::IntoIter<String>),
+    Lines(Lines),
+}
+
+/// Lines of a file.
+pub struct Lines {
+    reader: Box<dyn BufRead>,
+    name: String,
+    field: Option<String>,
+    line: usize,
+}
+
+impl Texts {
+    /// Texts of the arguments if there are any, else of `--input`, else of
+    /// standard input.
+    pub fn new(arguments: &[String], input: &InputArgs) -> Result<Self, Error> {
+        match &input.input {
+            Some(_) if !arguments.is_empty() => Err(Error::TwoInputs),
+            Some(path) if path == Path::new("-") => Ok(Self::stdin(input)),
+            Some(path) => {
+                let name = path.display().to_string();
+                let file = File::open(path)
+                    .and_then(|file| match file.metadata()?.is_dir() {
+                        true => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+                        false => Ok(file),
+                    })
+                    .map_err(|source| Error::Read { name: name.clone(), source })?;
+                Ok(Self::lines(Box::new(BufReader::new(file)), name, input))
+            }
+            None if !arguments.is_empty() => Ok(Self::Arguments(arguments.to_vec().into_iter())),
+            None if io::stdin().is_terminal() => Err(Error::NoInput),
+            None => Ok(Self::stdin(input)),
+        }
+    }
+
+    fn stdin(input: &InputArgs) -> Self {
+        Self::lines(Box::new(BufReader::new(io::stdin())), "standard input".to_owned(), input)
+    }
+
+    fn lines(reader: Box<dyn BufRead>, name: String, input: &InputArgs) -> Self {
+        Self::Lines(Lines { reader, name, field: input.field.clone(), line: 0 })
+    }
+
+    /// The next texts, in order; empty at the end.
+    pub fn chunk(&mut self) -> Result<Vec<String>, Error> {
+        let mut texts = vec![];
+        let mut bytes = 0;
+        while texts.len() < CHUNK_TEXTS && bytes < CHUNK_BYTES {
+            let text = match self {
+                Self::Arguments(arguments) => arguments.next(),
+                Self::Lines(lines) => lines.next()?,
+            };
+            match text {
+                Some(text) => {
+                    bytes += text.len();
+                    texts.push(text);
+                }
+                None => break,
+            }
+        }
+        Ok(texts)
+    }
+}
+
+impl Lines {
+    fn next(&mut self) -> Result<Option<String>, Error> {
+        let mut bytes = vec![];
+        // One byte more than allowed, to tell a long line from one that just fits.
+        let limit = MAX_LINE_BYTES as u64 + 2;
+        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
+        read.map_err(|source| Error::Read { name: self.name.clone(), source })?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.line += 1;
+        let (name, line) = (|| self.name.clone(), self.line);
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        if bytes.len() > MAX_LINE_BYTES {
+            return Err(Error::LongLine { name: name(), line, max_bytes: MAX_LINE_BYTES });
+        }
+        let text = String::from_utf8(bytes).map_err(|_| Error::Utf8 { name: name(), line })?;
+        // A byte order mark belongs to the file, not to its first text.
+        let text = match (line, text.strip_prefix('\u{feff}')) {
+            (1, Some(text)) => text.to_owned(),
+            _ => text,
+        };
+        let Some(field) = &self.field else { return Ok(Some(text)) };
+        let object: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|source| Error::Json { name: name(), line, source })?;
+        match object.get(field) {
+            Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
+            _ => Err(Error::Field { name: name(), line, field: field.clone() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], field: Option<&str>) -> Result<Vec<String>, String> {
+        let input = InputArgs { input: None, field: field.map(str::to_owned) };
+        let reader = Box::new(io::Cursor::new(bytes.to_vec()));
+        Texts::lines(reader, "test".to_owned(), &input).chunk().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn every_line_is_a_text_empty_ones_too() {
+        assert_eq!(read(b"a\n\nb c\r\n", None).unwrap(), ["a", "", "b c"]);
+        assert_eq!(read(b"a\nb", None).unwrap(), ["a", "b"]);
+        assert_eq!(read("\u{feff}a\n\u{feff}b".as_bytes(), None).unwrap(), ["a", "\u{feff}b"]);
+        assert!(read(b"", None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_field_of_json_lines() {
+        let lines = "{\"t\": \"a\\nb\"}\n{\"n\": 1, \"t\": \"\"}\n";
+        assert_eq!(read(lines.as_bytes(), Some("t")).unwrap(), ["a\nb", ""]);
+        let missing = read(lines.as_bytes(), Some("x")).unwrap_err();
+        assert_eq!(missing, "line 1 of `test` has no string in the field `x`");
+        assert!(read(b"{\"t\": 1}\n", Some("t")).unwrap_err().contains("no string"));
+        assert!(read(b"plain\n", Some("t")).unwrap_err().starts_with("line 1 of `test` is not JSON"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named_by_line() {
+        let error = read(b"good\n\xff\xfe\n", None).unwrap_err();
+        assert!(error.starts_with("line 2 of `test` is not valid UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_refused_and_one_at_the_limit_is_not() {
+        let longest = vec![b'a'; MAX_LINE_BYTES];
+        assert_eq!(read(&longest, None).unwrap()[0].len(), MAX_LINE_BYTES);
+        let too_long = [longest, b"a\nb\n".to_vec()].concat();
+        let error = read(&too_long, None).unwrap_err();
+        assert!(error.starts_with("line 1 of `test` is longer than 64 MiB"), "{error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! `qwen3 rerank`
+
+use crate::args::{RerankArgs, TextFormat};
+use crate::error::Error;
+use crate::input::Texts;
+use crate::output::Output;
+use crate::run::{dtype_name, hooks, load, note_fallbacks};
+use crate::stats::Stats;
+use crate::table::{shorten, table};
+use qwen3_engine::{RankOptions, Ranked, Reranker};
+use serde_json::{Value, json};
+
+const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
+
+/// A document's place, and how its text begins.
+type Place = (Ranked, String);
+
+pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
+    let mut texts = Texts::new(&args.documents, &args.input)?;
+    let target = Output::open(&args.output)?;
+    let hooks = hooks(&args.model.source)?;
+    let mut chunk = texts.chunk()?;
+    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
+    note_fallbacks(&args.model, model.device(), model.fallbacks());
+
+    let mut stats = Stats::start(load_time);
+    let options = RankOptions { instruction: args.instruction.clone(), top_k: None, hooks };
+    let mut places: Vec<Place> = vec![];
+    while !chunk.is_empty() {
+        let before = stats.texts();
+        for mut ranked in model.rank(&args.query, &chunk, &options)? {
+            let text = shorten(&chunk[ranked.index]);
+            ranked.index += before;
+            stats.count(ranked.score.tokens);
+            places.push((ranked, text));
+        }
+        // By score, then in the order of the input; only the best are kept.
+        places.sort_by(|(a, _), (b, _)| {
+            b.score.log_odds.total_cmp(&a.score.log_odds).then(a.index.cmp(&b.index))
+        });
+        places.truncate(args.top_n.unwrap_or(usize::MAX));
+        chunk = texts.chunk()?;
+    }
+
+    let format = args.format.unwrap_or(match target.is_terminal() {
+        true => TextFormat::Table,
+        false => TextFormat::Jsonl,
+    });
+    let object = |(ranked, _): &Place| object(ranked, args.log_odds);
+    target.print(&match format {
+        TextFormat::Table => ranking_table(&places, args.log_odds),
+        TextFormat::Json => format!("{}\n", Value::from_iter(places.iter().map(object))),
+        TextFormat::Jsonl => places.iter().map(|place| format!("{}\n", object(place))).collect(),
+    })?;
+    if args.model.stats {
+        stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
+    }
+    Ok(())
+}
+
+fn object(ranked: &Ranked, log_odds: bool) -> Value {
+    let Ranked { index, score } = ranked;
+    let mut object = json!({
+        "index": index,
+        "score": score.score,
+        "tokens": score.tokens,
+        "truncated": score.truncated,
+    });
+    if log_odds {
+        object["log_odds"] = score.log_odds.into();
+    }
+    object
+}
+
+fn ranking_table(places: &[Place], log_odds: bool) -> String {
+    let row = |score: String, odds: String, index: String, text: String| match log_odds {
+        true => vec![score, odds, index, text],
+        false => vec![score, index, text],
+    };
+    let heading = ["score", "log-odds", "index", "document"].map(str::to_owned);
+    let [score, odds, index, text] = heading;
+    let mut rows = vec![row(score, odds, index, text)];
+    rows.extend(places.iter().map(|(ranked, text)| {
+        let Ranked { index, score } = ranked;
+        let cut = if score.truncated { " (cut)" } else { "" };
+        row(
+            format!("{:.4}", score.score),
+            format!("{:.3}", score.log_odds),
+            index.to_string(),
+            format!("{text}{cut}"),
+        )
+    }));
+    table(&rows)
+}

@@ -1,0 +1,68 @@
+//! `qwen3 similarity`
+
+use crate::args::{SimilarityArgs, TextFormat};
+use crate::embed::{DEFAULT_MODEL, encode_options};
+use crate::error::Error;
+use crate::output::Output;
+use crate::run::{dtype_name, hooks, load, note_fallbacks};
+use crate::stats::Stats;
+use crate::table::{shorten, table};
+use qwen3_engine::{Embedder, EncodeOptions, Prompt};
+use serde_json::json;
+
+pub fn similarity(args: &SimilarityArgs) -> Result<(), Error> {
+    let target = Output::open(&args.output)?;
+    let hooks = hooks(&args.model.source)?;
+    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
+    note_fallbacks(&args.model, model.device(), model.fallbacks());
+
+    let mut stats = Stats::start(load_time);
+    let for_queries = encode_options(&args.prompt, &args.vectors, hooks);
+    let for_documents = EncodeOptions { prompt: Prompt::Default, ..for_queries.clone() };
+    let queries = model.encode_query(&args.query, &for_queries)?;
+    let documents = model.encode_document(&args.document, &for_documents)?;
+    let matrix = match args.similarity {
+        Some(measure) => measure.matrix(&queries, &documents)?,
+        None => model.similarity(&queries, &documents)?,
+    };
+    queries.iter().chain(&documents).for_each(|embedding| stats.count(embedding.tokens));
+
+    let format = args.format.unwrap_or(match target.is_terminal() {
+        true => TextFormat::Table,
+        false => TextFormat::Json,
+    });
+    target.print(&match format {
+        TextFormat::Table => similarity_table(args, &matrix),
+        TextFormat::Json => {
+            let (queries, documents) = (&args.query, &args.document);
+            let value = json!({
+                "queries": queries, "documents": documents, "similarity": matrix,
+            });
+            format!("{value}\n")
+        }
+        TextFormat::Jsonl => {
+            let line = |(query, row)| format!("{}\n", json!({"query": query, "similarity": row}));
+            args.query.iter().zip(&matrix).map(line).collect()
+        }
+    })?;
+    if args.model.stats {
+        stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
+    }
+    Ok(())
+}
+
+/// Queries down, documents across by number, as in the model card; the
+/// documents' texts below.
+fn similarity_table(args: &SimilarityArgs, matrix: &[Vec<f64>]) -> String {
+    let numbers = (1..=args.document.len()).map(|number| format!("document {number}"));
+    let mut rows = vec![std::iter::once(String::new()).chain(numbers).collect::<Vec<_>>()];
+    for (query, similarities) in args.query.iter().zip(matrix) {
+        let cells = similarities.iter().map(|similarity| format!("{similarity:.4}"));
+        rows.push(std::iter::once(shorten(query)).chain(cells).collect());
+    }
+    let documents = args.document.iter().enumerate();
+    let legend: String = documents
+        .map(|(index, document)| format!("document {}: {}\n", index + 1, shorten(document)))
+        .collect();
+    format!("{}\n{legend}", table(&rows))
+}

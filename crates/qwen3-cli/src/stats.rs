@@ -1,0 +1,55 @@
+//! The line that `--stats` prints.
+
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// What one run did.
+pub struct Stats {
+    load: Duration,
+    started: Instant,
+    texts: usize,
+    tokens: usize,
+}
+
+impl Stats {
+    /// Begins after a loading that took `load`.
+    pub fn start(load: Duration) -> Self {
+        Self { load, started: Instant::now(), texts: 0, tokens: 0 }
+    }
+
+    /// Counts one text.
+    pub fn count(&mut self, tokens: usize) {
+        self.texts += 1;
+        self.tokens += tokens;
+    }
+
+    /// Texts counted so far.
+    pub fn texts(&self) -> usize {
+        self.texts
+    }
+
+    /// One JSON object on standard error.
+    pub fn print(&self, device: &str, dtype: &str) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let line = json!({
+            "texts": self.texts,
+            "tokens": self.tokens,
+            "seconds": seconds,
+            "tokens_per_second": self.tokens as f64 / seconds,
+            "load_seconds": self.load.as_secs_f64(),
+            "peak_bytes": peak_bytes(),
+            "device": device,
+            "dtype": dtype,
+        });
+        eprintln!("{line}");
+    }
+}
+
+/// The most memory this process has had, where the system tells it without
+/// unsafe calls: on Linux. `null` elsewhere.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

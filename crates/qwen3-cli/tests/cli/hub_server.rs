@@ -1,0 +1,249 @@
+//! A hub that serves one checkpoint as `test/tiny`, the way the real one does:
+//! a listing, small files with a git hash as their etag, and weights behind a
+//! redirect with their SHA-256.
+
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+pub const MODEL: &str = "test/tiny";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// What is wrong with a hub.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Flaw {
+    None,
+    /// The last byte of the weights arrives as another one.
+    DamagesWeights,
+    /// Connections break after so many bytes of the weights; the first so many.
+    BreaksOff {
+        after_bytes: usize,
+        times: usize,
+    },
+    /// It wants a token.
+    Gated,
+}
+
+/// What was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    pub path: String,
+    pub range: Option<String>,
+    pub authorization: Option<String>,
+}
+
+pub struct Hub {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Hub {
+    pub fn serve(model: &Path, flaw: Flaw) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let mut site = Site { files: files(model), flaw, requests: requests.clone() };
+        // Ends with the tests.
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that hangs up is not our failure.
+                drop(site.answer(stream));
+            }
+        });
+        Self { address, requests }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().expect("the server doesn't panic").clone()
+    }
+
+    /// Names of the files that were asked for.
+    pub fn files(&self) -> Vec<String> {
+        let requests = self.requests();
+        let name =
+            |request: &Request| Some(request.path.split_once("/resolve/main/")?.1.to_owned());
+        let mut names: Vec<String> = requests.iter().filter_map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Where downloads of the weights began.
+    pub fn starts(&self) -> Vec<usize> {
+        let requests = self.requests();
+        let start = |request: &Request| {
+            let range = request.range.as_ref()?.strip_prefix("bytes=")?.strip_suffix('-')?;
+            request.path.starts_with("/cdn/").then(|| range.parse().expect("a number"))
+        };
+        requests.iter().filter_map(start).collect()
+    }
+}
+
+/// The etag of a file of weights.
+pub fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("strings grow");
+        hex
+    })
+}
+
+fn files(model: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for folder in ["", "1_Pooling/"] {
+        for entry in fs::read_dir(model.join(folder)).into_iter().flatten().flatten() {
+            if entry.path().is_file() {
+                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+                files.insert(name, fs::read(entry.path()).expect("a file of the fixture"));
+            }
+        }
+    }
+    files
+}
+
+struct Site {
+    files: BTreeMap<String, Vec<u8>>,
+    flaw: Flaw,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Site {
+    fn answer(&mut self, mut stream: TcpStream) -> std::io::Result<()> {
+        let request = read(&stream)?;
+        self.requests.lock().expect("the test doesn't panic").push(request.clone());
+        if self.flaw == Flaw::Gated && request.authorization.is_none() {
+            return respond(&mut stream, "401 Unauthorized", "", b"Access is restricted");
+        }
+        let listing = [
+            format!("/api/models/{MODEL}/revision/main"),
+            format!("/api/models/{MODEL}/revision/v1.0"),
+        ];
+        if listing.contains(&request.path) {
+            return respond(&mut stream, "200 OK", "", self.listing().as_bytes());
+        }
+        let resolved = [format!("/{MODEL}/resolve/main/"), format!("/{MODEL}/resolve/v1.0/")];
+        let file = resolved.iter().find_map(|prefix| request.path.strip_prefix(prefix.as_str()));
+        match (file, request.path.strip_prefix("/cdn/")) {
+            (Some(file), _) if self.files.contains_key(file) => {
+                self.resolve(&mut stream, file, &request)
+            }
+            (_, Some(file)) if self.files.contains_key(file) => {
+                self.deliver(&mut stream, file, &request)
+            }
+            _ => respond(&mut stream, "404 Not Found", "", b"Entry not found"),
+        }
+    }
+
+    fn listing(&self) -> String {
+        let siblings: Vec<_> =
+            self.files.keys().map(|name| serde_json::json!({"rfilename": name})).collect();
+        serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string()
+    }
+
+    /// Small files at once, weights elsewhere.
+    fn resolve(
+        &self,
+        stream: &mut TcpStream,
+        file: &str,
+        request: &Request,
+    ) -> std::io::Result<()> {
+        let content = &self.files[file];
+        let sha256 = sha256(content);
+        if file.ends_with(".safetensors") {
+            let headers = format!(
+                "X-Repo-Commit: {COMMIT}\r\nX-Linked-Etag: \"{sha256}\"\r\nLocation: http://{}/cdn/{file}\r\n",
+                stream.local_addr()?
+            );
+            return respond(stream, "302 Found", &headers, b"");
+        }
+        let headers = format!("X-Repo-Commit: {COMMIT}\r\nETag: \"{}\"\r\n", &sha256[..40]);
+        respond_range(stream, &headers, content, request, content.len())
+    }
+
+    fn deliver(
+        &mut self,
+        stream: &mut TcpStream,
+        file: &str,
+        request: &Request,
+    ) -> std::io::Result<()> {
+        let mut content = self.files[file].clone();
+        let is_probe = request.range.as_deref() == Some("bytes=0-0");
+        let mut most_bytes = content.len();
+        match &mut self.flaw {
+            Flaw::DamagesWeights => *content.last_mut().expect("weights are not empty") ^= 1,
+            Flaw::BreaksOff { after_bytes, times } if *times > 0 && !is_probe => {
+                *times -= 1;
+                most_bytes = *after_bytes;
+            }
+            _ => {}
+        }
+        respond_range(stream, "ETag: \"of-the-store\"\r\n", &content, request, most_bytes)
+    }
+}
+
+fn read(stream: &TcpStream) -> std::io::Result<Request> {
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut request = Request { path, ..Request::default() };
+    for line in lines {
+        let line = line?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        match name.to_lowercase().as_str() {
+            "range" => request.range = Some(value.trim().to_owned()),
+            "authorization" => request.authorization = Some(value.trim().to_owned()),
+            _ => {}
+        }
+    }
+    Ok(request)
+}
+
+/// The range that was asked for, of which at most `most_bytes` are sent.
+fn respond_range(
+    stream: &mut TcpStream,
+    headers: &str,
+    content: &[u8],
+    request: &Request,
+    most_bytes: usize,
+) -> std::io::Result<()> {
+    let range = request.range.as_deref().and_then(|range| range.strip_prefix("bytes="));
+    let Some((first, last)) = range.and_then(|range| range.split_once('-')) else {
+        return respond(stream, "200 OK", headers, content);
+    };
+    let first: usize = first.parse().expect("a number");
+    let end = last.parse().map_or(content.len(), |last: usize| content.len().min(last + 1));
+    if first >= content.len() {
+        let headers = format!("{headers}Content-Range: bytes */{}\r\n", content.len());
+        return respond(stream, "416 Range Not Satisfiable", &headers, b"");
+    }
+    let part = &content[first..end];
+    let range = format!("Content-Range: bytes {first}-{}/{}\r\n", end - 1, content.len());
+    head(stream, "206 Partial Content", &format!("{headers}{range}"), part.len())?;
+    stream.write_all(&part[..part.len().min(most_bytes)])
+}
+
+fn respond(
+    stream: &mut TcpStream,
+    status: &str,
+    headers: &str,
+    body: &[u8],
+) -> std::io::Result<()> {
+    head(stream, status, headers, body.len())?;
+    stream.write_all(body)
+}
+
+fn head(stream: &mut TcpStream, status: &str, headers: &str, length: usize) -> std::io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())
+}

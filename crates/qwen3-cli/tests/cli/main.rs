@@ -1,0 +1,31 @@
+//! The command as a new user meets it: the real binary, run on tiny checkpoints,
+//! compared with what Transformers computes. No network, no GPU.
+#![cfg(feature = "cpu")]
+
+// What the tests below share.
+mod command;
+mod fixtures;
+mod hub_server;
+mod vectors;
+
+// Results, command by command.
+mod embed_formats;
+mod embed_inputs;
+mod embed_options;
+mod inspect;
+mod rerank;
+mod similarity;
+
+// Texts that the command prints about itself.
+mod help;
+
+// What goes wrong, and how it is told.
+mod output_files;
+mod wrong_arguments;
+mod wrong_inputs;
+mod wrong_models;
+
+// The world around: a hub, and pipes and signals.
+mod hub;
+#[cfg(unix)]
+mod streams;

@@ -1,0 +1,142 @@
+//! Pipes that close, and Ctrl-C.
+
+use crate::command::{Qwen3, finish, on_cpu, qwen3};
+use crate::fixtures::{embedding_model, folder};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A text that is cut to a few tokens, long enough that a few dozen of them
+/// fill a chunk.
+fn long_line() -> Vec<u8> {
+    let mut line = "a ".repeat(1 << 18).into_bytes();
+    line.push(b'\n');
+    line
+}
+
+fn endless_embed() -> (Child, BufReader<ChildStdout>) {
+    let mut child = on_cpu("embed", &embedding_model(), ["--max-tokens", "4"]).start();
+    write_for_ever(child.stdin.take().unwrap());
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    (child, stdout)
+}
+
+/// Writes lines until nobody reads them any more.
+fn write_for_ever(mut stdin: ChildStdin) {
+    let line = long_line();
+    thread::spawn(move || while stdin.write_all(&line).is_ok() {});
+}
+
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn an_interrupt_ends_a_run_and_keeps_what_was_finished() {
+    let (child, mut stdout) = endless_embed();
+    let mut rows = String::new();
+    stdout.read_line(&mut rows).unwrap();
+    interrupt(&child);
+    stdout.read_to_string(&mut rows).unwrap();
+    let outcome = finish(child, "embed, interrupted");
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    assert!(rows.ends_with("}\n"), "the last line is whole");
+    let n_rows = rows.lines().count();
+    for (index, row) in rows.lines().enumerate() {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        assert_eq!(row["index"], index);
+        assert_eq!(row["embedding"].as_array().map(Vec::len), Some(32));
+    }
+    assert!(outcome.stderr.contains(&format!("{n_rows} texts were finished")), "{outcome:?}");
+}
+
+#[test]
+fn an_interrupt_leaves_valid_files_behind() {
+    for format in ["json", "npy"] {
+        let output = tempfile::NamedTempFile::new().unwrap();
+        let arguments = ["--max-tokens", "4", "--format", format, "--output"];
+        let run = on_cpu("embed", &embedding_model(), arguments).arg(output.path());
+        let mut child = run.start();
+        write_for_ever(child.stdin.take().unwrap());
+        let started = Instant::now();
+        // Rows of npy are kept elsewhere until the end.
+        while format == "json" && output.as_file().metadata().unwrap().len() < 10_000 {
+            assert!(started.elapsed() < Duration::from_secs(60), "no rows are written");
+            thread::sleep(Duration::from_millis(20));
+        }
+        thread::sleep(Duration::from_millis(500));
+        interrupt(&child);
+        let outcome = finish(child, format);
+        assert_eq!(outcome.code, Some(130), "{outcome:?}");
+        let written = std::fs::read(output.path()).unwrap();
+        let n_rows = match format {
+            "npy" => crate::vectors::of_npy(&written).len(),
+            _ => serde_json::from_slice::<Vec<serde_json::Value>>(&written).unwrap().len(),
+        };
+        assert!(outcome.stderr.contains(&format!("{n_rows} texts were finished")), "{outcome:?}");
+    }
+}
+
+#[test]
+fn an_interrupt_is_heard_while_waiting_for_input() {
+    let mut child = on_cpu("embed", &embedding_model(), []).start();
+    let stdin = child.stdin.take().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(5) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let is_heard = child.try_wait().unwrap().is_some();
+    drop(stdin);
+    let outcome = finish(child, "embed, waiting");
+    assert!(is_heard, "it waits for input for ever");
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let (child, mut stdout) = endless_embed();
+    let mut row = String::new();
+    stdout.read_line(&mut row).unwrap();
+    drop(stdout);
+    let outcome = finish(child, "embed | head -1");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+    serde_json::from_str::<serde_json::Value>(&row).unwrap();
+}
+
+/// Expects that a run whose output nobody reads ends quietly.
+#[track_caller]
+fn check_closed(run: Qwen3) {
+    let mut child = run.start();
+    drop((child.stdin.take(), child.stdout.take()));
+    let outcome = finish(child, "| true");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+}
+
+#[test]
+fn every_command_ends_quietly_if_nobody_reads() {
+    check_closed(on_cpu("embed", &embedding_model(), ["a"]));
+    check_closed(on_cpu("embed", &embedding_model(), ["a", "--format", "npy"]));
+    check_closed(on_cpu("similarity", &embedding_model(), ["--query", "a", "--document", "b"]));
+    check_closed(on_cpu("rerank", &folder("tiny-reranker-tied"), ["--query", "a", "b"]));
+    check_closed(qwen3(["devices"]));
+    check_closed(qwen3(["info", "--model"]).arg(embedding_model()));
+    check_closed(qwen3(["--help"]));
+}
+
+#[test]
+fn completions_end_quietly_if_nobody_reads() {
+    check_closed(qwen3(["completions", "bash"]));
+}
+
+#[test]
+fn statistics_that_nobody_reads_are_no_error() {
+    let mut child = on_cpu("embed", &embedding_model(), ["a", "--stats"]).start();
+    drop((child.stdin.take(), child.stderr.take()));
+    let outcome = finish(child, "2> a closed pipe");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(outcome.jsonl().len(), 1);
+}

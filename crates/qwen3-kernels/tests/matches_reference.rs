@@ -1,0 +1,256 @@
+//! The CPU kernels compute what the plain references compute, for odd sizes
+//! and bad numbers. The GPU kernels are held against the same references in
+//! the engine's self-check and in the tests of the whole path.
+#![cfg(feature = "cpu")]
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::Flex;
+use proptest::prelude::*;
+use qwen3_kernels::{
+    SharedPrefix, VarlenLayout, linear, rms_norm, rotary_embedding, varlen_attention,
+};
+
+type B = Flex;
+
+/// Seeded numbers between -1 and 1.
+fn random<const N: usize>(shape: [usize; N], seed: u64) -> Tensor<B, N> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+fn values<const N: usize>(tensor: Tensor<B, N>) -> Vec<f32> {
+    tensor.into_data().into_vec().unwrap()
+}
+
+fn assert_close<const N: usize>(found: Tensor<B, N>, expected: Tensor<B, N>, tolerance: f32) {
+    assert_eq!(found.dims(), expected.dims());
+    for (index, (found, expected)) in values(found).into_iter().zip(values(expected)).enumerate() {
+        let difference = (found - expected).abs();
+        assert!(difference <= tolerance, "[{index}]: {found} for {expected}, off {difference:e}");
+    }
+}
+
+/// Sequences of these lengths, with all of their rows as queries.
+fn layout(lengths: &[usize]) -> VarlenLayout {
+    let bounds = bounds(lengths);
+    VarlenLayout::new(bounds.clone(), bounds)
+}
+
+fn bounds(lengths: &[usize]) -> Vec<usize> {
+    let sums = lengths.iter().scan(0, |sum, length| {
+        *sum += length;
+        Some(*sum)
+    });
+    std::iter::once(0).chain(sums).collect()
+}
+
+/// Errors of sums of up to 300 products of numbers below 1 in another order:
+/// measured at most 8e-6.
+const LINEAR: f32 = 3e-5;
+/// Measured at most 7e-7.
+const NORM: f32 = 3e-6;
+/// Measured at most 5e-7 on values below 1.
+const ATTENTION: f32 = 3e-6;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn linear_matches_the_reference(
+        tokens in 1usize..70, inputs in 1usize..300, outputs in 1usize..300,
+        bias: bool, half: bool, seed: u64,
+    ) {
+        let x = random([tokens, inputs], seed);
+        // Values of the narrow formats, so that widening them is exact.
+        let narrow = random([outputs, inputs], seed ^ 1).cast(DType::BF16);
+        let wide = narrow.clone().cast(DType::F32);
+        let weight = if half { narrow } else { wide.clone() };
+        let bias = bias.then(|| random([outputs], seed ^ 2));
+        let expected = linear::reference::linear(x.clone(), wide, bias.clone());
+        assert_close(linear(x, weight, bias), expected, LINEAR);
+    }
+
+    #[test]
+    fn rms_norm_matches_the_reference(rows in 1usize..40, columns in 1usize..200, seed: u64) {
+        let x = random([rows, columns], seed) * 1e3;
+        let weight = random([columns], seed ^ 1);
+        let expected = rms_norm::reference::rms_norm(x.clone(), weight.clone(), 1e-6);
+        assert_close(rms_norm(x, weight, 1e-6), expected, NORM);
+    }
+
+    #[test]
+    fn attention_matches_the_reference(
+        lengths in prop::collection::vec(prop::sample::select(vec![1usize, 2, 31, 32, 33, 70]), 1..6),
+        kv_heads in 1usize..3, group in 1usize..4, width in prop::sample::select(vec![2usize, 16, 24]),
+        only_last: bool, prefix in 0usize..40, seed: u64,
+    ) {
+        let tokens: usize = lengths.iter().sum();
+        let queries = if only_last { lengths.len() } else { tokens };
+        let layout = match only_last {
+            true => VarlenLayout::new((0..=lengths.len()).collect(), bounds(&lengths)),
+            false => layout(&lengths),
+        };
+        let q = random([queries, kv_heads * group, width], seed) * 3.0;
+        let k = random([tokens, kv_heads, width], seed ^ 1);
+        let v = random([tokens, kv_heads, width], seed ^ 2);
+        let prefix = (prefix > 0).then(|| SharedPrefix {
+            k: random([prefix, kv_heads, width], seed ^ 3),
+            v: random([prefix, kv_heads, width], seed ^ 4),
+        });
+        let reference = varlen_attention::reference::varlen_attention::<B>;
+        let expected =
+            reference(q.clone(), k.clone(), v.clone(), &layout, prefix.as_ref(), 0.3);
+        let found = varlen_attention(q, k, v, &layout, prefix.as_ref(), 0.3);
+        assert_close(found, expected, ATTENTION);
+    }
+}
+
+#[test]
+fn attention_over_several_blocks_of_keys_matches_the_reference() {
+    let lengths = [257, 1, 600];
+    let tokens = lengths.iter().sum();
+    let (q, k, v) = (random([tokens, 4, 16], 1), random([tokens, 2, 16], 2), random([tokens, 2, 16], 3));
+    let layout = layout(&lengths);
+    let reference = varlen_attention::reference::varlen_attention::<B>;
+    let expected = reference(q.clone(), k.clone(), v.clone(), &layout, None, 0.25);
+    assert_close(varlen_attention(q, k, v, &layout, None, 0.25), expected, ATTENTION);
+}
+
+/// What a textbook says, with a loop for everything.
+fn naive_attention(q: &[f32], k: &[f32], v: &[f32], lengths: &[usize], scale: f64) -> Vec<f32> {
+    const [HEADS, KV_HEADS, WIDTH]: [usize; 3] = [4, 2, 8];
+    let mut output = vec![0.0; q.len()];
+    let mut first = 0;
+    for &length in lengths {
+        for (query, head) in (0..length).flat_map(|i| (0..HEADS).map(move |head| (i, head))) {
+            let at = ((first + query) * HEADS + head) * WIDTH;
+            let kv = |key: usize| ((first + key) * KV_HEADS + head / (HEADS / KV_HEADS)) * WIDTH;
+            let dot = |key: usize| -> f64 {
+                (0..WIDTH).map(|d| f64::from(q[at + d]) * f64::from(k[kv(key) + d])).sum()
+            };
+            let weights: Vec<f64> = (0..=query).map(|key| (dot(key) * scale).exp()).collect();
+            let sum: f64 = weights.iter().sum();
+            for d in 0..WIDTH {
+                let terms = weights.iter().enumerate();
+                let value: f64 = terms.map(|(key, w)| w / sum * f64::from(v[kv(key) + d])).sum();
+                output[at + d] = value as f32;
+            }
+        }
+        first += length;
+    }
+    output
+}
+
+#[test]
+fn both_attentions_match_the_textbook() {
+    // Equal neighbours are grouped by the reference: the mask must survive it.
+    let lengths = [3, 5, 5, 1, 1, 40];
+    let tokens = lengths.iter().sum();
+    let (q, k, v) = (random([tokens, 4, 8], 1), random([tokens, 2, 8], 2), random([tokens, 2, 8], 3));
+    let expected =
+        naive_attention(&values(q.clone()), &values(k.clone()), &values(v.clone()), &lengths, 0.7);
+    let expected =
+        Tensor::<B, 3>::from_data(TensorData::new(expected, q.dims()), &Default::default());
+    let layout = layout(&lengths);
+    let reference = varlen_attention::reference::varlen_attention::<B>;
+    let plain = reference(q.clone(), k.clone(), v.clone(), &layout, None, 0.7);
+    assert_close(plain, expected.clone(), ATTENTION);
+    assert_close(varlen_attention(q, k, v, &layout, None, 0.7), expected, ATTENTION);
+}
+
+#[test]
+fn a_shared_prefix_is_the_same_as_putting_it_before_every_sequence() {
+    let (prefix, lengths, width) = (5, [3, 4], 8);
+    let (k, v) = (random([7, 2, width], 1), random([7, 2, width], 2));
+    let (prefix_k, prefix_v) = (random([prefix, 2, width], 3), random([prefix, 2, width], 4));
+    let q = random([7, 4, width], 5);
+    let repeated = |prefix: &Tensor<B, 3>, own: &Tensor<B, 3>| {
+        let own = own.clone();
+        let parts = vec![
+            prefix.clone(),
+            own.clone().narrow(0, 0, 3),
+            prefix.clone(),
+            own.narrow(0, 3, 4),
+        ];
+        Tensor::cat(parts, 0)
+    };
+    let long = VarlenLayout::new(bounds(&lengths), bounds(&lengths.map(|length| length + prefix)));
+    let expected = varlen_attention(
+        q.clone(),
+        repeated(&prefix_k, &k),
+        repeated(&prefix_v, &v),
+        &long,
+        None,
+        0.5,
+    );
+    let shared = SharedPrefix { k: prefix_k, v: prefix_v };
+    let found = varlen_attention(q, k, v, &layout(&lengths), Some(&shared), 0.5);
+    assert_close(found, expected, ATTENTION);
+}
+
+#[test]
+fn rotation_turns_halves_and_not_neighbours() {
+    // One head of four numbers, turned by a quarter in frequency 0 and by nothing in 1.
+    let x = Tensor::<B, 3>::from_data([[[1.0f32, 2.0, 3.0, 4.0]]], &Default::default());
+    let cos = Tensor::<B, 2>::from_data([[0.0f32, 1.0]], &Default::default());
+    let sin = Tensor::<B, 2>::from_data([[1.0f32, 0.0]], &Default::default());
+    assert_eq!(values(rotary_embedding(x, cos, sin)), [-3.0, 2.0, 1.0, 4.0]);
+}
+
+#[test]
+fn rms_norm_of_known_numbers() {
+    let x = Tensor::<B, 2>::from_data([[3.0f32, -4.0], [0.0, 0.0]], &Default::default());
+    let weight = Tensor::<B, 1>::from_data([1.0f32, 0.5], &Default::default());
+    // sqrt((9 + 16) / 2) = 3.5355
+    let expected = Tensor::from_data([[0.848_528, -0.565_685], [0.0, 0.0]], &Default::default());
+    assert_close(rms_norm(x, weight, 1e-12), expected, 1e-6);
+}
+
+#[test]
+fn bad_numbers_are_never_swallowed() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let spoil = |tensor: Tensor<B, 3>| {
+            let shape = tensor.dims();
+            let mut data = values(tensor);
+            data[0] = bad;
+            Tensor::<B, 3>::from_data(TensorData::new(data, shape), &Default::default())
+        };
+        let (q, k, v) = (random([40, 2, 8], 1), random([40, 2, 8], 2), random([40, 2, 8], 3));
+        let layout = layout(&[40]);
+        for (q, k, v) in [
+            (spoil(q.clone()), k.clone(), v.clone()),
+            (q.clone(), spoil(k.clone()), v.clone()),
+            (q.clone(), k.clone(), spoil(v.clone())),
+        ] {
+            let output = values(varlen_attention(q, k, v, &layout, None, 1.0));
+            assert!(output[..8].iter().any(|x| !x.is_finite()), "{bad} was swallowed");
+        }
+        let x = random([3, 40], 4).slice_fill([0..1, 0..1], bad);
+        let normed = values(rms_norm(x.clone(), random([40], 5), 1e-6));
+        assert!(!normed[0].is_finite(), "{bad} was swallowed");
+        let weight = random([4, 40], 6).cast(DType::BF16);
+        assert!(!values(linear(x, weight, None))[0].is_finite());
+    }
+}
+
+#[test]
+fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
+    let x = random([5, 64], 1) * 1e6;
+    let weight = random([32, 64], 2).cast(DType::F16);
+    let wide = weight.clone().cast(DType::F32);
+    let expected = linear::reference::linear(x.clone(), wide, None);
+    let scale = values(expected.clone()).into_iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    assert!(scale > 65504.0);
+    // The reference rounds its inputs to float16 (2^-11); the CPU kernel does not.
+    let plain = linear::reference::linear(x.clone(), weight.clone(), None);
+    assert_close(plain, expected.clone(), scale * 1e-2);
+    assert_close(linear(x, weight, None), expected, scale * 1e-6);
+}

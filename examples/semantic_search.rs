@@ -1,0 +1,48 @@
+//! Embeds every text file of a folder, then answers a query with the nearest.
+//!
+//! ```sh
+//! cargo run --release -p qwen3-engine --example semantic_search -- \
+//!     ~/notes "where did I write about gravity?" Qwen/Qwen3-Embedding-0.6B
+//! ```
+
+use qwen3_engine::{Embedder, EncodeOptions, Hooks, Options, Progress};
+use std::error::Error;
+use std::fs;
+use std::sync::Arc;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().unwrap_or("examples".to_owned());
+    let query = arguments.next().unwrap_or("Which example orders documents?".to_owned());
+    // A hub id or a folder; the fixture's weights are random.
+    let model = arguments.next().unwrap_or("tests/fixtures/tiny-embedding".to_owned());
+
+    let mut files = vec![];
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        // What is not text is passed over.
+        if let Ok(text) = fs::read_to_string(&path) {
+            files.push((path, text));
+        }
+    }
+
+    let model = Embedder::load(&model, &Options::default())?;
+    let on_progress = |progress| {
+        if let Progress::Embed { texts, total_texts } = progress {
+            eprintln!("{texts} of {total_texts}");
+        }
+    };
+    let hooks = Hooks { on_progress: Some(Arc::new(on_progress)), ..Hooks::default() };
+    let options = EncodeOptions { hooks, ..EncodeOptions::default() };
+    let texts = files.iter().map(|(_, text)| text);
+    let documents = model.encode_document(texts, &options)?;
+    let queries = model.encode_query([&query], &EncodeOptions::default())?;
+
+    let similarities = model.similarity(&queries, &documents)?.remove(0);
+    let mut nearest: Vec<_> = similarities.into_iter().zip(&files).collect();
+    nearest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    for (similarity, (path, _)) in nearest.iter().take(3) {
+        println!("{similarity:.4}  {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! Every rule catches its bad example, and lets the good one pass.
+
+use super::code::{code, without_tests, words};
+use super::manifest::{dependencies, package};
+use super::{File, ROOT, check, rules, violations};
+use std::path::Path;
+
+fn file(path: &str, text: &str) -> File {
+    File { path: path.to_owned(), text: text.to_owned() }
+}
+
+/// Asserts that exactly these `line: rule` are found in one file. Rust files
+/// get their header, so the text begins on line 2.
+fn expect(path: &str, text: &str, expected: &[&str]) {
+    let text = match path.ends_with(".rs") {
+        true => format!("//! Header.\n{text}\n"),
+        false => format!("{text}\n"),
+    };
+    let found = check(&[file(path, &text)]);
+    let found: Vec<String> = found.iter().map(|v| format!("{}: {}", v.line, v.rule)).collect();
+    assert_eq!(found, expected, "{path}:\n{text}");
+}
+
+const LIBRARY: &str = "crates/qwen3-text/src/lib.rs";
+const KERNEL: &str = "crates/qwen3-kernels/src/matmul.rs";
+
+#[test]
+fn the_repository_is_tidy() {
+    let (files, found) = violations(Path::new(ROOT)).unwrap();
+    assert!(files > 50, "{files} files: is that the repository?");
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_places_that_rules_name_exist() {
+    let is_there = |path: &str| Path::new(ROOT).join(path).exists();
+    for path in [rules::MODEL, rules::BACKEND, rules::HUB] {
+        assert!(is_there(path), "{path}");
+    }
+    for (name, _) in rules::OURS.into_iter().filter(|(name, _)| *name != "xtask") {
+        assert!(is_there(&format!("crates/{name}/Cargo.toml")), "{name}");
+    }
+}
+
+#[test]
+fn rules_have_names_of_their_own() {
+    let mut names: Vec<&str> = rules::RULES.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), rules::RULES.len());
+}
+
+#[test]
+fn the_network_is_defined_once() {
+    let text = "pub struct DecoderLayer<B> {}\npub(crate) struct  Qwen3;\nstruct Qwen3Config;";
+    expect("crates/qwen3/src/model.rs", text, &[]);
+    expect("crates/qwen3/src/fast.rs", text, &["2: one-network", "3: one-network"]);
+    expect(LIBRARY, "// struct Qwen3\nimpl Qwen3 {}", &[]);
+    // A test may call the command by its name.
+    expect("crates/qwen3-cli/tests/x.rs", "struct Qwen3;", &[]);
+}
+
+#[test]
+fn the_model_names_no_backend() {
+    let model = "crates/qwen3/src/model.rs";
+    for bad in ["use burn_flex::Flex;", "fn f(x: NdArray) {}", "type B = CubeBackend<A>;"] {
+        let found = check(&[file(model, &format!("//! Header.\n{bad}\n"))]);
+        assert!(found.iter().all(|v| v.rule == "no-backend-in-the-model"), "{bad}");
+        assert!(!found.is_empty(), "{bad}");
+    }
+    expect(model, "use burn::tensor::backend::Backend; // not Cuda\nDType::Flex32;", &[]);
+    expect("crates/qwen3-kernels/src/x.rs", "use burn_flex::Flex;", &[]);
+}
+
+fn manifest(name: &str, rest: &str) -> String {
+    format!("[package]\nname = \"{name}\"\n{rest}")
+}
+
+#[test]
+fn dependencies_point_down() {
+    let expect_arrows = |name: &str, rest: &str, expected: &[&str]| {
+        expect(&format!("crates/{name}/Cargo.toml"), &manifest(name, rest), expected);
+    };
+    expect_arrows("qwen3-text", "[dependencies]\nburn.workspace = true", &["4: arrows"]);
+    expect_arrows("qwen3-text", "[dependencies]\nqwen3 = \"1\"", &["4: arrows"]);
+    expect_arrows("qwen3", "[dependencies]\ntokenizers = \"1\"", &["4: arrows"]);
+    expect_arrows("qwen3", "[dependencies]\nqwen3-text.workspace = true", &["4: arrows"]);
+    expect_arrows("qwen3", "[dependencies]\nburn.workspace = true\nqwen3-kernels = \"1\"", &[]);
+    expect_arrows("qwen3", "[dependencies]\nburn-flex.workspace = true", &["4: arrows"]);
+    expect_arrows("qwen3-kernels", "[dependencies]\nqwen3.workspace = true", &["4: arrows"]);
+    expect_arrows("qwen3-wgpu", "[dependencies]\nqwen3-engine = \"1\"", &["4: arrows"]);
+    expect_arrows("qwen3-wgpu", "[target.'cfg(unix)'.dependencies]\nburn-wgpu = \"1\"", &[]);
+    expect_arrows("qwen3-engine", "[build-dependencies]\nqwen3-cli = \"1\"", &["4: arrows"]);
+    expect_arrows("qwen3-engine", "[dependencies.cubecl]\nversion = \"1\"", &["3: arrows"]);
+    expect_arrows("qwen3-cli", "[dependencies]\ng = { package = \"wgpu\" }", &["4: arrows"]);
+    // What only tests see is free.
+    expect_arrows("qwen3", "[dev-dependencies]\nburn-flex.workspace = true", &[]);
+    expect_arrows("qwen3-new", "", &["1: arrows"]);
+    let xtask = manifest("xtask", "[dev-dependencies]\ntempfile = \"3\"");
+    expect("xtask/Cargo.toml", &xtask, &["4: arrows"]);
+    let tests = manifest("e2e", "[dependencies]\nqwen3-engine = \"1\"\ncudarc = \"1\"");
+    expect("tests/Cargo.toml", &tests, &["5: arrows"]);
+}
+
+#[test]
+fn backends_are_switched_in_one_place() {
+    let text = "#[cfg(feature = \"cuda\")]\nfn f() {}\nlet x = cfg!(all(unix, feature=\"cpu\"));";
+    expect("crates/qwen3/src/model.rs", text, &["2: features", "4: features"]);
+    expect("crates/qwen3-engine/src/device.rs", text, &["2: features", "4: features"]);
+    expect("crates/qwen3-engine/src/backend.rs", text, &[]);
+    expect(KERNEL, text, &[]);
+    let in_test = "#[cfg(test)]\nmod tests {\n#[cfg(feature = \"cpu\")]\nfn f() {}\n}";
+    expect("crates/qwen3-engine/src/device.rs", in_test, &[]);
+    expect(LIBRARY, in_test, &["4: features"]);
+    expect(LIBRARY, "// cfg(feature = \"cuda\")\n#[cfg(feature = \"serde\")]\nfn f() {}", &[]);
+}
+
+#[test]
+fn unsafe_code_is_in_one_crate() {
+    let text = "// Safety: none.\nunsafe { f() }";
+    expect(LIBRARY, text, &["3: unsafe"]);
+    expect("tests/x.rs", text, &["3: unsafe"]);
+    expect(KERNEL, text, &[]);
+    expect(LIBRARY, "// unsafe\nlet unsafe_code = \"unsafe { }\";", &[]);
+}
+
+#[test]
+fn unsafe_code_is_explained() {
+    expect(KERNEL, "fn f() {\n    unsafe { g() }\n}", &["3: safety"]);
+    expect(KERNEL, "// Safety: far.\n\nunsafe { g() }", &["4: safety"]);
+    expect(KERNEL, "let x = \"\n// Safety: text.\n\";\nunsafe { g() }", &["5: safety"]);
+    expect(
+        KERNEL,
+        "// Safety: for both.\nunsafe impl Send for X {}\nunsafe impl Sync for X {}",
+        &[],
+    );
+    let far = |lines| format!("// Safety: far.\n{}unsafe {{ g() }}", "let x = 1;\n".repeat(lines));
+    expect(KERNEL, &far(6), &[]);
+    expect(KERNEL, &far(7), &["10: safety"]);
+    let long = format!("// Safety: long.\n{}unsafe {{ g() }}", "// And more.\n".repeat(9));
+    expect(KERNEL, &long, &[]);
+
+    expect(KERNEL, "/// Docs.\npub unsafe fn f() {}", &["3: safety"]);
+    expect(KERNEL, "/// Docs.\n///\n/// # Safety\n/// X.\n#[inline]\npub unsafe fn f() {}", &[]);
+    expect(KERNEL, "/// # Safety\n/// X.\nfn f() {}\nunsafe fn g() {}", &["5: safety"]);
+    expect(KERNEL, "unsafe extern \"C\" {\n    fn f();\n}", &["2: safety"]);
+    expect(KERNEL, "/// # Safety\nunsafe extern \"C\" fn f() {}", &[]);
+    expect(
+        KERNEL,
+        "// Safety: fn.\nunsafe { fn_of(x) }\ntype F = unsafe extern \"C\" fn(u8);",
+        &[],
+    );
+}
+
+#[test]
+fn drafts_are_not_kept() {
+    let text = "todo!()\nunimplemented!(\"x\")\ndbg!(x)\n#[ignore]\n#[ignore = \"slow\"]";
+    let expected: Vec<String> = (2..7).map(|line| format!("{line}: unfinished")).collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    expect("tests/x.rs", text, &expected);
+    expect("tests/x.rs", "// todo!()\nlet todo = \"dbg!(1)\"; todo != x; vec![ignore];", &[]);
+}
+
+#[test]
+fn libraries_do_not_print() {
+    let text = "println!();\neprint!(\"\");\nstd::io::stderr().lock();";
+    let expected = ["2: printing", "3: printing", "4: printing"];
+    expect(LIBRARY, text, &expected);
+    for allowed in ["crates/qwen3-cli/src/x.rs", "xtask/src/x.rs", "examples/x.rs", "tests/x.rs"] {
+        expect(allowed, text, &[]);
+    }
+    expect("crates/qwen3-text/tests/x.rs", text, &[]);
+    expect(LIBRARY, "#[cfg(test)]\nfn f() { println!() }\n//! println!()", &[]);
+    expect(LIBRARY, "#[cfg(test)]\nfn f() {}\nfn g() { println!() }", &["4: printing"]);
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    let text = "let x = std::env::var_os(\"X\");\nenv::vars();\nenv!(\"X\");";
+    expect(LIBRARY, text, &["2: environment", "3: environment"]);
+    let free = ["crates/qwen3-engine/src/hub.rs", "crates/qwen3-cli/src/x.rs", "tests/x.rs"];
+    for path in free.into_iter().chain(["crates/qwen3-kernels/build.rs"]) {
+        expect(path, text, &[]);
+    }
+}
+
+#[test]
+fn threads_are_started_by_the_engine() {
+    let text = "std::thread::spawn(f);\nthread::scope(f);\nrayon::spawn(f);\nasync fn g() {}";
+    let expected = ["2: threads", "3: threads", "4: threads", "5: threads"];
+    expect(KERNEL, text, &expected);
+    expect("crates/qwen3-engine/src/x.rs", text, &[]);
+    expect("crates/qwen3-text/tests/x.rs", text, &[]);
+    expect(
+        KERNEL,
+        "use rayon::prelude::*;\nx.par_iter().scope(rayon::current_num_threads());",
+        &[],
+    );
+}
+
+#[test]
+fn kernels_have_a_reference() {
+    let fast = file("crates/qwen3-kernels/src/softmax/cube.rs", "//! Fast.\n");
+    let slow = file("crates/qwen3-kernels/src/softmax/reference.rs", "//! Slow.\n");
+    let found = check(std::slice::from_ref(&fast));
+    assert_eq!(found.len(), 1);
+    let expected = "crates/qwen3-kernels/src/softmax:1: reference: ";
+    assert!(found[0].to_string().starts_with(expected), "{}", found[0]);
+    assert!(check(&[fast, slow]).is_empty());
+}
+
+#[test]
+fn text_is_plain() {
+    expect(LIBRARY, "fn f() {} \n\tx", &["2: white-space", "3: white-space"]);
+    expect("README.md", "a  \nb\tc\r", &["1: white-space", "2: white-space"]);
+    let found = check(&[file("README.md", "no newline")]);
+    assert_eq!(found[0].to_string(), "README.md:1: white-space: no newline at the end of the file");
+    assert_eq!(check(&[file("x.rs", "use a;\n")])[0].rule, "header");
+    expect(LIBRARY, &"//\n".repeat(448), &[]);
+    expect(LIBRARY, &"//\n".repeat(449), &["451: length"]);
+}
+
+#[test]
+fn file_names_say_something() {
+    expect("crates/qwen3/src/utils.rs", "", &["1: file-name"]);
+    expect("tests/common/mod.rs", "", &["1: file-name"]);
+    expect("crates/qwen3/src/base64.rs", "", &[]);
+    expect("docs/base.md", "", &[]);
+}
+
+#[test]
+fn comments_and_literals_are_no_code() {
+    for (text, expected) in [
+        ("a // b\nc", "a     \nc"),
+        ("a /* b /* c */ d */ e", "a                   e"),
+        (r#"f("a\"b", c)"#, r#"f("....", c)"#),
+        ("r\"a\\\" + b", "r\"..\" + b"),
+        (r###"br##"a"#b"## + c"###, r###"br##"...."## + c"###),
+        ("r#type + for r in", "r#type + for r in"),
+        (r"'a' '\'' '\u{1F600}' '\\' 'ü'", "'.' '..' '.........' '..' '..'"),
+        ("fn f<'a>(x: &'a str) -> 'b'", "fn f<'a>(x: &'a str) -> '.'"),
+        ("'\"' + \"'\" // x", "'.' + \".\"     "),
+        ("\"a\nb // c\" d", "\".\n......\" d"),
+        ("\"\" + x", "\"\" + x"),
+    ] {
+        assert_eq!(code(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn items_of_tests_end_where_they_end() {
+    for (text, expected) in [
+        ("#[cfg(test)] mod tests; a", "a"),
+        ("#[cfg(test)] fn f(x: [u8; 2]) { { } } a", "a"),
+        ("#[cfg(test)] #[test] const X: [u8; 2] = [1, 2]; a", "a"),
+        ("#[cfg(all(test, unix))] mod t { fn f() {} } a", "a"),
+        ("mod b { #[cfg(test)] x: u8 } a", "mod b { } a"),
+        ("#[cfg(not(test))] b; a", "#[cfg(not(test))] b; a"),
+    ] {
+        let found = without_tests(text);
+        let found: Vec<&str> = found.split_whitespace().collect();
+        assert_eq!(found.join(" "), expected, "{text}");
+    }
+}
+
+#[test]
+fn words_have_offsets() {
+    let found: Vec<_> = words("a_1::b ü(c)").collect();
+    assert_eq!(found, [(0, "a_1"), (5, "b"), (10, "c")]);
+}
+
+#[test]
+fn manifests_are_read() {
+    let text = "[package]\nname = \"x\"\n[workspace.dependencies]\na = \"1\"\n[dependencies]\n\
+        # b = \"1\"\nc.workspace = true\nd = { version = \"1\", features = [\n    \"e\",\n] }\n\
+        [features]\nf = []\n[target.'cfg(a.b)'.dev-dependencies]\ng = \"1\"\n";
+    assert_eq!(package(text), Some("x"));
+    assert_eq!(package("[workspace]\n"), None);
+    let found: Vec<_> = dependencies(text).into_iter().map(|d| (d.name, d.for_tests)).collect();
+    assert_eq!(found, [("c", false), ("d", false), ("g", true)]);
+}
