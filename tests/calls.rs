@@ -81,7 +81,10 @@ fn token_ids_stand_for_the_text_that_they_came_from() {
     // The end token is added where it is missing.
     assert_eq!(model.encode([&ids[..ids.len() - 1]], &options).unwrap(), text);
     let mixed = [Input::Text("gravity"), Input::Ids(&ids)];
-    assert_eq!(model.encode(mixed, &options).unwrap(), [text[0].clone(), text[0].clone()]);
+    for embedding in model.encode(mixed, &options).unwrap() {
+        // Two in a batch against one: the tolerance of `batching.rs`.
+        assert!(max_difference(&embedding.vector, &text[0].vector) < 2e-6);
+    }
     let error = model.encode([&vec![999_999u32]], &options).unwrap_err().to_string();
     assert!(error.contains("999999"), "{error}");
 }
@@ -153,7 +156,10 @@ fn progress_is_told_in_order_and_cancelling_leaves_the_model_usable() {
     assert!(heard.len() == 2 && heard[1].0 > 0 && heard[1].0 < 200, "{heard:?}");
 
     let again = small.encode(&texts[..3], &EncodeOptions::default()).unwrap();
-    assert_eq!(again[0].tokens, model.encode(&texts[..1], &EncodeOptions::default()).unwrap()[0].tokens);
+    assert_eq!(
+        again[0].tokens,
+        model.encode(&texts[..1], &EncodeOptions::default()).unwrap()[0].tokens
+    );
 }
 
 #[test]

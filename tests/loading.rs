@@ -90,7 +90,10 @@ fn a_misshapen_tensor_is_named_with_both_shapes() {
     let folder = changed("tiny-embedding", |folder| {
         edit_config(folder, "\"intermediate_size\": 96", "\"intermediate_size\": 48");
     });
-    refused(&folder, "tensor `layers.0.mlp.gate_proj.weight` has shape [96, 32], expected [48, 32]");
+    refused(
+        &folder,
+        "tensor `layers.0.mlp.gate_proj.weight` has shape [96, 32], expected [48, 32]",
+    );
 }
 
 #[test]

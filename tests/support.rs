@@ -57,7 +57,10 @@ pub fn reranker(name: &str, device: &str, dtype: &str) -> Reranker {
 /// Largest absolute difference.
 pub fn max_difference(left: &[f32], right: &[f32]) -> f32 {
     assert_eq!(left.len(), right.len(), "vectors of different lengths");
-    left.iter().zip(right).map(|(l, r)| (l - r).abs()).fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
+    left.iter()
+        .zip(right)
+        .map(|(l, r)| (l - r).abs())
+        .fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
 }
 
 /// Cosine of the angle between two vectors.

@@ -142,7 +142,9 @@ mod tests {
         let missing = read(lines.as_bytes(), Some("x")).unwrap_err();
         assert_eq!(missing, "line 1 of `test` has no string in the field `x`");
         assert!(read(b"{\"t\": 1}\n", Some("t")).unwrap_err().contains("no string"));
-        assert!(read(b"plain\n", Some("t")).unwrap_err().starts_with("line 1 of `test` is not JSON"));
+        assert!(
+            read(b"plain\n", Some("t")).unwrap_err().starts_with("line 1 of `test` is not JSON")
+        );
     }
 
     #[test]

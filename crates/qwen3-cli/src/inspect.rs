@@ -39,8 +39,10 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Error> {
                 device.driver.clone().unwrap_or_default(),
             ]
         }));
-        let absent: String =
-            absent.iter().map(|absent| format!("no {}: {}\n", absent.name, absent.reason)).collect();
+        let absent: String = absent
+            .iter()
+            .map(|absent| format!("no {}: {}\n", absent.name, absent.reason))
+            .collect();
         format!("{}{absent}", table(&rows))
     };
     print(&in_format(args.format, as_table, || objects.clone()))

@@ -73,7 +73,8 @@ impl Backend {
             }
             #[cfg(feature = "cuda")]
             DeviceId::Cuda(index) => {
-                let opened = qwen3_cuda::open(index).map_err(|error| unavailable(device, &error))?;
+                let opened =
+                    qwen3_cuda::open(index).map_err(|error| unavailable(device, &error))?;
                 Ok(Self::Cuda(qwen3_cuda::Model::load(weights, config, dtype, &opened, on_tensor)?))
             }
             #[allow(unreachable_patterns, reason = "reached where a backend is left out")]

@@ -69,9 +69,8 @@ fn has_pooling(folder: &Path) -> Result<bool, Error> {
         class: String,
     }
     let modules: Option<Vec<Module>> = side_file(&folder.join("modules.json"))?;
-    let listed = modules.is_some_and(|modules| {
-        modules.iter().any(|module| module.class.ends_with(".Pooling"))
-    });
+    let listed = modules
+        .is_some_and(|modules| modules.iter().any(|module| module.class.ends_with(".Pooling")));
     Ok(listed || folder.join("1_Pooling/config.json").exists())
 }
 

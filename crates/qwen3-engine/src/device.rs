@@ -174,8 +174,9 @@ impl FromStr for DeviceChoice {
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let unknown = || UnknownName {
             name: text.to_owned(),
-            known: "auto, cpu, ndarray, wgpu, vulkan, metal, dx12, cuda, with an index as in `cuda:1`"
-                .to_owned(),
+            known:
+                "auto, cpu, ndarray, wgpu, vulkan, metal, dx12, cuda, with an index as in `cuda:1`"
+                    .to_owned(),
         };
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),

@@ -9,9 +9,7 @@ use crate::progress::Hooks;
 use crate::session::Session;
 use crate::similarity::Similarity;
 use qwen3::{Dtype, Rows, Stage, head};
-use qwen3_text::{
-    EmbeddingTokenizer, Encoded, Limit, Prompts, SpecialTokens, instruct_prompt,
-};
+use qwen3_text::{EmbeddingTokenizer, Encoded, Limit, Prompts, SpecialTokens, instruct_prompt};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -313,11 +311,7 @@ impl Embedder {
 }
 
 /// The limit asked for, checked against what the model takes.
-pub(crate) fn max_tokens(
-    asked: Option<usize>,
-    usual: usize,
-    max: usize,
-) -> Result<usize, Error> {
+pub(crate) fn max_tokens(asked: Option<usize>, usual: usize, max: usize) -> Result<usize, Error> {
     match asked {
         None => Ok(usual.min(max)),
         Some(value) if (1..=max).contains(&value) => Ok(value),

@@ -17,14 +17,18 @@ pub enum Error {
     Text(#[from] qwen3_text::Error),
 
     /// The model can't be found.
-    #[error("`{model}` is neither a folder with a config.json nor a model on the hub (`owner/name`)")]
+    #[error(
+        "`{model}` is neither a folder with a config.json nor a model on the hub (`owner/name`)"
+    )]
     NoSuchModel {
         /// What was asked for.
         model: String,
     },
 
     /// Not in the cache, and downloading is switched off.
-    #[error("`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder")]
+    #[error(
+        "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder"
+    )]
     Offline {
         /// The hub id.
         model: String,
@@ -33,7 +37,9 @@ pub enum Error {
     },
 
     /// The hub did not deliver.
-    #[error("can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network")]
+    #[error(
+        "can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network"
+    )]
     Download {
         /// The hub id.
         model: String,
@@ -71,7 +77,9 @@ pub enum Error {
     },
 
     /// An embedding was asked of a reranker, or the other way round.
-    #[error("`{model}` looks like {found}, not like {wanted}; if it is one after all, say so with the option `kind`")]
+    #[error(
+        "`{model}` looks like {found}, not like {wanted}; if it is one after all, say so with the option `kind`"
+    )]
     WrongKind {
         /// The model.
         model: String,
@@ -118,7 +126,9 @@ pub enum Error {
     },
 
     /// The work does not fit in memory.
-    #[error("out of memory on `{device}`: {message}; use a smaller batch-tokens, a smaller model, or another dtype")]
+    #[error(
+        "out of memory on `{device}`: {message}; use a smaller batch-tokens, a smaller model, or another dtype"
+    )]
     OutOfMemory {
         /// The device.
         device: DeviceId,
@@ -145,7 +155,9 @@ pub enum Error {
     },
 
     /// A vector holds NaN or infinity. It is never returned.
-    #[error("input {input} gave a vector with NaN or infinity on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files")]
+    #[error(
+        "input {input} gave a vector with NaN or infinity on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files"
+    )]
     NonFinite {
         /// Index of the input.
         input: usize,
@@ -176,7 +188,9 @@ pub enum Error {
     },
 
     /// Vectors of different lengths can't be compared.
-    #[error("vectors of {left} and {right} dimensions can't be compared; use the same model and dimensions for both")]
+    #[error(
+        "vectors of {left} and {right} dimensions can't be compared; use the same model and dimensions for both"
+    )]
     Lengths {
         /// Of a vector on the left.
         left: usize,
@@ -207,6 +221,7 @@ impl From<qwen3::Error> for Error {
 }
 
 fn list(dtypes: &[qwen3::Dtype]) -> String {
-    let names: Vec<String> = dtypes.iter().map(|&dtype| DtypeChoice::from(dtype).to_string()).collect();
+    let names: Vec<String> =
+        dtypes.iter().map(|&dtype| DtypeChoice::from(dtype).to_string()).collect();
     names.join(", ")
 }

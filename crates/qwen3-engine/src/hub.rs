@@ -104,8 +104,8 @@ fn shards(index: &Path) -> Result<BTreeSet<String>, Error> {
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,
     }
-    let text = std::fs::read(index)
-        .map_err(|source| Error::Read { path: index.to_owned(), source })?;
+    let text =
+        std::fs::read(index).map_err(|source| Error::Read { path: index.to_owned(), source })?;
     let Index { weight_map } = serde_json::from_slice(&text)
         .map_err(|source| Error::SideFile { path: index.to_owned(), source })?;
     let is_plain = |file: &String| !file.contains(['/', '\\']) && !file.starts_with('.');
@@ -184,9 +184,8 @@ impl<'a> Hub<'a> {
             return Ok(());
         }
         self.hooks.report(Progress::Verify { file: file.to_owned() });
-        let found = self
-            .sha256(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })??;
+        let found =
+            self.sha256(path).map_err(|source| Error::Read { path: path.to_owned(), source })??;
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
         }

@@ -96,7 +96,8 @@ impl Session {
             let mut values = self.forward(&batch, rows, hooks)?.into_iter();
             for &index in &group {
                 let n_rows = if rows == Rows::Last { 1 } else { lengths[index] };
-                let row: Vec<f32> = values.by_ref().take(n_rows * self.config.hidden_size).collect();
+                let row: Vec<f32> =
+                    values.by_ref().take(n_rows * self.config.hidden_size).collect();
                 if !row.iter().all(|x| x.is_finite()) {
                     let (device, dtype) = (self.device, self.dtype);
                     return Err(Error::NonFinite { input: index, device, dtype });

@@ -35,7 +35,9 @@ impl Similarity {
         let square = |v: &[f32]| v.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
         match self {
             // A zero vector is similar to nothing, as in torch's normalize.
-            Self::Cosine => dot() / (square(left).sqrt().max(1e-12) * square(right).sqrt().max(1e-12)),
+            Self::Cosine => {
+                dot() / (square(left).sqrt().max(1e-12) * square(right).sqrt().max(1e-12))
+            }
             Self::Dot => dot(),
             Self::Euclidean => -pairs().map(|(l, r)| (l - r) * (l - r)).sum::<f64>().sqrt(),
             Self::Manhattan => -pairs().map(|(l, r)| (l - r).abs()).sum::<f64>(),

@@ -18,9 +18,9 @@ pub(crate) fn processor() -> Processor {
     Processor {
         name: format!("{name}, {threads} threads"),
         // A container's limit counts, where there is one.
-        memory_bytes: system.cgroup_limits().map_or(system.total_memory(), |limits| {
-            limits.total_memory.min(system.total_memory())
-        }),
+        memory_bytes: system
+            .cgroup_limits()
+            .map_or(system.total_memory(), |limits| limits.total_memory.min(system.total_memory())),
     }
 }
 

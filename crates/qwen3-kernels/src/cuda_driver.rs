@@ -20,10 +20,14 @@ pub enum Unavailable {
     #[error("no NVIDIA driver (libcuda) found; install it, or use device `vulkan`")]
     NoDriver,
     /// No `libnvrtc`.
-    #[error("CUDA's run-time compiler (libnvrtc) is not installed; install the CUDA toolkit, or use device `vulkan`")]
+    #[error(
+        "CUDA's run-time compiler (libnvrtc) is not installed; install the CUDA toolkit, or use device `vulkan`"
+    )]
     NoCompiler,
     /// No `cuda_runtime.h`.
-    #[error("CUDA's headers (include/cuda_runtime.h) are neither in $CUDA_PATH nor in /usr/local/cuda or /opt/cuda; install the CUDA toolkit, or use device `vulkan`")]
+    #[error(
+        "CUDA's headers (include/cuda_runtime.h) are neither in $CUDA_PATH nor in /usr/local/cuda or /opt/cuda; install the CUDA toolkit, or use device `vulkan`"
+    )]
     NoHeaders,
     /// The driver answers with an error.
     #[error("the NVIDIA driver failed: {message}")]

@@ -117,7 +117,8 @@ proptest! {
 fn attention_over_several_blocks_of_keys_matches_the_reference() {
     let lengths = [257, 1, 600];
     let tokens = lengths.iter().sum();
-    let (q, k, v) = (random([tokens, 4, 16], 1), random([tokens, 2, 16], 2), random([tokens, 2, 16], 3));
+    let (q, k, v) =
+        (random([tokens, 4, 16], 1), random([tokens, 2, 16], 2), random([tokens, 2, 16], 3));
     let layout = layout(&lengths);
     let reference = varlen_attention::reference::varlen_attention::<B>;
     let expected = reference(q.clone(), k.clone(), v.clone(), &layout, None, 0.25);
@@ -126,7 +127,9 @@ fn attention_over_several_blocks_of_keys_matches_the_reference() {
 
 /// What a textbook says, with a loop for everything.
 fn naive_attention(q: &[f32], k: &[f32], v: &[f32], lengths: &[usize], scale: f64) -> Vec<f32> {
-    const [HEADS, KV_HEADS, WIDTH]: [usize; 3] = [4, 2, 8];
+    const HEADS: usize = 4;
+    const KV_HEADS: usize = 2;
+    const WIDTH: usize = 8;
     let mut output = vec![0.0; q.len()];
     let mut first = 0;
     for &length in lengths {
@@ -154,7 +157,8 @@ fn both_attentions_match_the_textbook() {
     // Equal neighbours are grouped by the reference: the mask must survive it.
     let lengths = [3, 5, 5, 1, 1, 40];
     let tokens = lengths.iter().sum();
-    let (q, k, v) = (random([tokens, 4, 8], 1), random([tokens, 2, 8], 2), random([tokens, 2, 8], 3));
+    let (q, k, v) =
+        (random([tokens, 4, 8], 1), random([tokens, 2, 8], 2), random([tokens, 2, 8], 3));
     let expected =
         naive_attention(&values(q.clone()), &values(k.clone()), &values(v.clone()), &lengths, 0.7);
     let expected =
@@ -174,12 +178,8 @@ fn a_shared_prefix_is_the_same_as_putting_it_before_every_sequence() {
     let q = random([7, 4, width], 5);
     let repeated = |prefix: &Tensor<B, 3>, own: &Tensor<B, 3>| {
         let own = own.clone();
-        let parts = vec![
-            prefix.clone(),
-            own.clone().narrow(0, 0, 3),
-            prefix.clone(),
-            own.narrow(0, 3, 4),
-        ];
+        let parts =
+            vec![prefix.clone(), own.clone().narrow(0, 0, 3), prefix.clone(), own.narrow(0, 3, 4)];
         Tensor::cat(parts, 0)
     };
     let long = VarlenLayout::new(bounds(&lengths), bounds(&lengths.map(|length| length + prefix)));

@@ -93,10 +93,7 @@ impl PackedBatch {
     }
 }
 
-fn indices<B: Backend>(
-    values: impl Iterator<Item = u32>,
-    device: &B::Device,
-) -> Tensor<B, 1, Int> {
+fn indices<B: Backend>(values: impl Iterator<Item = u32>, device: &B::Device) -> Tensor<B, 1, Int> {
     let values: Vec<i32> = values.map(|value| value as i32).collect();
     let length = values.len();
     Tensor::from_data(TensorData::new(values, [length]), (device, DType::I32))
@@ -123,6 +120,8 @@ mod tests {
         assert!(refused(&[]).contains("at least one sequence"));
         assert!(refused(&[vec![1], vec![]]).contains("sequence 1 of the batch has no tokens"));
         assert!(refused(&[vec![1; 65]]).contains("has 65 tokens, the model takes 64"));
-        assert!(refused(&[vec![31, 32]]).contains("token id 32 is outside of the vocabulary of 32"));
+        assert!(
+            refused(&[vec![31, 32]]).contains("token id 32 is outside of the vocabulary of 32")
+        );
     }
 }

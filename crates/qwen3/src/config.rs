@@ -196,7 +196,11 @@ impl RawConfig {
 }
 
 fn supported(key: &str, value: impl ToString, is: bool) -> Result<(), Error> {
-    if is { Ok(()) } else { Err(Error::Unsupported { key: key.to_owned(), value: value.to_string() }) }
+    if is {
+        Ok(())
+    } else {
+        Err(Error::Unsupported { key: key.to_owned(), value: value.to_string() })
+    }
 }
 
 #[cfg(test)]
@@ -252,7 +256,11 @@ mod tests {
             (json!({"model_type": "qwen2"}), "model_type", "qwen2"),
             (json!({"model_type": "bert", "head_dim": "absent"}), "model_type", "bert"),
             (json!({"hidden_act": "gelu"}), "hidden_act", "gelu"),
-            (json!({"rope_scaling": {"type": "yarn", "factor": 4.0}}), "rope_scaling.rope_type", "yarn"),
+            (
+                json!({"rope_scaling": {"type": "yarn", "factor": 4.0}}),
+                "rope_scaling.rope_type",
+                "yarn",
+            ),
             (
                 json!({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e6}}),
                 "rope_parameters.rope_type",

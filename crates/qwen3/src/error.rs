@@ -32,7 +32,9 @@ pub enum Error {
     },
 
     /// `config.json` asks for something that this crate does not compute.
-    #[error("config.json has `{key}`: `{value}`, which is not supported; this engine runs Qwen3 embedding and reranking models as published")]
+    #[error(
+        "config.json has `{key}`: `{value}`, which is not supported; this engine runs Qwen3 embedding and reranking models as published"
+    )]
     Unsupported {
         /// The key.
         key: String,
@@ -68,7 +70,9 @@ pub enum Error {
     },
 
     /// The folder has no weights.
-    #[error("`{folder}` has neither `model.safetensors` nor `model.safetensors.index.json`; download the model with its weights")]
+    #[error(
+        "`{folder}` has neither `model.safetensors` nor `model.safetensors.index.json`; download the model with its weights"
+    )]
     NoWeights {
         /// The folder.
         folder: PathBuf,
@@ -82,7 +86,9 @@ pub enum Error {
     },
 
     /// Tensors in the file that the model has no place for.
-    #[error("{count} tensors of the checkpoint have no place in the model, the first is `{name}`; does config.json belong to these weights?")]
+    #[error(
+        "{count} tensors of the checkpoint have no place in the model, the first is `{name}`; does config.json belong to these weights?"
+    )]
     UnusedTensors {
         /// The first one's key.
         name: String,
@@ -91,7 +97,9 @@ pub enum Error {
     },
 
     /// A tensor has another shape than config.json says.
-    #[error("tensor `{name}` has shape {found:?}, expected {expected:?}; does config.json belong to these weights?")]
+    #[error(
+        "tensor `{name}` has shape {found:?}, expected {expected:?}; does config.json belong to these weights?"
+    )]
     TensorShape {
         /// Its key.
         name: String,
@@ -102,7 +110,9 @@ pub enum Error {
     },
 
     /// A tensor is stored as something else than a floating-point number.
-    #[error("tensor `{name}` has dtype {dtype}; only F32, F16 and BF16 are supported: use the checkpoint before quantisation")]
+    #[error(
+        "tensor `{name}` has dtype {dtype}; only F32, F16 and BF16 are supported: use the checkpoint before quantisation"
+    )]
     TensorDtype {
         /// Its key.
         name: String,
@@ -111,7 +121,9 @@ pub enum Error {
     },
 
     /// A value does not fit the dtype that was asked for.
-    #[error("tensor `{name}` holds {value}, which float16 can't represent; load it with dtype bf16 or f32")]
+    #[error(
+        "tensor `{name}` holds {value}, which float16 can't represent; load it with dtype bf16 or f32"
+    )]
     Float16Range {
         /// Its key.
         name: String,
@@ -131,7 +143,9 @@ pub enum Error {
     },
 
     /// A sequence beyond the model's positions.
-    #[error("sequence {sequence} of the batch has {tokens} tokens, the model takes {max}; truncate it")]
+    #[error(
+        "sequence {sequence} of the batch has {tokens} tokens, the model takes {max}; truncate it"
+    )]
     SequenceTooLong {
         /// Its index.
         sequence: usize,
@@ -142,7 +156,9 @@ pub enum Error {
     },
 
     /// An id outside of the vocabulary.
-    #[error("token id {id} is outside of the vocabulary of {vocab_size}; does the tokenizer belong to this model?")]
+    #[error(
+        "token id {id} is outside of the vocabulary of {vocab_size}; does the tokenizer belong to this model?"
+    )]
     TokenId {
         /// The id.
         id: u32,

@@ -40,7 +40,8 @@ impl ScoreHead {
     /// # Errors
     /// If the tensor is missing or misshapen, or an id is outside of it.
     pub fn yes_no(weights: &Weights, config: &Config, yes: u32, no: u32) -> Result<Self, Error> {
-        let name = if config.tie_word_embeddings { "embed_tokens.weight" } else { "lm_head.weight" };
+        let name =
+            if config.tie_word_embeddings { "embed_tokens.weight" } else { "lm_head.weight" };
         let shape = [config.vocab_size, config.hidden_size];
         let yes = weights.row(name, shape, yes)?;
         let no = weights.row(name, shape, no)?;

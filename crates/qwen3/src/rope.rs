@@ -20,7 +20,8 @@ impl<B: Backend> RotaryTable<B> {
         let positions = batch.position_ids_tensor::<B>(device);
         let rows = |values: Vec<f32>| {
             let shape = [batch.max_seqlen(), config.head_dim / 2];
-            let table = Tensor::<B, 2>::from_data(TensorData::new(values, shape), (device, DType::F32));
+            let table =
+                Tensor::<B, 2>::from_data(TensorData::new(values, shape), (device, DType::F32));
             table.select(0, positions.clone())
         };
         // Sine and cosine in float64, of angles that were rounded as Transformers rounds them.

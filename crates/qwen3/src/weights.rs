@@ -205,9 +205,7 @@ impl Weights {
         let unused: Vec<&String> = self.tensors.keys().filter(is_unused).collect();
         match unused.first() {
             None => Ok(()),
-            Some(&name) => {
-                Err(Error::UnusedTensors { name: name.clone(), count: unused.len() })
-            }
+            Some(&name) => Err(Error::UnusedTensors { name: name.clone(), count: unused.len() }),
         }
     }
 
@@ -231,9 +229,7 @@ impl Entry {
             safetensors::Dtype::F32 => Ok(Dtype::F32),
             safetensors::Dtype::F16 => Ok(Dtype::F16),
             safetensors::Dtype::BF16 => Ok(Dtype::Bf16),
-            other => {
-                Err(Error::TensorDtype { name: name.to_owned(), dtype: format!("{other:?}") })
-            }
+            other => Err(Error::TensorDtype { name: name.to_owned(), dtype: format!("{other:?}") }),
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Models from a hub, and its cache.
 
+#[cfg(unix)]
+use crate::command::finish;
 use crate::command::{Qwen3, on_cpu, qwen3};
 use crate::fixtures::{embedding_model, folder};
 use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, sha256};
 use crate::vectors::of_objects;
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 /// A new and empty `HF_HOME`.
@@ -157,6 +164,52 @@ fn a_partial_file_of_an_interrupted_download_is_completed() {
     });
 }
 
+#[test]
+fn a_hub_that_is_busy_at_first_does_not_spoil_what_has_arrived() {
+    let (hub, home) = (Hub::serve(&embedding_model(), Flaw::IsBusy { times: 1 }), home());
+    let part = part(&home, &embedding_model());
+    fs::create_dir_all(part.parent().unwrap()).unwrap();
+    let weights = fs::read(embedding_model().join("model.safetensors")).unwrap();
+    fs::write(&part, &weights[..60_000]).unwrap();
+    from_hub("download", &hub, &home).succeeds();
+    assert_eq!(hub.starts(), [60_000, 60_000]);
+    check_cache(&home, &embedding_model());
+}
+
+#[test]
+fn a_branch_that_moves_on_between_two_runs_leaves_no_half_a_folder() {
+    let home = home();
+    let broken = Hub::serve(&embedding_model(), Flaw::BreaksOff { after_bytes: 9_000, times: 99 });
+    from_hub("download", &broken, &home).fails(1, &["model.safetensors"]);
+    let moved = Hub::serve(&embedding_model(), Flaw::HasMoved);
+    let outcome = from_hub("download", &moved, &home).succeeds();
+    let folder = Path::new(outcome.text().trim_end());
+    on_cpu("embed", folder, ["a text"]).succeeds();
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_download_is_resumed() {
+    let home = home();
+    let slow = Hub::serve(&embedding_model(), Flaw::IsSlow);
+    let child = from_hub("download", &slow, &home).start();
+    let part = part(&home, &embedding_model());
+    let started = Instant::now();
+    let arrived = || fs::metadata(&part).map_or(0, |part| part.len());
+    while arrived() < 1_000 {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing arrives");
+        thread::sleep(Duration::from_millis(20));
+    }
+    crate::streams::interrupt(&child);
+    let outcome = finish(child, "download, interrupted");
+    assert_eq!((outcome.code, outcome.stdout), (Some(130), vec![]));
+
+    let (hub, arrived) = (Hub::serve(&embedding_model(), Flaw::None), arrived() as usize);
+    from_hub("download", &hub, &home).succeeds();
+    assert_eq!(hub.starts(), [arrived]);
+    check_cache(&home, &embedding_model());
+}
+
 /// Interrupted after the last byte, before the file got its name.
 #[test]
 fn a_partial_file_that_is_whole_already_is_taken() {
@@ -184,6 +237,14 @@ fn a_revision_is_asked_for_by_its_name() {
     assert!(requests.iter().all(|request| !request.path.contains("main")), "{requests:?}");
     offline("info", &home).args(["--revision", "v1.0"]).succeeds();
     offline("info", &home).fails(1, &["not in the cache"]);
+}
+
+/// huggingface_hub keeps no `refs` for commits.
+#[test]
+fn a_commit_is_found_that_another_program_downloaded() {
+    let (hub, home) = (Hub::serve(&embedding_model(), Flaw::None), home());
+    from_hub("download", &hub, &home).succeeds();
+    offline("info", &home).args(["--revision", COMMIT]).succeeds();
 }
 
 #[test]

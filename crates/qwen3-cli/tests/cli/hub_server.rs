@@ -11,9 +11,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 pub const MODEL: &str = "test/tiny";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const LATER_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
 /// What is wrong with a hub.
 #[derive(Clone, Copy, PartialEq)]
@@ -26,6 +28,14 @@ pub enum Flaw {
         after_bytes: usize,
         times: usize,
     },
+    /// The first so many downloads of the weights are refused.
+    IsBusy {
+        times: usize,
+    },
+    /// Weights arrive at a few kilobytes a second.
+    IsSlow,
+    /// The branch is at another commit by now.
+    HasMoved,
     /// It wants a token.
     Gated,
 }
@@ -38,6 +48,7 @@ pub struct Request {
     pub authorization: Option<String>,
 }
 
+/// A hub on a port of this machine.
 pub struct Hub {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -143,10 +154,14 @@ impl Site {
         }
     }
 
+    fn commit(&self) -> &'static str {
+        if self.flaw == Flaw::HasMoved { LATER_COMMIT } else { COMMIT }
+    }
+
     fn listing(&self) -> String {
         let siblings: Vec<_> =
             self.files.keys().map(|name| serde_json::json!({"rfilename": name})).collect();
-        serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string()
+        serde_json::json!({"sha": self.commit(), "siblings": siblings}).to_string()
     }
 
     /// Small files at once, weights elsewhere.
@@ -157,15 +172,15 @@ impl Site {
         request: &Request,
     ) -> std::io::Result<()> {
         let content = &self.files[file];
-        let sha256 = sha256(content);
+        let (sha256, commit) = (sha256(content), self.commit());
         if file.ends_with(".safetensors") {
             let headers = format!(
-                "X-Repo-Commit: {COMMIT}\r\nX-Linked-Etag: \"{sha256}\"\r\nLocation: http://{}/cdn/{file}\r\n",
+                "X-Repo-Commit: {commit}\r\nX-Linked-Etag: \"{sha256}\"\r\nLocation: http://{}/cdn/{file}\r\n",
                 stream.local_addr()?
             );
             return respond(stream, "302 Found", &headers, b"");
         }
-        let headers = format!("X-Repo-Commit: {COMMIT}\r\nETag: \"{}\"\r\n", &sha256[..40]);
+        let headers = format!("X-Repo-Commit: {commit}\r\nETag: \"{}\"\r\n", &sha256[..40]);
         respond_range(stream, &headers, content, request, content.len())
     }
 
@@ -184,6 +199,11 @@ impl Site {
                 *times -= 1;
                 most_bytes = *after_bytes;
             }
+            Flaw::IsBusy { times } if *times > 0 && !is_probe => {
+                *times -= 1;
+                return respond(stream, "503 Service Unavailable", "", b"busy");
+            }
+            Flaw::IsSlow if !is_probe => return trickle(stream, &content),
             _ => {}
         }
         respond_range(stream, "ETag: \"of-the-store\"\r\n", &content, request, most_bytes)
@@ -229,6 +249,16 @@ fn respond_range(
     let range = format!("Content-Range: bytes {first}-{}/{}\r\n", end - 1, content.len());
     head(stream, "206 Partial Content", &format!("{headers}{range}"), part.len())?;
     stream.write_all(&part[..part.len().min(most_bytes)])
+}
+
+/// All of a file, slowly.
+fn trickle(stream: &mut TcpStream, content: &[u8]) -> std::io::Result<()> {
+    head(stream, "200 OK", "", content.len())?;
+    for chunk in content.chunks(500) {
+        stream.write_all(chunk)?;
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 fn respond(

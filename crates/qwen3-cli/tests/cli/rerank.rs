@@ -139,7 +139,7 @@ fn no_documents_give_a_valid_empty_ranking() {
 fn documents_of_several_chunks_are_ranked_together() {
     // The first fills a chunk by itself, and is cut to what the limit keeps.
     let long = "a ".repeat(9 << 20);
-    let run = on_cpu("rerank", &reranker(), ["--query", "Explain gravity", "--max-tokens", "100"]);
+    let run = on_cpu("rerank", &reranker(), ["--query", "Explain gravity", "--max-tokens", "200"]);
     let ranking = run.stdin(format!("{long}\nA force.\n\n")).succeeds().jsonl();
     let mut places: Vec<(u64, bool)> = ranking
         .iter()

@@ -15,7 +15,8 @@ pub fn rms_norm<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 1>, epsilon: f64)
 /// columns that alone moved the norm by 8e-5.
 fn mean_of_rows<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     let [rows, columns] = x.dims();
-    let chunk = (1..=columns.isqrt()).rev().find(|width| columns.is_multiple_of(*width)).unwrap_or(1);
+    let chunk =
+        (1..=columns.isqrt()).rev().find(|width| columns.is_multiple_of(*width)).unwrap_or(1);
     let sums = x.reshape([rows, columns / chunk, chunk]).sum_dim(2); // [T, C/chunk, 1]
     sums.reshape([rows, columns / chunk]).sum_dim(1) / columns as f64
 }
