@@ -1,17 +1,17 @@
 //! Which body each backend uses for each operation: the one table of the crate.
 //!
-//! | backend | `linear` | `rms_norm` | `rotary_embedding` | `varlen_attention` |
-//! |---|---|---|---|---|
-//! | Flex (`cpu`) | own | own | reference | own |
-//! | NdArray | reference | reference | reference | reference |
-//! | CubeCL (wgpu, CUDA) | own | reference | reference | reference |
+//! | backend | `linear` | `rms_norm` | `rotary_embedding` | `swiglu` | `varlen_attention` |
+//! |---|---|---|---|---|---|
+//! | Flex (`cpu`) | own | own | reference | own | own |
+//! | NdArray | reference | reference | reference | reference | reference |
+//! | CubeCL (wgpu, CUDA) | own | reference | reference | reference | reference |
 
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
 
 #[cfg(feature = "cpu")]
 mod cpu {
-    use crate::{Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, varlen_attention};
+    use crate::{Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, swiglu, varlen_attention};
     use burn::tensor::Tensor;
     use burn_flex::Flex;
 
@@ -26,6 +26,10 @@ mod cpu {
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
             rms_norm::cpu::rms_norm(x, weight, epsilon)
+        }
+
+        fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+            swiglu::cpu::swiglu(gate, up)
         }
 
         fn varlen_attention(

@@ -31,6 +31,9 @@ pub mod mapped_file;
 mod matmul;
 pub mod rms_norm;
 pub mod rotary_embedding;
+#[cfg(feature = "cpu")]
+mod softmax;
+pub mod swiglu;
 pub mod varlen_attention;
 
 #[cfg(feature = "cuda")]
@@ -65,6 +68,11 @@ pub trait Kernels: Backend {
         sin: Tensor<Self, 2>,
     ) -> Tensor<Self, 3> {
         rotary_embedding::reference::rotary_embedding(x, cos, sin)
+    }
+
+    /// See [`swiglu()`].
+    fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        swiglu::reference::swiglu(gate, up)
     }
 
     /// See [`varlen_attention()`].
@@ -139,6 +147,16 @@ pub fn rotary_embedding<B: Kernels>(
     sin: Tensor<B, 2>,
 ) -> Tensor<B, 3> {
     B::rotary_embedding(x, cos, sin)
+}
+
+/// `silu(gate) · up`, element by element, with `silu(x) = x / (1 + exp(-x))`
+/// (Shazeer 2020, arXiv:2002.05202, eq. 5).
+///
+/// # Shapes
+/// - `gate`, `up`: `[T, F]`, float32
+/// - returns `[T, F]`
+pub fn swiglu<B: Kernels>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
+    B::swiglu(gate, up)
 }
 
 /// Causal softmax attention within each sequence of a packed batch, with

@@ -25,8 +25,8 @@
 //! - [`SpecialTokens`] decides whether a text may speak in control tokens, [`Limit`] how long it may be.
 //!
 //! A text may be anything and of any length. Where it has white space or digits, no more of it is encoded than the limit
-//! keeps. A stretch without either is encoded at once, which takes up to 2 µs and 200 bytes of memory per byte (10 MB of
-//! random letters: 17 s and 1 GB on one core of a server); who takes texts from strangers should bound their bytes.
+//! keeps. A stretch without either is encoded at once, which takes about 2 µs and 200 bytes of memory per byte; who takes
+//! texts from strangers should bound their bytes.
 //!
 //! What it doesn't do: download models, decode ids, cut documents into passages, apply a `chat_template.jinja` or
 //! tokenize for other model families. It knows nothing of tensors and batches.

@@ -67,6 +67,24 @@ fn a_limit_at_the_end_of_a_piece_is_noticed() {
 }
 
 #[test]
+fn texts_are_cut_for_qwens_words_only() {
+    // A pattern that makes one word of everything, and a merge across the place where a piece would end.
+    let one_word = edited("one word", "tiny-embedding", |json| {
+        json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("no match");
+        let model = json["model"].as_object_mut().unwrap();
+        let vocab = model["vocab"].as_object_mut().unwrap();
+        let id = vocab.remove("ĠDocument").unwrap();
+        vocab.insert("xĠ".to_owned(), id);
+        let merges = model["merges"].as_array_mut().unwrap();
+        merges.retain(|merge| *merge != json!(["Ġ", "Document"]));
+        merges.push(json!(["x", "Ġ"]));
+    });
+    let text = "x".repeat(1 << 16) + " y";
+    let tokenizer = EmbeddingTokenizer::from_folder(&one_word, SpecialTokens::Parse).unwrap();
+    assert!(tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids.contains(&605));
+}
+
+#[test]
 fn pieces_do_not_cut_added_tokens() {
     for content in ["a b", "a1b"] {
         let folder = edited(&format!("added {content}"), "tiny-embedding", |json| {

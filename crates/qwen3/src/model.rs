@@ -12,8 +12,10 @@ use crate::batch::PackedBatch;
 use crate::config::Config;
 use crate::rope::RotaryTable;
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Int, Tensor, activation::silu, backend::Backend};
-use qwen3_kernels::{Kernels, VarlenLayout, linear, rms_norm, rotary_embedding, varlen_attention};
+use burn::tensor::{DType, Int, Tensor, backend::Backend};
+use qwen3_kernels::{
+    Kernels, VarlenLayout, linear, rms_norm, rotary_embedding, swiglu, varlen_attention,
+};
 use std::ops::ControlFlow;
 
 /// The network without a head.
@@ -168,8 +170,9 @@ pub struct Mlp<B: Backend> {
 
 impl<B: Kernels> Mlp<B> {
     fn forward(&self, normed: Tensor<B, 2>) -> Tensor<B, 2> {
-        let gate = silu(self.gate_proj.forward(normed.clone())); // [R, F]
-        self.down_proj.forward(gate * self.up_proj.forward(normed)) // [R, C]
+        let gate = self.gate_proj.forward(normed.clone()); // [R, F]
+        let up = self.up_proj.forward(normed);
+        self.down_proj.forward(swiglu(gate, up)) // [R, C]
     }
 }
 

@@ -4,9 +4,9 @@
 //! Nothing of the size of the scores is ever held: one task's workspace is
 //! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
 
-use super::softmax;
 use super::{SharedPrefix, Span, VarlenLayout};
 use crate::matmul::{Destination, Matrix, matmul};
+use crate::softmax;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 use gemm::Parallelism;

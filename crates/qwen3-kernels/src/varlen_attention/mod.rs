@@ -3,8 +3,6 @@
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
 pub mod reference;
-#[cfg(feature = "cpu")]
-mod softmax;
 
 use burn::tensor::{Tensor, backend::Backend};
 

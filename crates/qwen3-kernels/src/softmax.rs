@@ -1,12 +1,12 @@
-//! The pieces of a running softmax, written so that the compiler vectorises
-//! them. NaN and infinity are never swallowed: a bad score gives a bad row.
+//! The exponential on the CPU, and the pieces of a running softmax, written so
+//! that the compiler vectorises them. NaN and infinity are never swallowed: a bad score gives a bad row.
 
 use std::f32::consts::LOG2_E;
 
 const LANES: usize = 16;
 
 /// The larger of `start` and every value that is not NaN.
-pub(super) fn max(values: &[f32], start: f32) -> f32 {
+pub(crate) fn max(values: &[f32], start: f32) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [start; LANES];
     let chunks = values.chunks_exact(LANES);
@@ -20,7 +20,7 @@ pub(super) fn max(values: &[f32], start: f32) -> f32 {
 }
 
 /// Replaces each value by `exp(value - max)` and returns their sum.
-pub(super) fn exp_in_place(values: &mut [f32], max: f32) -> f32 {
+pub(crate) fn exp_in_place(values: &mut [f32], max: f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let mut chunks = values.chunks_exact_mut(LANES);
     for chunk in &mut chunks {
@@ -43,7 +43,7 @@ pub(super) fn exp_in_place(values: &mut [f32], max: f32) -> f32 {
 /// `|r| ≤ ln 2 / 2`, where a polynomial takes over (the coefficients are those
 /// of Cephes' `expf`, Moshier 1992).
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to the nearest integer, left in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;

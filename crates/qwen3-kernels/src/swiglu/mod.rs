@@ -1,0 +1,5 @@
+//! The gate of the feed-forward network.
+
+#[cfg(feature = "cpu")]
+pub(crate) mod cpu;
+pub mod reference;
