@@ -1,7 +1,7 @@
 //! Embeds two queries and two documents, and prints how similar they are.
 //!
 //! ```sh
-//! cargo run --release -p qwen3-engine --example embed -- Qwen/Qwen3-Embedding-0.6B
+//! cargo run --release --example embed -- Qwen/Qwen3-Embedding-0.6B
 //! ```
 
 use qwen3_engine::{Embedder, EncodeOptions, Error, Options};

@@ -1,7 +1,7 @@
 //! Orders documents by how well they answer a query.
 //!
 //! ```sh
-//! cargo run --release -p qwen3-engine --example rerank -- Qwen/Qwen3-Reranker-0.6B
+//! cargo run --release --example rerank -- Qwen/Qwen3-Reranker-0.6B
 //! ```
 
 use qwen3_engine::{Error, Options, RankOptions, Reranker};

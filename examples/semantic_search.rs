@@ -1,7 +1,7 @@
 //! Embeds every text file of a folder, then answers a query with the nearest.
 //!
 //! ```sh
-//! cargo run --release -p qwen3-engine --example semantic_search -- \
+//! cargo run --release --example semantic_search -- \
 //!     ~/notes "where did I write about gravity?" Qwen/Qwen3-Embedding-0.6B
 //! ```
 

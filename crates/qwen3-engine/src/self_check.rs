@@ -146,6 +146,17 @@ mod tests {
     }
 
     #[test]
+    fn every_gpu_here_passes() {
+        let (found, absent) = crate::devices();
+        for absent in absent {
+            eprintln!("skipped: no `{}` device here ({})", absent.name, absent.reason);
+        }
+        for device in found {
+            assert_eq!(self_check(device.id), Ok(()), "{}", device.id);
+        }
+    }
+
+    #[test]
     fn a_device_that_is_not_there_is_an_error() {
         let reason = self_check(DeviceId::Cuda(99)).unwrap_err();
         assert!(reason.contains("cuda:99"), "{reason}");

@@ -236,6 +236,7 @@ fn a_revision_is_asked_for_by_its_name() {
     assert!(requests.iter().any(|request| request.path == "/api/models/test/tiny/revision/v1.0"));
     assert!(requests.iter().all(|request| !request.path.contains("main")), "{requests:?}");
     offline("info", &home).args(["--revision", "v1.0"]).succeeds();
+    offline("embed", &home).args(["--device", "cpu", "--revision", "v1.0", "a"]).succeeds();
     offline("info", &home).fails(1, &["not in the cache"]);
 }
 
@@ -254,6 +255,8 @@ fn the_cache_may_be_anywhere() {
     let run = from_hub("download", &hub, &home).args(["--cache-folder"]).arg(named.path());
     run.env("HF_HUB_CACHE", variable.path()).succeeds();
     assert!(named.path().join("models--test--tiny").is_dir());
+    let run = offline("embed", &home).args(["--device", "cpu", "a", "--cache-folder"]);
+    run.arg(named.path()).succeeds();
     from_hub("download", &hub, &home).env("HF_HUB_CACHE", variable.path()).succeeds();
     assert!(variable.path().join("models--test--tiny").is_dir());
     assert!(!home.path().join("hub").exists());
@@ -268,6 +271,10 @@ fn a_token_opens_a_gated_model() {
     let tokens = requests.iter().filter_map(|request| request.authorization.as_deref());
     assert!(tokens.clone().count() > 0);
     assert!(tokens.clone().all(|token| token == "Bearer hf_secret"), "{requests:?}");
+
+    let home = self::home();
+    fs::write(home.path().join("token"), "hf_secret\n").unwrap();
+    from_hub("download", &hub, &home).succeeds();
 }
 
 #[test]

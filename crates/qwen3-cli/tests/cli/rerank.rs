@@ -17,7 +17,8 @@ fn score(object: &Value) -> f64 {
     object["score"].as_f64().expect("a number")
 }
 
-/// Expects the scores of Transformers for every pair, one run each.
+/// Expects the scores of Transformers for every pair, one run each. Measured:
+/// scores within 6e-7, log-odds within 3e-6.
 #[track_caller]
 fn check(model: &str) {
     let model = folder(model);
@@ -28,7 +29,7 @@ fn check(model: &str) {
         let [found] = &found[..] else { panic!("one document, {found:?}") };
         assert!((score(found) - pair.score).abs() < 1e-4, "{found}, {} expected", pair.score);
         let log_odds = found["log_odds"].as_f64().expect("a number");
-        assert!((log_odds - pair.log_odds).abs() < 1e-3, "{found}, {} expected", pair.log_odds);
+        assert!((log_odds - pair.log_odds).abs() < 1e-4, "{found}, {} expected", pair.log_odds);
         assert_eq!(found["tokens"], pair.tokens, "{found}");
         assert_eq!((&found["index"], &found["truncated"]), (&0.into(), &false.into()), "{found}");
     }
