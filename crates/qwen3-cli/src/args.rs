@@ -38,7 +38,7 @@ pub enum Command {
     /// List the devices that a model can run on
     #[command(after_help = "Example: qwen3 devices --format json")]
     Devices(DevicesArgs),
-    /// Show what a model is, without loading it
+    /// Show what a model is, without running it (downloads it if need be)
     #[command(after_help = "Example: qwen3 info --model Qwen/Qwen3-Reranker-0.6B")]
     Info(InfoArgs),
     /// Download a model into the hub's cache, and print its folder
@@ -292,9 +292,11 @@ pub fn parse() -> Arguments {
     Arguments::parse()
 }
 
-/// Prints the completion script.
-pub fn completions(shell: Shell) {
-    clap_complete::generate(shell, &mut Arguments::command(), "qwen3", &mut std::io::stdout());
+/// The completion script.
+pub fn completions(shell: Shell) -> String {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Arguments::command(), "qwen3", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]

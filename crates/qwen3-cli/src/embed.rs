@@ -15,10 +15,10 @@ pub const DEFAULT_MODEL: &str = "Qwen/Qwen3-Embedding-0.6B";
 const SHOWN: usize = 4;
 
 pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
-    let mut texts = Texts::new(&args.texts, &args.input)?;
-    let target = Output::open(&args.output)?;
-    let format = embed_format(args.format, &args.output, &target)?;
     let hooks = hooks(&args.model.source)?;
+    let mut texts = Texts::new(&args.texts, &args.input, &hooks.cancel)?;
+    let target = Output::open(&args.output, args.input.input.as_deref())?;
+    let format = embed_format(args.format, &args.output, &target)?;
     // Before the model, so that a broken file doesn't cost a minute first.
     let mut chunk = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
@@ -26,23 +26,22 @@ pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
 
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);
+    // The output is begun once there is something to write.
+    let mut embeddings = model.encode(&chunk, &options).map_err(|error| told(error.into(), 0))?;
     let mut rows = Rows::new(target.begin()?, format)?;
     let stopped = loop {
-        if chunk.is_empty() {
-            break None;
+        for (text, embedding) in chunk.iter().zip(&embeddings) {
+            rows.push(text, embedding)?;
+            stats.count(embedding.tokens);
         }
-        match model.encode(&chunk, &options) {
-            Ok(embeddings) => {
-                for (text, embedding) in chunk.iter().zip(&embeddings) {
-                    rows.push(text, embedding)?;
-                    stats.count(embedding.tokens);
-                }
-            }
-            Err(error) => break Some(in_input(error.into(), stats.texts())),
-        }
-        match texts.chunk() {
-            Ok(next) => chunk = next,
-            Err(error) => break Some(error),
+        let next = texts.chunk().and_then(|next| {
+            chunk = next;
+            model.encode(&chunk, &options).map_err(Error::from)
+        });
+        match next {
+            Ok(next) if next.is_empty() => break None,
+            Ok(next) => embeddings = next,
+            Err(error) => break Some(told(error, stats.texts())),
         }
     };
     // What was finished stays, whatever stopped the rest.
@@ -51,6 +50,17 @@ pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
         stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
     }
     stopped.map_or(Ok(()), Err)
+}
+
+/// An error after `finished` texts, told in terms of the whole input.
+pub fn told(error: Error, finished: usize) -> Error {
+    match error {
+        Error::Cancelled { .. } => Error::Cancelled {
+            message: format!("stopped; {finished} texts were finished and written"),
+        },
+        Error::Text { number, reason } => Error::Text { number: finished + number, reason },
+        other => other,
+    }
 }
 
 /// The engine's options for one call.
@@ -63,16 +73,6 @@ pub fn encode_options(prompt: &PromptArgs, vectors: &VectorArgs, hooks: Hooks) -
     };
     let (dimensions, normalize) = (vectors.dimensions, !vectors.no_normalize);
     EncodeOptions { prompt, dimensions, normalize, hooks }
-}
-
-/// Says how far a run came that was stopped.
-fn in_input(error: Error, finished: usize) -> Error {
-    match error {
-        Error::Cancelled { .. } => Error::Cancelled {
-            message: format!("stopped; {finished} texts were finished and written"),
-        },
-        other => other,
-    }
 }
 
 /// One vector in JSON.

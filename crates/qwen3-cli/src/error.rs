@@ -10,6 +10,46 @@ pub enum Error {
     #[error(transparent)]
     Engine(qwen3_engine::Error),
 
+    /// An option is out of its range.
+    #[error("`{flag}` is {value}, but {range}")]
+    Flag {
+        /// As it is typed.
+        flag: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it may be.
+        range: String,
+    },
+
+    /// A model of another kind than the command wants.
+    #[error("{message}; use `qwen3 {command}` for it, or say what it is with `--kind`")]
+    WrongKind {
+        /// What is wrong.
+        message: String,
+        /// The command that takes such models.
+        command: &'static str,
+    },
+
+    /// One of the texts is refused.
+    #[error("text {number}: {reason}")]
+    Text {
+        /// Counted from 1.
+        number: usize,
+        /// Why.
+        reason: qwen3_engine::TextError,
+    },
+
+    /// `--field` without lines to read.
+    #[error("`--field` is for lines of JSON; use it with `--input FILE` or standard input")]
+    FieldOfArguments,
+
+    /// The same file for input and output.
+    #[error("`{}` is both `--input` and `--output`; write to another file", .path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// Ctrl-C.
     #[error("{message}")]
     Cancelled {
@@ -122,6 +162,19 @@ impl From<qwen3_engine::Error> for Error {
     fn from(error: qwen3_engine::Error) -> Self {
         match error {
             qwen3_engine::Error::Cancelled => Self::Cancelled { message: "cancelled".to_owned() },
+            qwen3_engine::Error::Input { input, reason } => {
+                Self::Text { number: input + 1, reason }
+            }
+            qwen3_engine::Error::Option { option, value, range } => match option {
+                "max_batch_tokens" => Self::Flag { flag: "--batch-tokens", value, range },
+                "threads" => Self::Flag { flag: "--threads", value, range },
+                _ => Self::Flag { flag: "--max-tokens", value, range },
+            },
+            qwen3_engine::Error::WrongKind { model, found, wanted } => {
+                let message = format!("`{model}` looks like {found}, not like {wanted}");
+                let command = if wanted == "a reranker" { "embed" } else { "rerank" };
+                Self::WrongKind { message, command }
+            }
             other => Self::Engine(other),
         }
     }

@@ -3,9 +3,13 @@
 
 use crate::args::InputArgs;
 use crate::error::Error;
+use qwen3_engine::CancelToken;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 /// Longest line that is read as one text. The longest text a model takes is
 /// about 200 KB.
@@ -14,15 +18,24 @@ const MAX_LINE_BYTES: usize = 64 << 20;
 const CHUNK_TEXTS: usize = 4_096;
 const CHUNK_BYTES: usize = 16 << 20;
 
-/// Where texts come from.
-pub enum Texts {
+/// How often a run that waits for input looks whether it was cancelled.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Texts, read ahead on a thread of their own: a line that never comes must
+/// not keep Ctrl-C waiting.
+pub struct Texts {
+    chunks: Receiver<Result<Vec<String>, Error>>,
+    cancel: CancelToken,
+}
+
+enum Source {
     Arguments(std::vec::IntoIter<String>),
     Lines(Lines),
 }
 
 /// Lines of a file.
-pub struct Lines {
-    reader: Box<dyn BufRead>,
+struct Lines {
+    reader: Box<dyn BufRead + Send>,
     name: String,
     field: Option<String>,
     line: usize,
@@ -31,9 +44,46 @@ pub struct Lines {
 impl Texts {
     /// Texts of the arguments if there are any, else of `--input`, else of
     /// standard input.
-    pub fn new(arguments: &[String], input: &InputArgs) -> Result<Self, Error> {
+    pub fn new(
+        arguments: &[String],
+        input: &InputArgs,
+        cancel: &CancelToken,
+    ) -> Result<Self, Error> {
+        let mut source = Source::new(arguments, input)?;
+        let (sender, chunks) = sync_channel(1);
+        thread::spawn(move || {
+            loop {
+                let chunk = source.chunk();
+                let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
+                // Nobody listens any more once the run has ended.
+                if sender.send(chunk).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        Ok(Self { chunks, cancel: cancel.clone() })
+    }
+
+    /// The next texts, in order; empty at the end.
+    pub fn chunk(&mut self) -> Result<Vec<String>, Error> {
+        loop {
+            match self.chunks.recv_timeout(PATIENCE) {
+                Ok(chunk) => return chunk,
+                Err(RecvTimeoutError::Disconnected) => return Ok(vec![]),
+                Err(RecvTimeoutError::Timeout) if self.cancel.is_cancelled() => {
+                    return Err(qwen3_engine::Error::Cancelled.into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+impl Source {
+    fn new(arguments: &[String], input: &InputArgs) -> Result<Self, Error> {
         match &input.input {
             Some(_) if !arguments.is_empty() => Err(Error::TwoInputs),
+            None if !arguments.is_empty() && input.field.is_some() => Err(Error::FieldOfArguments),
             Some(path) if path == Path::new("-") => Ok(Self::stdin(input)),
             Some(path) => {
                 let name = path.display().to_string();
@@ -55,12 +105,11 @@ impl Texts {
         Self::lines(Box::new(BufReader::new(io::stdin())), "standard input".to_owned(), input)
     }
 
-    fn lines(reader: Box<dyn BufRead>, name: String, input: &InputArgs) -> Self {
+    fn lines(reader: Box<dyn BufRead + Send>, name: String, input: &InputArgs) -> Self {
         Self::Lines(Lines { reader, name, field: input.field.clone(), line: 0 })
     }
 
-    /// The next texts, in order; empty at the end.
-    pub fn chunk(&mut self) -> Result<Vec<String>, Error> {
+    fn chunk(&mut self) -> Result<Vec<String>, Error> {
         let mut texts = vec![];
         let mut bytes = 0;
         while texts.len() < CHUNK_TEXTS && bytes < CHUNK_BYTES {
@@ -124,7 +173,7 @@ mod tests {
     fn read(bytes: &[u8], field: Option<&str>) -> Result<Vec<String>, String> {
         let input = InputArgs { input: None, field: field.map(str::to_owned) };
         let reader = Box::new(io::Cursor::new(bytes.to_vec()));
-        Texts::lines(reader, "test".to_owned(), &input).chunk().map_err(|e| e.to_string())
+        Source::lines(reader, "test".to_owned(), &input).chunk().map_err(|e| e.to_string())
     }
 
     #[test]

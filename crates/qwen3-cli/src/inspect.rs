@@ -45,7 +45,7 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Error> {
             .collect();
         format!("{}{absent}", table(&rows))
     };
-    print(&in_format(args.format, as_table, || objects.clone()))
+    print(&in_format(args.format, as_table, || Value::from(objects.clone())))
 }
 
 pub fn info(args: &InfoArgs) -> Result<(), Error> {
@@ -73,7 +73,7 @@ pub fn info(args: &InfoArgs) -> Result<(), Error> {
         table(&facts.clone().map(|(key, value)| vec![key.to_owned(), plain(&value)]))
     };
     let object = || Value::from_iter(facts.clone().map(|(key, value)| (key.to_owned(), value)));
-    print(&in_format(args.format, as_table, || vec![object()]))
+    print(&in_format(args.format, as_table, object))
 }
 
 pub fn download(args: &DownloadArgs) -> Result<(), Error> {
@@ -95,24 +95,21 @@ fn dtype_names(device: &DeviceInfo) -> Vec<String> {
 fn in_format(
     asked: Option<TextFormat>,
     table: impl FnOnce() -> String,
-    objects: impl FnOnce() -> Vec<Value>,
+    value: impl FnOnce() -> Value,
 ) -> String {
     let terminal = io::stdout().is_terminal();
     match asked.unwrap_or(if terminal { TextFormat::Table } else { TextFormat::Json }) {
         TextFormat::Table => table(),
-        TextFormat::Jsonl => objects().iter().map(|object| format!("{object}\n")).collect(),
-        TextFormat::Json => {
-            let mut objects = objects();
-            let value = match objects.len() {
-                1 => objects.remove(0),
-                _ => Value::from(objects),
-            };
-            format!("{value:#}\n")
-        }
+        TextFormat::Json => format!("{:#}\n", value()),
+        TextFormat::Jsonl => match value() {
+            Value::Array(objects) => objects.iter().map(|object| format!("{object}\n")).collect(),
+            object => format!("{object}\n"),
+        },
     }
 }
 
-fn print(text: &str) -> Result<(), Error> {
+/// Writes all of `text` to standard output.
+pub fn print(text: &str) -> Result<(), Error> {
     let written = io::stdout().write_all(text.as_bytes());
     written.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Error::BrokenPipe,

@@ -14,6 +14,7 @@ mod table;
 
 use args::{Command, parse};
 use error::Error;
+use std::io::Write;
 use std::panic::{self, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -32,19 +33,24 @@ fn main() -> ExitCode {
         // The reader of a pipe has seen enough: not our failure.
         Ok(Err(Error::BrokenPipe)) => ExitCode::SUCCESS,
         Ok(Err(Error::Cancelled { message })) => {
-            eprintln!("qwen3: {message}");
+            say(&message);
             ExitCode::from(CANCELLED)
         }
         Ok(Err(error)) => {
-            eprintln!("qwen3: {}", error.with_causes());
+            say(&error.with_causes());
             ExitCode::from(FAILED)
         }
         Err(_) => {
             let panic = LAST_PANIC.lock().map(|last| last.clone()).unwrap_or_default();
-            eprintln!("qwen3: internal error, please report it: {panic}");
+            say(&format!("internal error, please report it: {panic}"));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// One line on standard error, which may be closed.
+fn say(message: &str) {
+    let _ = writeln!(std::io::stderr(), "qwen3: {message}");
 }
 
 fn run(command: Command) -> Result<(), Error> {
@@ -55,10 +61,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Devices(args) => inspect::devices(&args),
         Command::Info(args) => inspect::info(&args),
         Command::Download(args) => inspect::download(&args),
-        Command::Completions { shell } => {
-            args::completions(shell);
-            Ok(())
-        }
+        Command::Completions { shell } => inspect::print(&args::completions(shell)),
     }
 }
 
@@ -66,7 +69,7 @@ static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn remember_panic(info: &PanicHookInfo) {
     if std::env::var_os("RUST_BACKTRACE").is_some() {
-        eprintln!("{info}\n{}", std::backtrace::Backtrace::force_capture());
+        say(&format!("{info}\n{}", std::backtrace::Backtrace::force_capture()));
     }
     if let Ok(mut last) = LAST_PANIC.lock() {
         *last = info.to_string();

@@ -15,16 +15,17 @@ pub struct Output {
 impl Output {
     /// Opens `--output`, or standard output. A file that can't be written is
     /// found out here, before anything is computed; an existing one keeps its
-    /// content until [`Output::begin`].
-    pub fn open(args: &OutputArgs) -> Result<Target, Error> {
-        let file = match &args.output {
-            None => None,
-            Some(path) => {
-                let file = File::options().create(true).append(true).open(path);
-                Some(file.map_err(|source| Error::Write { path: path.clone(), source })?)
-            }
-        };
-        Ok(Target { file, path: args.output.clone() })
+    /// content, and a new one goes again, unless [`Target::begin`] is called.
+    pub fn open(args: &OutputArgs, input: Option<&Path>) -> Result<Target, Error> {
+        let Some(path) = &args.output else { return Ok(Target { file: None, new: None }) };
+        let is_new = !path.exists();
+        let same = |input: &Path| input.canonicalize().ok() == path.canonicalize().ok();
+        if !is_new && input.is_some_and(same) {
+            return Err(Error::SameFile { path: path.clone() });
+        }
+        let file = File::options().create(true).write(true).truncate(false).open(path);
+        let file = file.map_err(|source| Error::Write { path: path.clone(), source })?;
+        Ok(Target { file: Some((file, path.clone())), new: is_new.then(|| path.clone()) })
     }
 
     /// Writes all of `bytes`.
@@ -42,8 +43,18 @@ impl Output {
 
 /// An opened output that nothing has been written to.
 pub struct Target {
-    file: Option<File>,
-    path: Option<PathBuf>,
+    file: Option<(File, PathBuf)>,
+    /// The file, if it was made by opening it.
+    new: Option<PathBuf>,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some(path) = &self.new {
+            // An empty file that stays is no harm.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl Target {
@@ -53,18 +64,19 @@ impl Target {
     }
 
     /// Empties the file and begins to write.
-    pub fn begin(self) -> Result<Output, Error> {
-        let writer: Box<dyn Write> = match self.file {
-            None => Box::new(io::stdout().lock()),
-            Some(file) => {
-                // A pipe or device has no length to set.
-                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-                    file.set_len(0).map_err(|error| failed(self.path.as_deref(), error))?;
-                }
-                Box::new(file)
-            }
+    pub fn begin(mut self) -> Result<Output, Error> {
+        self.new = None;
+        let Some((file, path)) = self.file.take() else {
+            return Ok(Output {
+                writer: BufWriter::new(Box::new(io::stdout().lock())),
+                path: None,
+            });
         };
-        Ok(Output { writer: BufWriter::new(writer), path: self.path })
+        // A pipe or device has no length to set.
+        if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            file.set_len(0).map_err(|error| failed(Some(&path), error))?;
+        }
+        Ok(Output { writer: BufWriter::new(Box::new(file)), path: Some(path) })
     }
 
     /// The whole of a small result.

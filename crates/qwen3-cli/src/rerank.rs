@@ -16,9 +16,9 @@ const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
 type Place = (Ranked, String);
 
 pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
-    let mut texts = Texts::new(&args.documents, &args.input)?;
-    let target = Output::open(&args.output)?;
     let hooks = hooks(&args.model.source)?;
+    let mut texts = Texts::new(&args.documents, &args.input, &hooks.cancel)?;
+    let target = Output::open(&args.output, args.input.input.as_deref())?;
     let mut chunk = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
@@ -28,7 +28,8 @@ pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
     let mut places: Vec<Place> = vec![];
     while !chunk.is_empty() {
         let before = stats.texts();
-        for mut ranked in model.rank(&args.query, &chunk, &options)? {
+        let ranked = model.rank(&args.query, &chunk, &options);
+        for mut ranked in ranked.map_err(|error| in_order(error.into(), before))? {
             let text = shorten(&chunk[ranked.index]);
             ranked.index += before;
             stats.count(ranked.score.tokens);
@@ -56,6 +57,14 @@ pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
         stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
     }
     Ok(())
+}
+
+/// An error about a document, told in terms of the whole input.
+fn in_order(error: Error, before: usize) -> Error {
+    match error {
+        Error::Text { number, reason } => Error::Text { number: before + number, reason },
+        other => other,
+    }
 }
 
 fn object(ranked: &Ranked, log_odds: bool) -> Value {

@@ -44,10 +44,10 @@ pub fn note_fallbacks(args: &ModelArgs, device: DeviceId, fallbacks: &[Fallback]
         return;
     }
     for passed_over in fallbacks {
-        eprintln!("qwen3: not on `{}`: {}", passed_over.device, passed_over.reason);
+        crate::say(&format!("not on `{}`: {}", passed_over.device, passed_over.reason));
     }
     if !fallbacks.is_empty() {
-        eprintln!("qwen3: running on `{device}`");
+        crate::say(&format!("running on `{device}`"));
     }
 }
 

@@ -11,7 +11,7 @@ use qwen3_engine::{Embedder, EncodeOptions, Prompt};
 use serde_json::json;
 
 pub fn similarity(args: &SimilarityArgs) -> Result<(), Error> {
-    let target = Output::open(&args.output)?;
+    let target = Output::open(&args.output, None)?;
     let hooks = hooks(&args.model.source)?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());

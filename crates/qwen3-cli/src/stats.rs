@@ -1,6 +1,7 @@
 //! The line that `--stats` prints.
 
 use serde_json::json;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// What one run did.
@@ -41,7 +42,8 @@ impl Stats {
             "device": device,
             "dtype": dtype,
         });
-        eprintln!("{line}");
+        // Whoever closed standard error does not want them.
+        let _ = writeln!(std::io::stderr(), "{line}");
     }
 }
 

@@ -282,14 +282,15 @@ impl Embedder {
         I: Into<Input<'a>>,
     {
         let inputs: Vec<Input> = inputs.into_iter().map(Into::into).collect();
-        let encode = |input: &Input| {
+        let encode = |(index, input): (usize, &Input)| {
             hooks.check()?;
-            Ok(match input {
-                Input::Text(text) => self.tokenizer.encode(prompt, text, self.limit)?,
-                Input::Ids(ids) => self.tokenizer.encode_ids(ids, self.limit)?,
-            })
+            let encoded = match input {
+                Input::Text(text) => self.tokenizer.encode(prompt, text, self.limit),
+                Input::Ids(ids) => self.tokenizer.encode_ids(ids, self.limit),
+            };
+            encoded.map_err(|reason| Error::Input { input: index, reason })
         };
-        self.session.install(|| inputs.par_iter().map(encode).collect())
+        self.session.install(|| inputs.par_iter().enumerate().map(encode).collect())
     }
 
     fn prompt<'s>(&'s self, prompt: &'s Prompt) -> Result<Cow<'s, str>, Error> {

@@ -16,6 +16,24 @@ pub enum Error {
     #[error(transparent)]
     Text(#[from] qwen3_text::Error),
 
+    /// One of the texts of a call is refused.
+    #[error("input {input}: {reason}")]
+    Input {
+        /// Index of the input.
+        input: usize,
+        /// Why.
+        reason: qwen3_text::Error,
+    },
+
+    /// A folder that is no model's.
+    #[error(
+        "the folder `{folder}` has no `config.json`, so it is not a model's folder; download the model with all of its files"
+    )]
+    NotAModel {
+        /// The folder.
+        folder: PathBuf,
+    },
+
     /// The model can't be found.
     #[error(
         "`{model}` is neither a folder with a config.json nor a model on the hub (`owner/name`)"

@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Files without which nothing runs.
 const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
@@ -30,6 +31,11 @@ const OPTIONAL: [&str; 6] = [
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// Tries for one file, and for one revision.
+const ATTEMPTS: u32 = 4;
+/// Before the second try; doubled before each later one.
+const FIRST_WAIT: Duration = Duration::from_millis(300);
+
 /// The folder with the files of `model`: itself, the folder of a file, or a
 /// snapshot in the hub's cache, which is downloaded into as needed.
 ///
@@ -43,7 +49,11 @@ pub fn model_folder(
 ) -> Result<PathBuf, Error> {
     let path = Path::new(model);
     if path.is_dir() {
-        return Ok(path.to_owned());
+        let folder = path.to_owned();
+        return match path.join(NEEDED[0]).exists() {
+            true => Ok(folder),
+            false => Err(Error::NotAModel { folder }),
+        };
     }
     if path.is_file() {
         return Ok(path.parent().unwrap_or(Path::new(".")).to_owned());
@@ -52,15 +62,16 @@ pub fn model_folder(
         return Err(Error::NoSuchModel { model: model.to_owned() });
     }
     let revision = revision.unwrap_or("main").to_owned();
-    let repo = Repo::with_revision(model.to_owned(), RepoType::Model, revision);
+    let repo = Repo::with_revision(model.to_owned(), RepoType::Model, revision.clone());
     let cache = Cache::new(cache.map_or_else(cache_folder, Path::to_owned));
-    if let Some(folder) = cached(&cache.repo(repo.clone())) {
+    let snapshot = Snapshot { folder: cache.path().join(repo.folder_name()), revision };
+    if let Some(folder) = snapshot.complete() {
         return Ok(folder);
     }
     if is_offline() {
         return Err(Error::Offline { model: model.to_owned(), cache: cache.path().clone() });
     }
-    Hub::new(model, repo, cache, hooks)?.download()
+    Hub::new(model, repo, cache, snapshot, hooks)?.download()
 }
 
 /// `owner/name`, each of letters, digits, `-`, `_` and `.`.
@@ -85,16 +96,33 @@ fn is_offline() -> bool {
     ["1", "true", "yes", "on"].contains(&value.as_str())
 }
 
-/// The snapshot's folder, if everything needed is in it.
-fn cached(cache: &CacheRepo) -> Option<PathBuf> {
-    let config = cache.get(NEEDED[0])?;
-    cache.get(NEEDED[1])?;
-    if cache.get(SINGLE).is_none() {
-        for shard in shards(&cache.get(INDEX)?).ok()? {
-            cache.get(&shard)?;
-        }
+/// A revision of a model in the hub's cache, as huggingface_hub lays it out.
+struct Snapshot {
+    folder: PathBuf,
+    revision: String,
+}
+
+impl Snapshot {
+    /// A file, if it is there. Branches and tags are found by `refs`; a commit
+    /// needs none, and huggingface_hub writes none for it.
+    fn get(&self, file: &str) -> Option<PathBuf> {
+        let commit = std::fs::read_to_string(self.folder.join("refs").join(&self.revision));
+        let commit = commit.unwrap_or_else(|_| self.revision.clone());
+        let path = self.folder.join("snapshots").join(commit.trim()).join(file);
+        path.exists().then_some(path)
     }
-    config.parent().map(Path::to_owned)
+
+    /// The folder of the files, if everything needed is in it.
+    fn complete(&self) -> Option<PathBuf> {
+        let config = self.get(NEEDED[0])?;
+        self.get(NEEDED[1])?;
+        if self.get(SINGLE).is_none() {
+            for shard in shards(&self.get(INDEX)?).ok()? {
+                self.get(&shard)?;
+            }
+        }
+        config.parent().map(Path::to_owned)
+    }
 }
 
 /// File names in the weight map of an index. Names that aren't plain are left
@@ -117,31 +145,53 @@ struct Hub<'a> {
     api: hf_hub::api::sync::Api,
     repo: ApiRepo,
     cache: CacheRepo,
+    snapshot: Snapshot,
     hooks: &'a Hooks,
 }
 
 impl<'a> Hub<'a> {
-    fn new(model: &'a str, repo: Repo, cache: Cache, hooks: &'a Hooks) -> Result<Self, Error> {
+    fn new(
+        model: &'a str,
+        repo: Repo,
+        cache: Cache,
+        snapshot: Snapshot,
+        hooks: &'a Hooks,
+    ) -> Result<Self, Error> {
         let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty());
-        let token = token.or_else(|| cache.token());
+        let token = token.or_else(|| Cache::from_env().token());
         let mut builder = ApiBuilder::from_cache(cache.clone())
             .with_token(token)
             .with_progress(false)
-            .with_retries(3)
             .with_user_agent("qwen3", env!("CARGO_PKG_VERSION"));
         if let Ok(endpoint) = env::var("HF_ENDPOINT") {
             builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
         }
         let api = builder.build().map_err(|error| failed(model, "config.json", &error))?;
-        Ok(Self { model, repo: api.repo(repo.clone()), cache: cache.repo(repo), api, hooks })
+        let (remote, cache) = (api.repo(repo.clone()), cache.repo(repo));
+        Ok(Self { model, repo: remote, cache, snapshot, api, hooks })
     }
 
     fn download(&self) -> Result<PathBuf, Error> {
-        let listing = self.repo.info().map_err(|error| failed(self.model, "its list", &error))?;
+        // More than once if the branch moves on meanwhile: files of two commits make no model.
+        for _ in 0..ATTEMPTS {
+            self.download_all()?;
+            if let Some(folder) = self.snapshot.complete() {
+                return Ok(folder);
+            }
+        }
+        let message = "its branch moves on faster than it downloads; name a commit".to_owned();
+        let (model, file) = (self.model.to_owned(), NEEDED[0].to_owned());
+        Err(Error::Download { model, file, message })
+    }
+
+    fn download_all(&self) -> Result<(), Error> {
+        let listing =
+            self.repo.info().map_err(|error| failed(self.model, "the list of files", &error))?;
         let listed: BTreeSet<String> =
             listing.siblings.into_iter().map(|file| file.rfilename).collect();
-        let folder = self.get(NEEDED[0])?;
-        self.get(NEEDED[1])?;
+        for file in NEEDED {
+            self.get(file)?;
+        }
         for file in OPTIONAL.into_iter().filter(|file| listed.contains(*file)) {
             self.get(file)?;
         }
@@ -152,27 +202,55 @@ impl<'a> Hub<'a> {
                 self.get(&shard)?;
             }
         }
-        Ok(folder.parent().expect("a file has a folder").to_owned())
+        Ok(())
     }
 
     /// The file's path in the cache, downloaded and verified unless it is there.
     fn get(&self, file: &str) -> Result<PathBuf, Error> {
-        self.hooks.check()?;
-        if let Some(path) = self.cache.get(file) {
-            return Ok(path);
+        let mut wait = FIRST_WAIT;
+        for attempt in 1.. {
+            self.hooks.check()?;
+            if let Some(path) = self.snapshot.get(file) {
+                return Ok(path);
+            }
+            match self.fetch(file)? {
+                Ok(path) => {
+                    self.verify(file, &path)?;
+                    return Ok(path);
+                }
+                Err(error) if attempt == ATTEMPTS => {
+                    return Err(failed(self.model, file, &error));
+                }
+                Err(_) => std::thread::sleep(wait),
+            }
+            wait *= 2;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// One attempt. hf-hub's own retries are not used: they append to a part
+    /// that they have already resumed, from its beginning.
+    fn fetch(&self, file: &str) -> Result<Result<PathBuf, ApiError>, Error> {
+        match self.api.metadata(&self.repo.url(file)) {
+            Ok(metadata) => {
+                // A part that is whole or longer can't be resumed, only dropped.
+                let part = self.cache.blob_path(metadata.etag()).with_extension("part");
+                if std::fs::metadata(&part).is_ok_and(|part| part.len() >= metadata.size() as u64) {
+                    let _ = std::fs::remove_file(part);
+                }
+            }
+            Err(error) => return Ok(Err(error)),
         }
         let reporter = Reporter { hooks: self.hooks, file, bytes: 0, total_bytes: 0 };
         // hf-hub asks nobody whether to go on; the reporter unwinds out of it
         // to cancel. The part that has arrived stays, and is resumed from.
         let downloaded =
             catch_unwind(AssertUnwindSafe(|| self.repo.download_with_progress(file, reporter)));
-        let path = match downloaded {
-            Ok(result) => result.map_err(|error| failed(self.model, file, &error))?,
-            Err(panic) if panic.is::<CancelledDownload>() => return Err(Error::Cancelled),
+        match downloaded {
+            Ok(result) => Ok(result),
+            Err(panic) if panic.is::<CancelledDownload>() => Err(Error::Cancelled),
             Err(panic) => resume_unwind(panic),
-        };
-        self.verify(file, &path)?;
-        Ok(path)
+        }
     }
 
     /// Compares with the SHA-256 that the hub gives for large files as their etag.
@@ -184,16 +262,17 @@ impl<'a> Hub<'a> {
             return Ok(());
         }
         self.hooks.report(Progress::Verify { file: file.to_owned() });
-        let found =
-            self.sha256(path).map_err(|source| Error::Read { path: path.to_owned(), source })??;
-        if found.eq_ignore_ascii_case(expected) {
+        let found = self.sha256(path);
+        if matches!(&found, Ok(Ok(digest)) if digest.eq_ignore_ascii_case(expected)) {
             return Ok(());
         }
-        // The pointer and what it points to: else the next call would trust them.
+        // Damaged or not known to be whole, because it was cancelled: the
+        // pointer and what it points to go, else the next call would trust them.
         if let Ok(blob) = path.canonicalize() {
             let _ = std::fs::remove_file(blob);
         }
         let _ = std::fs::remove_file(path);
+        found.map_err(|source| Error::Read { path: path.to_owned(), source })??;
         Err(Error::Checksum { model: self.model.to_owned(), file: file.to_owned() })
     }
 

@@ -162,10 +162,12 @@ impl Reranker {
         D: AsRef<str> + Sync,
     {
         let instruction = options.instruction.as_deref().unwrap_or(DEFAULT_TASK);
-        let encode = |(query, document): &(Q, D)| {
+        let encode = |(index, (query, document)): (usize, &(Q, D))| {
             options.hooks.check()?;
-            Ok(self.tokenizer.encode(instruction, query.as_ref(), document.as_ref(), self.limit)?)
+            let (query, document) = (query.as_ref(), document.as_ref());
+            let encoded = self.tokenizer.encode(instruction, query, document, self.limit);
+            encoded.map_err(|reason| Error::Input { input: index, reason })
         };
-        self.session.install(|| pairs.par_iter().map(encode).collect())
+        self.session.install(|| pairs.par_iter().enumerate().map(encode).collect())
     }
 }

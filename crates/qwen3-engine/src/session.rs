@@ -164,6 +164,7 @@ fn candidates(device: DeviceId, stored: Dtype, choice: DtypeChoice) -> Result<Ve
             let mut wanted: Vec<Dtype> = same_size.filter(|d| supported.contains(d)).collect();
             wanted.dedup();
             wanted.push(Dtype::F32);
+            wanted.dedup();
             return Ok(wanted);
         }
         DtypeChoice::F32 => Dtype::F32,

@@ -34,6 +34,8 @@ pub fn qwen3<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Qwen3 {
     }
     command.env("HF_HOME", "/nonexistent/huggingface").env("HF_ENDPOINT", "http://127.0.0.1:9");
     command.env("COLUMNS", "100");
+    // Mesa's Vulkan driver complains on standard error where there is no session.
+    command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     Qwen3 { command, stdin: vec![] }
 }
 

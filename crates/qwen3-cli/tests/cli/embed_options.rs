@@ -34,7 +34,7 @@ fn check(options: &[&str], least_cosine: f64) {
     }
 }
 
-/// Measured on an AVX-512 processor: 1 - 5e-13 at the least, in each dtype; the
+/// Measured on an x86-64 processor: 1 - 5e-13 at the least, in each dtype; the
 /// same for one thread.
 #[test]
 fn every_dtype_gives_the_vectors_of_transformers() {
