@@ -95,7 +95,7 @@ impl Source {
                     .map_err(|source| Error::Read { name: name.clone(), source })?;
                 Ok(Self::lines(Box::new(BufReader::new(file)), name, input))
             }
-            None if !arguments.is_empty() => Ok(Self::Arguments(arguments.to_vec().into_iter())),
+            None if !arguments.is_empty() => Ok(Self::Arguments(Vec::from(arguments).into_iter())),
             None if io::stdin().is_terminal() => Err(Error::NoInput),
             None => Ok(Self::stdin(input)),
         }

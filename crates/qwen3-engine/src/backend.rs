@@ -13,6 +13,7 @@ pub(crate) const SOFTWARE: &str = "software";
 
 /// A network loaded on one device.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per loaded model")]
 pub(crate) enum Backend {
     #[cfg(feature = "cpu")]
     Cpu(qwen3_cpu::Model),
@@ -164,16 +165,18 @@ pub(crate) fn list() -> (Vec<DeviceInfo>, Vec<Absent>) {
     (found, absent)
 }
 
+/// A name on the command line, and the device of an index.
+#[cfg(feature = "wgpu")]
+type WgpuApi = (&'static str, fn(usize) -> DeviceId);
+
 /// The interfaces that wgpu can have on this system.
 #[cfg(all(feature = "wgpu", target_os = "macos"))]
-const WGPU_APIS: [(&str, fn(usize) -> DeviceId); 2] =
-    [("metal", DeviceId::Metal), ("wgpu", DeviceId::Wgpu)];
+const WGPU_APIS: [WgpuApi; 2] = [("metal", DeviceId::Metal), ("wgpu", DeviceId::Wgpu)];
 #[cfg(all(feature = "wgpu", target_os = "windows"))]
-const WGPU_APIS: [(&str, fn(usize) -> DeviceId); 3] =
+const WGPU_APIS: [WgpuApi; 3] =
     [("vulkan", DeviceId::Vulkan), ("dx12", DeviceId::Dx12), ("wgpu", DeviceId::Wgpu)];
 #[cfg(all(feature = "wgpu", not(any(target_os = "macos", target_os = "windows"))))]
-const WGPU_APIS: [(&str, fn(usize) -> DeviceId); 2] =
-    [("vulkan", DeviceId::Vulkan), ("wgpu", DeviceId::Wgpu)];
+const WGPU_APIS: [WgpuApi; 2] = [("vulkan", DeviceId::Vulkan), ("wgpu", DeviceId::Wgpu)];
 
 #[cfg(feature = "wgpu")]
 fn api(device: DeviceId) -> qwen3_wgpu::Api {

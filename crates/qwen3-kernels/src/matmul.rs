@@ -35,7 +35,7 @@ impl Destination {
     /// # Safety
     /// The buffer must outlive the result, and two products that run at the
     /// same time must write disjoint columns.
-    pub unsafe fn from_column(self, column: usize) -> Self {
+    pub unsafe fn at_column(self, column: usize) -> Self {
         assert!(column < self.elements, "column {column} of {} elements", self.elements);
         // Safety: inside the buffer, by the assertion.
         Self { start: unsafe { self.start.add(column) }, elements: self.elements - column, ..self }

@@ -82,7 +82,7 @@ fn by_panels<W: Element + Copy + Sync>(
             widened.clear();
             widened.extend(weight.iter().map(|&w| widen(w)));
             // Safety: panels own disjoint columns of `out`, which outlives this loop.
-            let columns = unsafe { out.from_column(panel * panel_rows) };
+            let columns = unsafe { out.at_column(panel * panel_rows) };
             let shape = [tokens, inputs, weight.len() / inputs];
             let rhs = transposed(widened, inputs);
             matmul(shape, rows(x, inputs), rhs, columns, false, 1.0, Parallelism::None);
