@@ -132,6 +132,21 @@ pub(crate) fn dtypes(device: DeviceId) -> Result<Vec<Dtype>, Error> {
     }
 }
 
+/// The largest tensor that the device can be given, where there is a limit.
+/// CubeCL only notices on another thread, and then answers wrong.
+pub(crate) fn max_tensor_bytes(device: DeviceId) -> Option<u64> {
+    match device {
+        #[cfg(feature = "wgpu")]
+        DeviceId::Wgpu(index)
+        | DeviceId::Vulkan(index)
+        | DeviceId::Metal(index)
+        | DeviceId::Dx12(index) => {
+            qwen3_wgpu::adapters(api(device)).get(index).map(|adapter| adapter.max_tensor_bytes)
+        }
+        _ => None,
+    }
+}
+
 /// Every device of every backend of this build, and the backends without one.
 pub(crate) fn list() -> (Vec<DeviceInfo>, Vec<Absent>) {
     #[allow(unused_mut, reason = "not every build has a backend that can be absent")]

@@ -145,6 +145,17 @@ fn load(
         if matches!(device, DeviceId::Cpu | DeviceId::NdArray) {
             fits(device, weights.parameters() * dtype.size_bytes() as u64, "the model")?;
         }
+        if let Some(max) = backend::max_tensor_bytes(device) {
+            let largest = largest_tensor(&checkpoint.config) * dtype.size_bytes() as u64;
+            if largest > max {
+                let message = format!(
+                    "a tensor of {} MiB is more than the {} MiB that its driver allows",
+                    largest >> 20,
+                    max >> 20
+                );
+                return Err(Error::OutOfMemory { device, message });
+            }
+        }
         match Backend::load(device, weights, &checkpoint.config, dtype, &mut on_tensor) {
             // `auto` meets a weight that float16 can't hold: the next dtype.
             Err(Error::Model(qwen3::Error::Float16Range { .. })) if dtypes.peek().is_some() => {}
@@ -152,6 +163,13 @@ fn load(
         }
     }
     unreachable!("the last candidate returns")
+}
+
+/// Numbers of the largest tensor.
+fn largest_tensor(config: &Config) -> u64 {
+    let queries = config.num_attention_heads * config.head_dim;
+    let rows = config.vocab_size.max(config.intermediate_size).max(queries);
+    (rows * config.hidden_size) as u64
 }
 
 /// The dtypes to try, in order; at least one.

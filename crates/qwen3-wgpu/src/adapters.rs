@@ -47,6 +47,8 @@ pub struct Adapter {
     pub kind: AdapterKind,
     /// Dtypes that weights can be held in.
     pub dtypes: Vec<Dtype>,
+    /// The largest tensor that a kernel can be given.
+    pub max_tensor_bytes: u64,
 }
 
 /// A GPU that can't be opened.
@@ -155,6 +157,7 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
         api: format!("{:?}", info.backend),
         kind: kind(adapter),
         dtypes,
+        max_tensor_bytes: adapter.limits().max_storage_buffer_binding_size,
     }
 }
 
