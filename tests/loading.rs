@@ -3,6 +3,7 @@
 
 use e2e::{embedder, fixture, options};
 use qwen3_engine::{Embedder, EncodeOptions, Kind, Options, Reranker};
+use safetensors::SafeTensors;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -190,18 +191,18 @@ fn a_weight_beyond_float16_is_refused_in_f16_and_loads_in_its_own_dtype() {
     let folder = changed("tiny-embedding", |folder| {
         let path = folder.join("model.safetensors");
         let mut bytes = fs::read(&path).unwrap();
-        // The last number of the file as bfloat16 1e5.
-        let at = bytes.len() - 2;
-        bytes[at..].copy_from_slice(&0x47c3u16.to_le_bytes());
+        // The first number of a matrix as bfloat16 1e5.
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let matrix = tensors.tensor("embed_tokens.weight").unwrap().data().to_vec();
+        let at = bytes.windows(matrix.len()).position(|window| window == matrix).unwrap();
+        bytes[at..at + 2].copy_from_slice(&0x47c3u16.to_le_bytes());
         fs::write(path, bytes).unwrap();
     });
     assert!(load(folder.path()).is_ok());
     let path = folder.path().to_str().unwrap();
-    match Embedder::load(path, &options("cpu", "f16")) {
-        // Norms stay float32, so only a matrix can be refused.
-        Ok(_) => {}
-        Err(error) => assert!(error.to_string().contains("float16 can't represent"), "{error}"),
-    }
+    let error = Embedder::load(path, &options("cpu", "f16")).err().unwrap().to_string();
+    assert!(error.contains("`embed_tokens.weight` holds 99840"), "{error}");
+    assert!(error.contains("float16 can't represent"), "{error}");
 }
 
 #[test]
