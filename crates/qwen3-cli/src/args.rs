@@ -179,7 +179,7 @@ pub struct SimilarityArgs {
     /// Measure: cosine, dot, euclidean or manhattan [default: what the model's files say]
     #[arg(long)]
     pub similarity: Option<Similarity>,
-    /// For queries; without one the model's prompt `query` is used
+    // For queries; without one the model's prompt `query` is used.
     #[command(flatten)]
     pub prompt: PromptArgs,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use crate::device::{Absent, DeviceId, DeviceInfo};
 use crate::error::Error;
-use qwen3::{Config, Dtype, OnTensor, PackedBatch, Rows, Stage, Weights};
+use qwen3::{Config, Dtype, OnTensor, PackedBatch, Rows, Stage, Storage, Weights};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(not(any(feature = "cpu", feature = "ndarray", feature = "wgpu", feature = "cuda")))]
@@ -47,19 +47,20 @@ impl Backend {
         device: DeviceId,
         weights: &Weights,
         config: &Config,
-        dtype: Dtype,
+        storage: Storage,
         on_tensor: OnTensor,
     ) -> Result<Self, Error> {
         guarded(device, || match device {
             #[cfg(feature = "cpu")]
             DeviceId::Cpu => {
                 let device = Default::default();
-                Ok(Self::Cpu(qwen3_cpu::Model::load(weights, config, dtype, &device, on_tensor)?))
+                Ok(Self::Cpu(qwen3_cpu::Model::load(weights, config, storage, &device, on_tensor)?))
             }
             #[cfg(feature = "ndarray")]
             DeviceId::NdArray => {
                 let device = Default::default();
-                let model = qwen3_ndarray::Model::load(weights, config, dtype, &device, on_tensor)?;
+                let model =
+                    qwen3_ndarray::Model::load(weights, config, storage, &device, on_tensor)?;
                 Ok(Self::NdArray(model))
             }
             #[cfg(feature = "wgpu")]
@@ -69,14 +70,16 @@ impl Backend {
             | DeviceId::Dx12(index) => {
                 let opened = qwen3_wgpu::open(api(device), index)
                     .map_err(|error| unavailable(device, &error))?;
-                let model = qwen3_wgpu::Model::load(weights, config, dtype, &opened, on_tensor)?;
+                let model = qwen3_wgpu::Model::load(weights, config, storage, &opened, on_tensor)?;
                 Ok(Self::Wgpu(model))
             }
             #[cfg(feature = "cuda")]
             DeviceId::Cuda(index) => {
                 let opened =
                     qwen3_cuda::open(index).map_err(|error| unavailable(device, &error))?;
-                Ok(Self::Cuda(qwen3_cuda::Model::load(weights, config, dtype, &opened, on_tensor)?))
+                Ok(Self::Cuda(qwen3_cuda::Model::load(
+                    weights, config, storage, &opened, on_tensor,
+                )?))
             }
             #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
             _ => Err(not_built(device)),
@@ -132,10 +135,10 @@ pub(crate) fn dtypes(device: DeviceId) -> Result<Vec<Dtype>, Error> {
     }
 }
 
-/// The largest tensor that the device can be given, where there is a limit.
-/// CubeCL only notices on another thread, and then answers wrong.
-pub(crate) fn max_tensor_bytes(device: DeviceId) -> Option<u64> {
-    match device {
+/// The largest tensor that the device can be given. CubeCL only notices on
+/// another thread, and then answers wrong.
+pub(crate) fn max_tensor_bytes(device: DeviceId) -> u64 {
+    let limit: Option<u64> = match device {
         #[cfg(feature = "wgpu")]
         DeviceId::Wgpu(index)
         | DeviceId::Vulkan(index)
@@ -144,7 +147,8 @@ pub(crate) fn max_tensor_bytes(device: DeviceId) -> Option<u64> {
             qwen3_wgpu::adapters(api(device)).get(index).map(|adapter| adapter.max_tensor_bytes)
         }
         _ => None,
-    }
+    };
+    limit.unwrap_or(u64::MAX)
 }
 
 /// Every device of every backend of this build, and the backends without one.

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::progress::{Hooks, Progress};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+use qwen3::weights::files_of_index;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::env;
@@ -117,27 +118,12 @@ impl Snapshot {
         let config = self.get(NEEDED[0])?;
         self.get(NEEDED[1])?;
         if self.get(SINGLE).is_none() {
-            for shard in shards(&self.get(INDEX)?).ok()? {
+            for shard in files_of_index(&self.get(INDEX)?).ok()? {
                 self.get(&shard)?;
             }
         }
         config.parent().map(Path::to_owned)
     }
-}
-
-/// File names in the weight map of an index. Names that aren't plain are left
-/// to the loader, which refuses them.
-fn shards(index: &Path) -> Result<BTreeSet<String>, Error> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: std::collections::BTreeMap<String, String>,
-    }
-    let text =
-        std::fs::read(index).map_err(|source| Error::Read { path: index.to_owned(), source })?;
-    let Index { weight_map } = serde_json::from_slice(&text)
-        .map_err(|source| Error::SideFile { path: index.to_owned(), source })?;
-    let is_plain = |file: &String| !file.contains(['/', '\\']) && !file.starts_with('.');
-    Ok(weight_map.into_values().filter(is_plain).collect())
 }
 
 struct Hub<'a> {
@@ -198,7 +184,7 @@ impl<'a> Hub<'a> {
         if listed.contains(SINGLE) {
             self.get(SINGLE)?;
         } else {
-            for shard in shards(&self.get(INDEX)?)? {
+            for shard in files_of_index(&self.get(INDEX)?)? {
                 self.get(&shard)?;
             }
         }

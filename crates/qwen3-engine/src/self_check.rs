@@ -6,7 +6,7 @@ use crate::backend::{self, Backend};
 use crate::device::DeviceId;
 use crate::error::Error;
 use crate::similarity::Similarity;
-use qwen3::{Config, Dtype, PackedBatch, Rows, Weights};
+use qwen3::{Config, Dtype, PackedBatch, Rows, Storage, Weights};
 use safetensors::tensor::TensorView;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -30,9 +30,8 @@ fn check(device: DeviceId) -> Result<Result<(), String>, Error> {
         return Ok(Err("this build has no CPU backend to check it against".to_owned()));
     };
     let vectors = |device, dtype| {
-        let mut go_on = |_, _| ControlFlow::Continue(());
-        let backend = Backend::load(device, &weights, &config, dtype, &mut go_on)?;
-        backend.forward(device, &batch, Rows::Last, &|| false)
+        let storage = Storage { dtype, max_tensor_bytes: u64::MAX };
+        vectors(device, &weights, &config, storage, &batch)
     };
     let expected = vectors(reference, Dtype::F32)?;
     for dtype in backend::dtypes(device)? {
@@ -47,6 +46,19 @@ fn check(device: DeviceId) -> Result<Result<(), String>, Error> {
         }
     }
     Ok(Ok(()))
+}
+
+/// The last row of each sequence.
+fn vectors(
+    device: DeviceId,
+    weights: &Weights,
+    config: &Config,
+    storage: Storage,
+    batch: &PackedBatch,
+) -> Result<Vec<f32>, Error> {
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    let backend = Backend::load(device, weights, config, storage, &mut go_on)?;
+    backend.forward(device, batch, Rows::Last, &|| false)
 }
 
 /// The lesser of two; NaN if one of them is.
@@ -158,6 +170,23 @@ mod tests {
         }
         for device in found {
             assert_eq!(self_check(device.id), Ok(()), "{}", device.id);
+        }
+    }
+
+    #[test]
+    fn a_table_in_blocks_gives_the_same_vectors() {
+        let config = Config::from_json(CONFIG, Path::new("self-check")).unwrap();
+        let weights = Weights::from_bytes(generate(&config)).unwrap();
+        let batch = PackedBatch::new(&sequences(&config), &config).unwrap();
+        let row_bytes = config.hidden_size as u64 * 4;
+        for device in crate::devices().0 {
+            // One block; 100 + 28 rows; blocks of 1 row.
+            let [whole, two, many] = [u64::MAX, 100 * row_bytes + 3, row_bytes].map(|bytes| {
+                let storage = Storage { dtype: Dtype::F32, max_tensor_bytes: bytes };
+                vectors(device.id, &weights, &config, storage, &batch).unwrap()
+            });
+            assert_eq!(whole, two, "{}", device.id);
+            assert_eq!(whole, many, "{}", device.id);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::options::{DtypeChoice, Options};
 use crate::progress::{Hooks, Progress};
 use crate::system;
-use qwen3::{Config, Dtype, PackedBatch, Rows, Stage};
+use qwen3::{Config, Dtype, PackedBatch, Rows, Stage, Storage};
 use std::ops::ControlFlow;
 
 /// Tokens of a batch where nobody says otherwise: enough to keep a processor's
@@ -25,6 +25,7 @@ pub(crate) struct Session {
     fallbacks: Vec<Fallback>,
     dtype: Dtype,
     max_batch_tokens: usize,
+    max_tensor_bytes: u64,
     threads: rayon::ThreadPool,
 }
 
@@ -44,16 +45,22 @@ impl Session {
             .build()
             .map_err(|source| Error::Threads { source })?;
         let (device, fallbacks) = threads.install(|| device::choose(options.device))?;
-        let (backend, dtype) = threads.install(|| load(checkpoint, device, options))?;
+        let max_tensor_bytes = backend::max_tensor_bytes(device);
+        let (backend, dtype) =
+            threads.install(|| load(checkpoint, device, max_tensor_bytes, options))?;
         let on_processor = matches!(device, DeviceId::Cpu | DeviceId::NdArray);
         let default = if on_processor { CPU_BATCH_TOKENS } else { GPU_BATCH_TOKENS };
+        // Activations are tensors too.
+        let max_tokens = max_tensor_bytes / (4 * widest(&checkpoint.config));
+        let max_tokens = usize::try_from(max_tokens).unwrap_or(usize::MAX).max(1);
         Ok(Self {
             backend,
             config: checkpoint.config.clone(),
             device,
             fallbacks,
             dtype,
-            max_batch_tokens: options.max_batch_tokens.unwrap_or(default),
+            max_batch_tokens: options.max_batch_tokens.unwrap_or(default).min(max_tokens),
+            max_tensor_bytes,
             threads,
         })
     }
@@ -111,17 +118,27 @@ impl Session {
     }
 
     fn forward(&self, batch: &PackedBatch, rows: Rows, hooks: &Hooks) -> Result<Vec<f32>, Error> {
-        if matches!(self.device, DeviceId::Cpu | DeviceId::NdArray) {
-            let tokens = batch.input_ids().len() as u64;
-            fits(self.device, tokens * activation_bytes(&self.config), "this batch")?;
-        }
+        self.batch_fits(batch)?;
         let should_stop = || hooks.cancel.is_cancelled();
         self.install(|| self.backend.forward(self.device, batch, rows, &should_stop))
+    }
+
+    fn batch_fits(&self, batch: &PackedBatch) -> Result<(), Error> {
+        let tokens = batch.input_ids().len() as u64;
+        let largest = 4 * tokens * widest(&self.config);
+        tensor_fits(self.device, self.max_tensor_bytes, largest, "this batch")?;
+        match self.device {
+            DeviceId::Cpu | DeviceId::NdArray => {
+                fits(self.device, tokens * activation_bytes(&self.config), "this batch")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Every stage of one forward pass, for comparison with other implementations.
     pub fn stages(&self, sequence: &[u32]) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
         let batch = PackedBatch::new(&[sequence], &self.config)?;
+        self.batch_fits(&batch)?;
         self.install(|| self.backend.stages(self.device, &batch))
     }
 }
@@ -130,6 +147,7 @@ impl Session {
 fn load(
     checkpoint: &Checkpoint,
     device: DeviceId,
+    max_tensor_bytes: u64,
     options: &Options,
 ) -> Result<(Backend, Dtype), Error> {
     let weights = &checkpoint.weights;
@@ -145,18 +163,10 @@ fn load(
         if matches!(device, DeviceId::Cpu | DeviceId::NdArray) {
             fits(device, weights.parameters() * dtype.size_bytes() as u64, "the model")?;
         }
-        if let Some(max) = backend::max_tensor_bytes(device) {
-            let largest = largest_tensor(&checkpoint.config) * dtype.size_bytes() as u64;
-            if largest > max {
-                let message = format!(
-                    "a tensor of {} MiB is more than the {} MiB that its driver allows",
-                    largest >> 20,
-                    max >> 20
-                );
-                return Err(Error::OutOfMemory { device, message });
-            }
-        }
-        match Backend::load(device, weights, &checkpoint.config, dtype, &mut on_tensor) {
+        let widest = widest(&checkpoint.config) * checkpoint.config.hidden_size as u64;
+        tensor_fits(device, max_tensor_bytes, widest * dtype.size_bytes() as u64, "the model")?;
+        let storage = Storage { dtype, max_tensor_bytes };
+        match Backend::load(device, weights, &checkpoint.config, storage, &mut on_tensor) {
             // `auto` meets a weight that float16 can't hold: the next dtype.
             Err(Error::Model(qwen3::Error::Float16Range { .. })) if dtypes.peek().is_some() => {}
             result => return Ok((result?, dtype)),
@@ -165,11 +175,23 @@ fn load(
     unreachable!("the last candidate returns")
 }
 
-/// Numbers of the largest tensor.
-fn largest_tensor(config: &Config) -> u64 {
+/// Columns of the widest linear layer, and so of the widest activations.
+fn widest(config: &Config) -> u64 {
     let queries = config.num_attention_heads * config.head_dim;
-    let rows = config.vocab_size.max(config.intermediate_size).max(queries);
-    (rows * config.hidden_size) as u64
+    config.hidden_size.max(config.intermediate_size).max(queries) as u64
+}
+
+/// Whether the driver takes a tensor of that size.
+fn tensor_fits(device: DeviceId, max: u64, bytes: u64, what: &str) -> Result<(), Error> {
+    if bytes <= max {
+        return Ok(());
+    }
+    let message = format!(
+        "{what} has a tensor of {} MiB, its driver allows {} MiB; use another device or shorter texts",
+        bytes >> 20,
+        max >> 20
+    );
+    Err(Error::OutOfMemory { device, message })
 }
 
 /// The dtypes to try, in order; at least one.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::{Deref, Range};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A read-only file in memory.
 ///
@@ -54,6 +55,33 @@ impl MappedFile {
     }
 }
 
+/// Bytes of a file that are read where they are used. Its pages go back when
+/// the last owner is gone.
+struct Shared {
+    file: Arc<MappedFile>,
+    bytes: Range<usize>,
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.file[self.bytes.clone()]
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.file.release(self.bytes.clone());
+    }
+}
+
+/// A part of `file` without a copy of it.
+///
+/// # Panics
+/// If the file has no such bytes.
+pub fn share(file: &Arc<MappedFile>, bytes: Range<usize>) -> bytes::Bytes {
+    bytes::Bytes::from_owner(Shared { file: file.clone(), bytes })
+}
+
 impl Deref for MappedFile {
     type Target = [u8];
 
@@ -75,6 +103,17 @@ mod tests {
         assert_eq!(&*file, &content[..]);
         file.release(10..900_000);
         assert_eq!(&*file, &content[..], "equal to what `fs::read` gives");
+    }
+
+    #[test]
+    fn a_shared_part_outlives_its_file_and_leaves_the_rest_alone() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        let content: Vec<u8> = (0..1_000_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let file = Arc::new(MappedFile::open(&path).unwrap());
+        let (part, other) = (share(&file, 0..600_000), share(&file, 300_000..1_000_000));
+        drop((file, part));
+        assert_eq!(&other[..], &content[300_000..]);
     }
 
     #[test]

@@ -18,11 +18,11 @@ macro_rules! compile_for {
             pub fn load(
                 weights: &$crate::Weights,
                 config: &$crate::Config,
-                dtype: $crate::Dtype,
+                storage: $crate::Storage,
                 device: &$device,
                 on_tensor: $crate::OnTensor,
             ) -> Result<Self, $crate::Error> {
-                $crate::Runner::load(weights, config, dtype, device, on_tensor).map(Self)
+                $crate::Runner::load(weights, config, storage, device, on_tensor).map(Self)
             }
 
             /// See [`qwen3::Runner::forward`].

@@ -25,4 +25,4 @@ pub use head::ScoreHead;
 pub use load::OnTensor;
 pub use model::{Qwen3, Rows, Stage};
 pub use runner::Runner;
-pub use weights::{Dtype, Weights};
+pub use weights::{Dtype, Storage, Weights};

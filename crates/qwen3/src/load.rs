@@ -4,9 +4,9 @@
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
-use crate::weights::{Dtype, Weights};
+use crate::weights::{Dtype, Storage, Weights};
 use burn::module::Param;
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use std::ops::ControlFlow;
 
 /// Tensors that may be in a checkpoint without a place in the network: the
@@ -18,19 +18,19 @@ pub type OnTensor<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 
 impl<B: Backend> Qwen3<B> {
     /// Reads the network tensor by tensor: linear layers and embeddings in
-    /// `dtype`, norms and biases in float32.
+    /// the dtype of `storage`, norms and biases in float32.
     ///
     /// # Errors
-    /// If a tensor is missing, misshapen or left over, doesn't fit `dtype`, or
+    /// If a tensor is missing, misshapen or left over, doesn't fit the dtype, or
     /// if `on_tensor` stops it ([`Error::Stopped`]).
     pub fn load(
         weights: &Weights,
         config: &Config,
-        dtype: Dtype,
+        storage: Storage,
         device: &B::Device,
         on_tensor: OnTensor,
     ) -> Result<Self, Error> {
-        let mut loader = Loader { weights, config, dtype, device, on_tensor, loaded: 0 };
+        let mut loader = Loader { weights, config, storage, device, on_tensor, loaded: 0 };
         let model = loader.qwen3()?;
         weights.all_used(&HEADS)?;
         Ok(model)
@@ -40,7 +40,7 @@ impl<B: Backend> Qwen3<B> {
 struct Loader<'a, B: Backend> {
     weights: &'a Weights,
     config: &'a Config,
-    dtype: Dtype,
+    storage: Storage,
     device: &'a B::Device,
     on_tensor: OnTensor<'a>,
     loaded: usize,
@@ -48,15 +48,30 @@ struct Loader<'a, B: Backend> {
 
 impl<B: Backend> Loader<'_, B> {
     fn qwen3(&mut self) -> Result<Qwen3<B>, Error> {
-        let Config { vocab_size, hidden_size, num_hidden_layers, .. } = *self.config;
-        let weight = self.tensor("embed_tokens.weight", [vocab_size, hidden_size], self.dtype)?;
+        let Config { hidden_size, num_hidden_layers, .. } = *self.config;
+        let embed_tokens = self.embedding("embed_tokens")?;
         let layers = (0..num_hidden_layers).map(|index| self.layer(&format!("layers.{index}")));
         Ok(Qwen3 {
-            embed_tokens: Embedding { weight },
+            embed_tokens,
             layers: layers.collect::<Result<_, _>>()?,
             norm: self.norm("norm", hidden_size)?,
             config: self.config.clone(),
         })
+    }
+
+    fn embedding(&mut self, path: &str) -> Result<Embedding<B>, Error> {
+        let Config { vocab_size, hidden_size, .. } = *self.config;
+        let Storage { dtype, max_tensor_bytes } = self.storage;
+        let name = format!("{path}.weight");
+        self.before_tensor()?;
+        let row_bytes = (hidden_size * dtype.size_bytes()) as u64;
+        let block_rows = usize::try_from(max_tensor_bytes / row_bytes).unwrap_or(usize::MAX).max(1);
+        let weight = (0..vocab_size).step_by(block_rows.min(vocab_size)).map(|first| {
+            let rows = first..vocab_size.min(first.saturating_add(block_rows));
+            let data = self.weights.rows(&name, [vocab_size, hidden_size], rows, dtype)?;
+            Ok(self.param(data, dtype))
+        });
+        Ok(Embedding { weight: weight.collect::<Result<_, Error>>()? })
     }
 
     fn layer(&mut self, path: &str) -> Result<DecoderLayer<B>, Error> {
@@ -96,7 +111,7 @@ impl<B: Backend> Loader<'_, B> {
     }
 
     fn linear(&mut self, path: &str, shape: [usize; 2], bias: bool) -> Result<Linear<B>, Error> {
-        let weight = self.tensor(&format!("{path}.weight"), shape, self.dtype)?;
+        let weight = self.tensor(&format!("{path}.weight"), shape, self.storage.dtype)?;
         let bias = match bias {
             true => Some(self.tensor(&format!("{path}.bias"), [shape[0]], Dtype::F32)?),
             false => None,
@@ -115,11 +130,20 @@ impl<B: Backend> Loader<'_, B> {
         shape: [usize; N],
         dtype: Dtype,
     ) -> Result<Param<Tensor<B, N>>, Error> {
+        self.before_tensor()?;
+        let data = self.weights.tensor(name, &shape, dtype)?;
+        Ok(self.param(data, dtype))
+    }
+
+    fn before_tensor(&mut self) -> Result<(), Error> {
         if (self.on_tensor)(self.loaded, self.weights.len()).is_break() {
             return Err(Error::Stopped);
         }
         self.loaded += 1;
-        let data = self.weights.tensor(name, &shape, dtype)?;
-        Ok(Param::from_tensor(Tensor::from_data(data, (self.device, dtype.burn()))))
+        Ok(())
+    }
+
+    fn param<const N: usize>(&self, data: TensorData, dtype: Dtype) -> Param<Tensor<B, N>> {
+        Param::from_tensor(Tensor::from_data(data, (self.device, dtype.burn())))
     }
 }

@@ -210,13 +210,27 @@ impl<B: Kernels> RmsNorm<B> {
 /// A table of vectors.
 #[derive(Module, Debug)]
 pub struct Embedding<B: Backend> {
-    /// `[vocab_size, C]`, in the precision the model was loaded with.
-    pub weight: Param<Tensor<B, 2>>,
+    /// `[vocab_size, C]`, in the precision the model was loaded with; in blocks
+    /// of rows where the device takes no tensor of the whole size.
+    pub weight: Vec<Param<Tensor<B, 2>>>,
 }
 
 impl<B: Kernels> Embedding<B> {
     fn forward(&self, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
-        self.weight.val().select(0, ids).cast(DType::F32) // [T, C]
+        if let [table] = &self.weight[..] {
+            return table.val().select(0, ids).cast(DType::F32); // [T, C]
+        }
+        let mut first = 0;
+        let blocks = self.weight.iter().map(|block| {
+            let rows = block.dims()[0] as i64;
+            // Tokens of other blocks take a row of this one, times 0.
+            let nearest = ids.clone().clamp(first, first + rows - 1);
+            let is_here = nearest.clone().equal(ids.clone()).float().unsqueeze_dim(1); // [T, 1]
+            let found = block.val().select(0, nearest - first).cast(DType::F32);
+            first += rows;
+            found * is_here
+        });
+        blocks.reduce(|sum, block| sum + block).expect("a table has a row")
     }
 }
 

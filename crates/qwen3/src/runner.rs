@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::load::OnTensor;
 use crate::model::{Qwen3, Rows, Stage};
-use crate::weights::{Dtype, Weights};
+use crate::weights::{Storage, Weights};
 use burn::tensor::Tensor;
 use qwen3_kernels::Kernels;
 use std::ops::ControlFlow;
@@ -28,11 +28,11 @@ impl<B: Kernels> Runner<B> {
     pub fn load(
         weights: &Weights,
         config: &Config,
-        dtype: Dtype,
+        storage: Storage,
         device: &B::Device,
         on_tensor: OnTensor,
     ) -> Result<Self, Error> {
-        let model = Qwen3::load(weights, config, dtype, device, on_tensor)?;
+        let model = Qwen3::load(weights, config, storage, device, on_tensor)?;
         B::sync(device).map_err(device_error)?;
         Ok(Self { model })
     }

@@ -2,13 +2,13 @@
 //! length is checked here, once, before a tensor exists.
 
 use crate::error::Error;
-use burn::tensor::{DType, TensorData, bf16, f16};
-use qwen3_kernels::mapped_file::MappedFile;
+use burn::tensor::{AllocationProperty, DType, TensorData, bf16, f16};
+use qwen3_kernels::mapped_file::{MappedFile, share};
 use safetensors::SafeTensors;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// How a number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,15 @@ impl Dtype {
     }
 }
 
+/// How weights are held on a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Storage {
+    /// Precision of embeddings and linear layers.
+    pub dtype: Dtype,
+    /// The largest tensor that the device takes.
+    pub max_tensor_bytes: u64,
+}
+
 /// The tensors of a checkpoint, by their name without the `model.` prefix.
 #[derive(Debug)]
 pub struct Weights {
@@ -50,7 +59,7 @@ pub struct Weights {
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(MappedFile),
+    Mapped(Arc<MappedFile>),
     Owned(Vec<u8>),
 }
 
@@ -106,7 +115,7 @@ impl Weights {
     fn add_file(&mut self, path: &Path) -> Result<(), Error> {
         let map = MappedFile::open(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        self.add(Bytes::Mapped(map), path)
+        self.add(Bytes::Mapped(Arc::new(map)), path)
     }
 
     fn add(&mut self, bytes: Bytes, path: &Path) -> Result<(), Error> {
@@ -164,19 +173,67 @@ impl Weights {
         entry.dtype(name)
     }
 
-    /// A tensor of exactly this shape, converted to `dtype` on the host.
+    /// A tensor of exactly this shape in `dtype`: the file's own memory where
+    /// that is how it is stored, else converted on the host.
     ///
     /// # Errors
     /// If it is missing, misshapen, not a floating-point number, or if a value
     /// becomes infinite in `dtype`.
     pub fn tensor(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<TensorData, Error> {
         let entry = self.entry(name, shape)?;
-        let bytes = &self.files[entry.file].as_slice()[entry.bytes.clone()];
-        let data = convert(name, bytes, entry.dtype(name)?, shape, dtype)?;
-        if let Bytes::Mapped(map) = &self.files[entry.file] {
-            map.release(entry.bytes.clone());
+        self.data(name, entry, entry.bytes.clone(), shape, dtype)
+    }
+
+    /// Some rows of a matrix of exactly this shape, as [`Weights::tensor`].
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    ///
+    /// # Panics
+    /// If the matrix has no such rows.
+    pub fn rows(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        rows: Range<usize>,
+        dtype: Dtype,
+    ) -> Result<TensorData, Error> {
+        let entry = self.entry(name, &shape)?;
+        let [n_rows, columns] = shape;
+        assert!(rows.end <= n_rows, "rows {rows:?} of {n_rows}");
+        let row_bytes = columns * entry.dtype(name)?.size_bytes();
+        let at = |row| entry.bytes.start + row * row_bytes;
+        self.data(name, entry, at(rows.start)..at(rows.end), &[rows.len(), columns], dtype)
+    }
+
+    fn data(
+        &self,
+        name: &str,
+        entry: &Entry,
+        bytes: Range<usize>,
+        shape: &[usize],
+        dtype: Dtype,
+    ) -> Result<TensorData, Error> {
+        let stored = entry.dtype(name)?;
+        let file = &self.files[entry.file];
+        let values = &file.as_slice()[bytes.clone()];
+        let is_aligned = values.as_ptr().addr().is_multiple_of(stored.size_bytes());
+        match file {
+            Bytes::Mapped(map)
+                if stored == dtype && is_aligned && cfg!(target_endian = "little") =>
+            {
+                let bytes = share(map, bytes);
+                let bytes = burn::tensor::Bytes::from_shared(bytes, AllocationProperty::File);
+                Ok(TensorData::from_bytes(bytes, shape, dtype.burn()))
+            }
+            _ => {
+                let data = convert(name, values, stored, shape, dtype)?;
+                if let Bytes::Mapped(map) = file {
+                    map.release(bytes);
+                }
+                Ok(data)
+            }
         }
-        Ok(data)
     }
 
     /// One row of a matrix of exactly this shape, in float32.
@@ -184,16 +241,11 @@ impl Weights {
     /// # Errors
     /// As [`Weights::tensor`], and if there is no such row.
     pub fn row(&self, name: &str, shape: [usize; 2], row: u32) -> Result<Vec<f32>, Error> {
-        let entry = self.entry(name, &shape)?;
-        let [rows, columns] = shape;
-        if row as usize >= rows {
-            return Err(Error::TokenId { id: row, vocab_size: rows });
+        if row as usize >= shape[0] {
+            return Err(Error::TokenId { id: row, vocab_size: shape[0] });
         }
-        let dtype = entry.dtype(name)?;
-        let row_bytes = columns * dtype.size_bytes();
-        let start = entry.bytes.start + row as usize * row_bytes;
-        let bytes = &self.files[entry.file].as_slice()[start..start + row_bytes];
-        let data = convert(name, bytes, dtype, &[columns], Dtype::F32)?;
+        let row = row as usize;
+        let data = self.rows(name, shape, row..row + 1, Dtype::F32)?;
         Ok(data.into_vec().expect("converted to float32"))
     }
 
@@ -247,8 +299,11 @@ fn missing(name: &str) -> Error {
     Error::MissingTensor { name: name.to_owned() }
 }
 
-/// The files that an index names, each once.
-fn files_of_index(index: &Path) -> Result<BTreeSet<String>, Error> {
+/// The files that a `model.safetensors.index.json` names, each once.
+///
+/// # Errors
+/// If it can't be read, is no index, or names a file outside of its folder.
+pub fn files_of_index(index: &Path) -> Result<BTreeSet<String>, Error> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
