@@ -1,7 +1,7 @@
 //! Tokens for Qwen3-Embedding: prompt, text, end token.
 
 use crate::tokenizer::{TextTokenizer, truncated};
-use crate::tokenizer_json::TokenizerJson;
+use crate::tokenizer_json::{TokenizerJson, read};
 use crate::{Encoded, Error, Limit, SpecialTokens};
 use std::borrow::Cow;
 use std::path::Path;
@@ -23,7 +23,13 @@ pub struct EmbeddingTokenizer {
 impl EmbeddingTokenizer {
     /// Reads `tokenizer.json`.
     pub fn from_folder(folder: &Path, special: SpecialTokens) -> Result<Self, Error> {
-        let json = TokenizerJson::from_folder(folder)?;
+        let (json, path) = read(folder)?;
+        Self::from_json(&json, &path, special)
+    }
+
+    /// The same from the file's content; `path` is for messages.
+    pub fn from_json(json: &[u8], path: &Path, special: SpecialTokens) -> Result<Self, Error> {
+        let json = TokenizerJson::from_json(json, path)?;
         let eos_token_id = eos_token_id(&json)?;
         Ok(Self { text: TextTokenizer::new(json, special), eos_token_id })
     }

@@ -43,8 +43,13 @@ impl Prompts {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(Error::Read { path, source }),
         };
-        let prompts: Self =
-            serde_json::from_slice(&json).map_err(|source| Error::Parse { path, source })?;
+        Self::from_json(&json, &path)
+    }
+
+    /// The same from the file's content; `path` is for messages.
+    pub fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
+        let prompts: Self = serde_json::from_slice(json)
+            .map_err(|source| Error::Parse { path: path.to_owned(), source })?;
         if let Some(name) = &prompts.default_prompt_name {
             prompts.get(name)?;
         }

@@ -1,8 +1,8 @@
 //! Tokens for Qwen3-Reranker: the chat template around instruction, query and document.
 
 use crate::tokenizer::{TextTokenizer, ids};
-use crate::tokenizer_json::TokenizerJson;
-use crate::{Encoded, Error, Limit, SpecialTokens};
+use crate::tokenizer_json::{TokenizerJson, read};
+use crate::{Encoded, Error, Limit, SpecialTokens, Truncate};
 use std::path::Path;
 
 // The template is that of the Transformers example in github.com/QwenLM/Qwen3-Embedding. The vLLM example there joins
@@ -27,7 +27,13 @@ pub struct RerankTokenizer {
 impl RerankTokenizer {
     /// Reads `tokenizer.json`.
     pub fn from_folder(folder: &Path, special: SpecialTokens) -> Result<Self, Error> {
-        let json = TokenizerJson::from_folder(folder)?;
+        let (json, path) = read(folder)?;
+        Self::from_json(&json, &path, special)
+    }
+
+    /// The same from the file's content; `path` is for messages.
+    pub fn from_json(json: &[u8], path: &Path, special: SpecialTokens) -> Result<Self, Error> {
+        let json = TokenizerJson::from_json(json, path)?;
         // The template's own control tokens are always parsed, whatever the policy for the user's text.
         let prefix_ids = ids(&json.tokenizer, PREFIX)?;
         let suffix_ids = ids(&json.tokenizer, SUFFIX)?;
@@ -65,6 +71,14 @@ impl RerankTokenizer {
             .copied()
             .collect();
         Ok(Encoded { input_ids, truncated })
+    }
+
+    /// The tokens of texts one after the other, without the template: what nobody should score, but some published
+    /// numbers are of.
+    pub fn encode_plain(&self, texts: &[&str]) -> Result<Vec<u32>, Error> {
+        let limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Error };
+        let ids = texts.iter().map(|text| Ok(self.text.encode(text, limit, 0)?.input_ids));
+        Ok(ids.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
     /// The id of `yes`, in lower case.

@@ -73,18 +73,21 @@ enum Merge {
 }
 
 impl TokenizerJson {
-    pub(crate) fn from_folder(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join("tokenizer.json");
-        let json = match std::fs::read(&path) {
-            Ok(json) => json,
-            Err(source) => return Err(Error::Read { path, source }),
-        };
-        let file: File = match serde_json::from_slice(&json) {
+    pub(crate) fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
+        let file: File = match serde_json::from_slice(json) {
             Ok(file) => file,
-            Err(source) => return Err(Error::Parse { path, source }),
+            Err(source) => return Err(Error::Parse { path: path.to_owned(), source }),
         };
-        drop(json);
-        file.build(path)
+        file.build(path.to_owned())
+    }
+}
+
+/// The bytes of `tokenizer.json` in a folder, and its path.
+pub(crate) fn read(folder: &Path) -> Result<(Vec<u8>, PathBuf), Error> {
+    let path = folder.join("tokenizer.json");
+    match std::fs::read(&path) {
+        Ok(json) => Ok((json, path)),
+        Err(source) => Err(Error::Read { path, source }),
     }
 }
 

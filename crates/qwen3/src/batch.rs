@@ -93,7 +93,11 @@ impl PackedBatch {
     }
 }
 
-fn indices<B: Backend>(values: impl Iterator<Item = u32>, device: &B::Device) -> Tensor<B, 1, Int> {
+/// Indices as a tensor.
+pub(crate) fn indices<B: Backend>(
+    values: impl Iterator<Item = u32>,
+    device: &B::Device,
+) -> Tensor<B, 1, Int> {
     let values: Vec<i32> = values.map(|value| value as i32).collect();
     let length = values.len();
     Tensor::from_data(TensorData::new(values, [length]), (device, DType::I32))

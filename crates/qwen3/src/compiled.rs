@@ -45,8 +45,9 @@ macro_rules! compile_for {
             pub fn stages(
                 &self,
                 batch: &$crate::PackedBatch,
-            ) -> Result<Vec<($crate::Stage, Vec<f32>)>, $crate::Error> {
-                self.0.stages(batch)
+                tokens: &[u32],
+            ) -> Result<Vec<$crate::Recorded>, $crate::Error> {
+                self.0.stages(batch, tokens)
             }
         }
     };

@@ -24,6 +24,10 @@ pub fn probability(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 
+/// The rows of the output head for "yes" and "no", `[2, C]`, in files that keep
+/// only these two, or keep them in more precision than the embedding table.
+pub const YES_NO: &str = "yes_no.weight";
+
 /// The reranker's head: the difference of the output head's rows for "yes" and
 /// "no", or `score.weight`, which is that difference stored.
 ///
@@ -35,16 +39,13 @@ pub struct ScoreHead {
 }
 
 impl ScoreHead {
-    /// From `lm_head.weight`, or from the embedding table where they are tied.
+    /// From [`YES_NO`] where it is there, else from `lm_head.weight`, or from
+    /// the embedding table where they are tied.
     ///
     /// # Errors
     /// If the tensor is missing or misshapen, or an id is outside of it.
     pub fn yes_no(weights: &Weights, config: &Config, yes: u32, no: u32) -> Result<Self, Error> {
-        let name =
-            if config.tie_word_embeddings { "embed_tokens.weight" } else { "lm_head.weight" };
-        let shape = [config.vocab_size, config.hidden_size];
-        let yes = weights.row(name, shape, yes)?;
-        let no = weights.row(name, shape, no)?;
+        let [yes, no] = yes_no_rows(weights, config, yes, no)?;
         let difference = yes.iter().zip(no).map(|(&yes, no)| f64::from(yes) - f64::from(no));
         Ok(Self { weight: difference.collect() })
     }
@@ -62,6 +63,26 @@ impl ScoreHead {
     pub fn log_odds(&self, row: &[f32]) -> f64 {
         self.weight.iter().zip(row).map(|(weight, &x)| weight * f64::from(x)).sum()
     }
+}
+
+/// The rows of the output head for the tokens `yes` and `no`, `[C]` each; see
+/// [`ScoreHead::yes_no`].
+///
+/// # Errors
+/// As [`ScoreHead::yes_no`].
+pub fn yes_no_rows(
+    weights: &Weights,
+    config: &Config,
+    yes: u32,
+    no: u32,
+) -> Result<[Vec<f32>; 2], Error> {
+    let width = config.hidden_size;
+    let (name, rows, yes, no) = match (weights.contains(YES_NO), config.tie_word_embeddings) {
+        (true, _) => (YES_NO, 2, 0, 1),
+        (false, true) => ("embed_tokens.weight", config.vocab_size, yes, no),
+        (false, false) => ("lm_head.weight", config.vocab_size, yes, no),
+    };
+    Ok([weights.row(name, [rows, width], yes)?, weights.row(name, [rows, width], no)?])
 }
 
 #[cfg(test)]

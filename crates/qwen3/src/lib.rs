@@ -16,6 +16,7 @@ mod load;
 pub mod model;
 pub mod rope;
 pub mod runner;
+pub mod stages;
 pub mod weights;
 
 pub use batch::PackedBatch;
@@ -23,6 +24,8 @@ pub use config::Config;
 pub use error::Error;
 pub use head::ScoreHead;
 pub use load::OnTensor;
-pub use model::{Qwen3, Rows, Stage};
+pub use model::{Qwen3, Rows};
+pub use qwen3_kernels::mapped_file::MappedFile;
 pub use runner::Runner;
+pub use stages::{Recorded, Stage, Step};
 pub use weights::{Dtype, Storage, Weights};

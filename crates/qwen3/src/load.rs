@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::head::YES_NO;
 use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
 use crate::weights::{Dtype, Storage, Weights};
 use burn::module::Param;
@@ -11,7 +12,7 @@ use std::ops::ControlFlow;
 
 /// Tensors that may be in a checkpoint without a place in the network: the
 /// heads are read on the host ([`crate::ScoreHead`]), tied or untied, or not at all.
-const HEADS: [&str; 2] = ["lm_head.weight", "score.weight"];
+const HEADS: [&str; 3] = ["lm_head.weight", "score.weight", YES_NO];
 
 /// Called before each tensor with the number of those loaded and of all; may stop the loading.
 pub type OnTensor<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;

@@ -10,13 +10,14 @@
 
 use crate::batch::PackedBatch;
 use crate::config::Config;
+use crate::error::Error;
 use crate::rope::RotaryTable;
+use crate::stages::{Observer, Stage, Step};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
 use qwen3_kernels::{
     Kernels, VarlenLayout, linear, rms_norm, rotary_embedding, swiglu, varlen_attention,
 };
-use std::ops::ControlFlow;
 
 /// The network without a head.
 #[derive(Module, Debug)]
@@ -41,46 +42,45 @@ pub enum Rows {
     All,
 }
 
-/// A point in the forward pass that an observer sees, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The token embeddings, `[T, C]`.
-    Embed,
-    /// The residual stream after a decoder layer, `[T, C]`; after the last, `[R, C]`.
-    Layer(usize),
-    /// The hidden states after the final norm, `[R, C]`.
-    Norm,
-}
-
 impl<B: Kernels> Qwen3<B> {
     /// Hidden states `[R, C]` of the rows that are asked for, after the final norm.
     ///
-    /// `observe` sees every [`Stage`] and may end the pass between two of them;
-    /// then the result is `None`.
+    /// # Errors
+    /// If `observer`, who sees every [`Stage`], ends the pass.
     pub fn forward(
         &self,
         batch: &PackedBatch,
         rows: Rows,
-        mut observe: impl FnMut(Stage, &Tensor<B, 2>) -> ControlFlow<()>,
-    ) -> Option<Tensor<B, 2>> {
+        observer: &mut Observer<B>,
+    ) -> Result<Tensor<B, 2>, Error> {
         let device = self.norm.weight.device();
         let every_row = QueryRows::all(batch);
         let last_rows = QueryRows::new(batch, rows, &device);
         let rotary = RotaryTable::new(&self.config, batch, &device);
 
         let mut hidden = self.embed_tokens.forward(batch.input_ids_tensor(&device)); // [T, C]
-        observe(Stage::Embed, &hidden).continue_value()?;
+        observer.see(Stage::EmbedTokens, &hidden)?;
         for (index, layer) in self.layers.iter().enumerate() {
             // Rows that nobody reads need not leave the last layer.
             let last = index + 1 == self.layers.len();
             let rows = if last { &last_rows } else { &every_row };
-            hidden = layer.forward(hidden, rows, &rotary, &self.config); // [T, C]; last: [R, C]
-            observe(Stage::Layer(index), &hidden).continue_value()?;
+            let pass = Pass { index, rows, rotary: &rotary, config: &self.config };
+            hidden = layer.forward(hidden, &pass, observer)?; // [T, C]; last: [R, C]
+            observer.see(Stage::Layer(index, Step::Output), &hidden)?;
         }
         let hidden = self.norm.forward(hidden); // [R, C]
-        observe(Stage::Norm, &hidden).continue_value()?;
-        Some(hidden)
+        observer.see(Stage::Norm, &hidden)?;
+        Ok(hidden)
     }
+}
+
+/// What a layer needs to know of the forward pass that it is part of.
+struct Pass<'a, B: Backend> {
+    /// Which layer it is.
+    index: usize,
+    rows: &'a QueryRows<B>,
+    rotary: &'a RotaryTable<B>,
+    config: &'a Config,
 }
 
 /// One decoder layer.
@@ -100,15 +100,20 @@ impl<B: Kernels> DecoderLayer<B> {
     fn forward(
         &self,
         hidden: Tensor<B, 2>,
-        rows: &QueryRows<B>,
-        rotary: &RotaryTable<B>,
-        config: &Config,
-    ) -> Tensor<B, 2> {
+        pass: &Pass<B>,
+        observer: &mut Observer<B>,
+    ) -> Result<Tensor<B, 2>, Error> {
+        let stage = |step| Stage::Layer(pass.index, step);
         let normed = self.input_layernorm.forward(hidden.clone()); // [T, C]
-        let attended = self.self_attn.forward(normed, rows, rotary, config); // [R, C]
-        let hidden = rows.of(hidden) + attended;
+        observer.see(stage(Step::InputLayernorm), &normed)?;
+        let attended = self.self_attn.forward(normed, pass, observer)?; // [R, C]
+        observer.see(stage(Step::SelfAttn), &attended)?;
+        let hidden = pass.rows.of(hidden) + attended;
         let normed = self.post_attention_layernorm.forward(hidden.clone());
-        hidden + self.mlp.forward(normed) // [R, C]
+        observer.see(stage(Step::PostAttentionLayernorm), &normed)?;
+        let mlp = self.mlp.forward(normed);
+        observer.see(stage(Step::Mlp), &mlp)?;
+        Ok(hidden + mlp) // [R, C]
     }
 }
 
@@ -133,10 +138,11 @@ impl<B: Kernels> Attention<B> {
     fn forward(
         &self,
         normed: Tensor<B, 2>,
-        rows: &QueryRows<B>,
-        rotary: &RotaryTable<B>,
-        config: &Config,
-    ) -> Tensor<B, 2> {
+        pass: &Pass<B>,
+        observer: &mut Observer<B>,
+    ) -> Result<Tensor<B, 2>, Error> {
+        let Pass { rows, rotary, config, .. } = *pass;
+        let stage = |step| Stage::Layer(pass.index, step);
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
         let split = |x: Tensor<B, 2>, heads| {
             let [tokens, _] = x.dims();
@@ -145,15 +151,21 @@ impl<B: Kernels> Attention<B> {
         let q = split(self.q_proj.forward(rows.of(normed.clone())), heads); // [R, H, D]
         let k = split(self.k_proj.forward(normed.clone()), kv_heads); // [T, K, D]
         let v = split(self.v_proj.forward(normed), kv_heads);
+        observer.see(stage(Step::VProj), &v)?;
+        let (q, k) = (self.q_norm.forward(q), self.k_norm.forward(k));
+        observer.see(stage(Step::QNorm), &q)?;
+        observer.see(stage(Step::KNorm), &k)?;
 
         let (cos, sin) = (rotary.cos.clone(), rotary.sin.clone()); // [T, D/2]
-        let q = self.q_norm.forward(q);
         let q = rotary_embedding(q, rows.of(cos.clone()), rows.of(sin.clone()));
-        let k = rotary_embedding(self.k_norm.forward(k), cos, sin);
+        let k = rotary_embedding(k, cos, sin);
+        observer.see(stage(Step::QRotary), &q)?;
+        observer.see(stage(Step::KRotary), &k)?;
 
         let scale = (config.head_dim as f64).sqrt().recip();
         let attended = varlen_attention(q, k, v, &rows.layout, None, scale); // [R, H, D]
-        self.o_proj.forward(attended.flatten(1, 2)) // [R, C]
+        observer.see(stage(Step::Attention), &attended)?;
+        Ok(self.o_proj.forward(attended.flatten(1, 2))) // [R, C]
     }
 }
 

@@ -4,15 +4,14 @@
 //! A backend crate wraps `Runner<ItsBackend>` in a type of its own, so that
 //! the network is compiled there and nowhere else.
 
-use crate::batch::PackedBatch;
+use crate::batch::{PackedBatch, indices};
 use crate::config::Config;
 use crate::error::Error;
 use crate::load::OnTensor;
-use crate::model::{Qwen3, Rows, Stage};
+use crate::model::{Qwen3, Rows};
+use crate::stages::{Observer, Recorded, device_error, to_host};
 use crate::weights::{Storage, Weights};
-use burn::tensor::Tensor;
 use qwen3_kernels::Kernels;
-use std::ops::ControlFlow;
 
 /// A network on a device.
 #[derive(Debug)]
@@ -40,49 +39,32 @@ impl<B: Kernels> Runner<B> {
     /// The wanted rows of the last hidden states, `[R, C]` row after row.
     ///
     /// # Errors
-    /// [`Error::Stopped`] once `should_stop` says so (asked between layers);
-    /// [`Error::Device`] if the device fails.
+    /// [`Error::Stopped`] once `should_stop` says so (asked many times in each
+    /// layer); [`Error::Device`] if the device fails.
     pub fn forward(
         &self,
         batch: &PackedBatch,
         rows: Rows,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<Vec<f32>, Error> {
-        let observe = |_, _: &Tensor<B, 2>| match should_stop() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
-        let hidden = self.model.forward(batch, rows, observe).ok_or(Error::Stopped)?;
-        to_host(hidden)
+        to_host(self.model.forward(batch, rows, &mut Observer::StopIf(should_stop))?)
     }
 
-    /// Every stage of a forward pass over all rows, in order, `[T, C]` each.
+    /// Every stage of a forward pass, in order: the rows of these tokens of
+    /// the batch, one after the other.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
-    pub fn stages(&self, batch: &PackedBatch) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
-        let mut stages = vec![];
-        let mut failure = None;
-        let observe = |stage, hidden: &Tensor<B, 2>| match to_host(hidden.clone()) {
-            Ok(values) => {
-                stages.push((stage, values));
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        };
-        self.model.forward(batch, Rows::All, observe);
-        failure.map_or(Ok(stages), Err)
+    ///
+    /// # Panics
+    /// If the batch has no such token.
+    pub fn stages(&self, batch: &PackedBatch, tokens: &[u32]) -> Result<Vec<Recorded>, Error> {
+        let in_batch = |&token: &u32| (token as usize) < batch.input_ids().len();
+        assert!(tokens.iter().all(in_batch), "{tokens:?} of {}", batch.input_ids().len());
+        let device = self.model.norm.weight.device();
+        let rows = indices(tokens.iter().copied(), &device);
+        let mut seen = vec![];
+        self.model.forward(batch, Rows::All, &mut Observer::Record { rows, seen: &mut seen })?;
+        Ok(seen)
     }
-}
-
-fn to_host<B: Kernels>(hidden: Tensor<B, 2>) -> Result<Vec<f32>, Error> {
-    let data = hidden.try_into_data().map_err(device_error)?;
-    Ok(data.into_vec().expect("hidden states are float32"))
-}
-
-fn device_error(error: impl std::fmt::Display) -> Error {
-    Error::Device { message: error.to_string() }
 }

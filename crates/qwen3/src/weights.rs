@@ -48,6 +48,9 @@ pub struct Storage {
     pub max_tensor_bytes: u64,
 }
 
+/// How the names begin of tensors that are other files or checksums.
+pub const ATTACHMENT: &str = "qwen3.";
+
 /// The tensors of a checkpoint, by their name without the `model.` prefix.
 #[derive(Debug)]
 pub struct Weights {
@@ -55,6 +58,17 @@ pub struct Weights {
     tensors: BTreeMap<String, Entry>,
     has_model_prefix: bool,
     used: Mutex<BTreeSet<String>>,
+}
+
+/// A tensor as it is in the file.
+#[derive(Clone, Debug)]
+pub struct Stored<'a> {
+    /// Its name without `model.`.
+    pub name: &'a str,
+    /// Its shape.
+    pub shape: &'a [usize],
+    /// How its numbers are stored.
+    pub dtype: Dtype,
 }
 
 #[derive(Debug)]
@@ -93,6 +107,17 @@ impl Weights {
         Ok(weights)
     }
 
+    /// One safetensors file. Tensors whose name begins with [`ATTACHMENT`]
+    /// are no weights, and passed over.
+    ///
+    /// # Errors
+    /// If it is cut short or contradicts itself; `path` is for the message.
+    pub fn from_map(map: Arc<MappedFile>, path: &Path) -> Result<Self, Error> {
+        let mut weights = Self::empty();
+        weights.add(Bytes::Mapped(map), path)?;
+        Ok(weights)
+    }
+
     /// A safetensors file that is already in memory.
     ///
     /// # Errors
@@ -124,6 +149,9 @@ impl Weights {
             .map_err(|source| Error::Safetensors { path: path.to_owned(), source })?;
         let start = header_bytes + size_of::<u64>();
         for (name, info) in header.tensors() {
+            if name.starts_with(ATTACHMENT) {
+                continue;
+            }
             let stripped = name.strip_prefix("model.");
             self.has_model_prefix |= stripped.is_some();
             let entry = Entry {
@@ -141,6 +169,19 @@ impl Weights {
     /// Whether a tensor of this name (without `model.`) is in the checkpoint.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+
+    /// What the tensors are, by name.
+    ///
+    /// # Errors
+    /// If one is stored as none of [`Dtype`].
+    pub fn tensors(&self) -> Result<Vec<Stored<'_>>, Error> {
+        let tensors = self.tensors.iter();
+        tensors
+            .map(|(name, entry)| {
+                Ok(Stored { name, shape: &entry.shape, dtype: entry.dtype(name)? })
+            })
+            .collect()
     }
 
     /// Whether the checkpoint's own names begin with `model.`.
