@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qwen3_engine::{
-    DeviceChoice, DtypeChoice, Hooks, Kind, Options, Similarity, SpecialTokens, Truncate,
+    DeviceChoice, DtypeChoice, Hooks, Kind, Layout, Options, Similarity, SpecialTokens, Truncate,
 };
 use std::path::PathBuf;
 
@@ -44,6 +44,16 @@ pub enum Command {
     /// Download a model into the hub's cache, and print its folder
     #[command(after_help = "Example: qwen3 download --model Qwen/Qwen3-Embedding-4B")]
     Download(DownloadArgs),
+    /// Check every device here against the processor, and a model against published numbers
+    #[command(
+        after_help = "Exit code: 0 if all that was checked can be trusted, 1 if not.\n\nExample: qwen3 doctor --model Qwen/Qwen3-Embedding-0.6B --json report.json"
+    )]
+    Doctor(DoctorArgs),
+    /// Write a model as one file, which loads where a folder does and is checked on every load
+    #[command(
+        after_help = "Example: qwen3 convert --model Qwen/Qwen3-Embedding-0.6B --out qwen3.safetensors"
+    )]
+    Convert(ConvertArgs),
     /// Print a script that completes this command in a shell
     #[command(after_help = "Example: qwen3 completions bash > ~/.bash_completion.d/qwen3")]
     Completions {
@@ -55,8 +65,9 @@ pub enum Command {
 /// Where a model's files are.
 #[derive(Args)]
 pub struct SourceArgs {
-    /// Hub id or folder [default: Qwen/Qwen3-Embedding-0.6B; rerank: Qwen/Qwen3-Reranker-0.6B]
-    #[arg(short, long, value_name = "ID|FOLDER")]
+    /// Hub id, folder, or converted file [default: Qwen/Qwen3-Embedding-0.6B; rerank:
+    /// Qwen/Qwen3-Reranker-0.6B]
+    #[arg(short, long, value_name = "ID|PATH")]
     pub model: Option<String>,
     /// Branch, tag or commit on the hub
     #[arg(long, default_value = "main")]
@@ -240,6 +251,40 @@ pub struct InfoArgs {
 pub struct DownloadArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+#[derive(Args)]
+pub struct DoctorArgs {
+    /// Check this model's files too, and what it computes: hub id, folder, or converted file
+    #[arg(short, long, value_name = "ID|PATH")]
+    pub model: Option<String>,
+    /// Check only these devices, such as vulkan,cuda:1 [default: all that are here]
+    #[arg(long, value_delimiter = ',')]
+    pub device: Vec<DeviceChoice>,
+    /// Write everything to a file, to attach to a bug report; `-` for standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ConvertArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The file to write [default: the model's name with its dtype, in this folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Precision of the matrices: f32, bf16, f16 or auto (as they are stored)
+    #[arg(long, default_value = "auto")]
+    pub dtype: DtypeChoice,
+    /// How matrices are laid out: rows (`[out, in]`, what every backend computes from)
+    #[arg(long, default_value = "rows")]
+    pub layout: Layout,
+    /// Keep only the rows of yes and no of a reranker's output head
+    #[arg(long)]
+    pub trim_head: bool,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Formats of vectors.

@@ -50,6 +50,33 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The doctor has bad news, which stand above.
+    #[error(
+        "{count} of {of} checks failed; don't use what they name, and attach the file of `--json` to a bug report"
+    )]
+    Distrusted {
+        /// Checks that failed.
+        count: usize,
+        /// All checks.
+        of: usize,
+    },
+
+    /// The file to be written is there.
+    #[error("`{}` exists; write elsewhere with `--out`, or replace a file with `--force`", .path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+
+    /// `--trim-head` for a model without such a head.
+    #[error(
+        "`--trim-head` is for rerankers, this model looks like {kind}; leave it out, or say what the model is with `--kind`"
+    )]
+    TrimHead {
+        /// What the model is.
+        kind: qwen3_engine::Kind,
+    },
+
     /// Ctrl-C.
     #[error("{message}")]
     Cancelled {
@@ -175,6 +202,8 @@ impl From<qwen3_engine::Error> for Error {
                 let command = if wanted == "a reranker" { "embed" } else { "rerank" };
                 Self::WrongKind { message, command }
             }
+            qwen3_engine::Error::Exists { path } => Self::Exists { path },
+            qwen3_engine::Error::TrimHead { kind } => Self::TrimHead { kind },
             other => Self::Engine(other),
         }
     }

@@ -5,7 +5,7 @@ use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::run::{dtype_name, hooks};
 use crate::table::table;
-use qwen3_engine::{Checkpoint, DeviceInfo, Hooks, model_folder};
+use qwen3_engine::{Checkpoint, DeviceInfo, Hooks, model_path};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -49,13 +49,13 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Error> {
 }
 
 pub fn info(args: &InfoArgs) -> Result<(), Error> {
-    let (name, folder) = folder(&args.source, &hooks(&args.source)?)?;
-    let checkpoint = Checkpoint::open(&folder, &name, args.source.kind)?;
+    let (name, path) = path(&args.source, &hooks(&args.source)?)?;
+    let checkpoint = Checkpoint::open(&path, &name, args.source.kind)?;
     let (config, weights) = (&checkpoint.config, &checkpoint.weights);
     let dtype = weights.dtype().map_err(qwen3_engine::Error::from)?;
-    let facts = [
+    let mut facts = vec![
         ("model", json!(name)),
-        ("folder", json!(folder)),
+        ("path", json!(path)),
         ("kind", json!(checkpoint.kind.to_string())),
         ("dtype", json!(dtype_name(dtype))),
         ("parameters", json!(weights.parameters())),
@@ -68,24 +68,29 @@ pub fn info(args: &InfoArgs) -> Result<(), Error> {
         ("max_tokens", json!(config.max_position_embeddings)),
         ("tied_head", json!(config.tie_word_embeddings)),
     ];
+    if let Some(provenance) = checkpoint.provenance() {
+        facts.push(("layout", json!(provenance.layout.to_string())));
+        facts.push(("converted_from_sha256", json!(provenance.sources)));
+    }
     let as_table = || {
         let plain = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
-        table(&facts.clone().map(|(key, value)| vec![key.to_owned(), plain(&value)]))
+        let row = |(key, value): &(&str, Value)| vec![(*key).to_owned(), plain(value)];
+        table(&facts.iter().map(row).collect::<Vec<_>>())
     };
-    let object = || Value::from_iter(facts.clone().map(|(key, value)| (key.to_owned(), value)));
+    let object = || Value::from_iter(facts.clone());
     print(&in_format(args.format, as_table, object))
 }
 
 pub fn download(args: &DownloadArgs) -> Result<(), Error> {
-    let (_, folder) = folder(&args.source, &hooks(&args.source)?)?;
-    print(&format!("{}\n", folder.display()))
+    let (_, path) = path(&args.source, &hooks(&args.source)?)?;
+    print(&format!("{}\n", path.display()))
 }
 
-/// The model's name and the folder of its files, downloaded if need be.
-fn folder(source: &SourceArgs, hooks: &Hooks) -> Result<(String, PathBuf), Error> {
+/// The model's name and where its files are, downloaded if need be.
+fn path(source: &SourceArgs, hooks: &Hooks) -> Result<(String, PathBuf), Error> {
     let name = source.model.as_deref().unwrap_or(DEFAULT_MODEL);
     let cache = source.cache_folder.as_deref();
-    Ok((name.to_owned(), model_folder(name, Some(&source.revision), cache, hooks)?))
+    Ok((name.to_owned(), model_path(name, Some(&source.revision), cache, hooks)?))
 }
 
 fn dtype_names(device: &DeviceInfo) -> Vec<String> {

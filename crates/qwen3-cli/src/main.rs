@@ -1,6 +1,8 @@
 //! The `qwen3` command.
 
 mod args;
+mod convert;
+mod doctor;
 mod embed;
 mod error;
 mod input;
@@ -61,6 +63,8 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Devices(args) => inspect::devices(&args),
         Command::Info(args) => inspect::info(&args),
         Command::Download(args) => inspect::download(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Convert(args) => convert::convert(&args),
         Command::Completions { shell } => inspect::print(&args::completions(shell)),
     }
 }

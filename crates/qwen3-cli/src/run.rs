@@ -68,7 +68,12 @@ fn progress_bars() -> Arc<dyn Fn(Progress) + Send + Sync> {
             Progress::Download { file, bytes: position, total_bytes } => {
                 (format!("download {file}"), position, total_bytes, &bytes)
             }
-            Progress::Verify { file } => (format!("verify {file}"), 0, 1, &counts),
+            Progress::Verify { file, bytes: position, total_bytes } => {
+                (format!("verify {file}"), position, total_bytes, &bytes)
+            }
+            Progress::Convert { bytes: position, total_bytes } => {
+                ("write".to_owned(), position, total_bytes, &bytes)
+            }
             Progress::Load { tensors, total_tensors } => {
                 ("load".to_owned(), tensors as u64 + 1, total_tensors as u64, &counts)
             }

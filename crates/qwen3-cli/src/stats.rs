@@ -1,5 +1,6 @@
 //! The line that `--stats` prints.
 
+use qwen3_engine::peak_memory_bytes;
 use serde_json::json;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -38,20 +39,11 @@ impl Stats {
             "seconds": seconds,
             "tokens_per_second": self.tokens as f64 / seconds,
             "load_seconds": self.load.as_secs_f64(),
-            "peak_bytes": peak_bytes(),
+            "peak_bytes": peak_memory_bytes(),
             "device": device,
             "dtype": dtype,
         });
         // Whoever closed standard error does not want them.
         let _ = writeln!(std::io::stderr(), "{line}");
     }
-}
-
-/// The most memory this process has had, where the system tells it without
-/// unsafe calls: on Linux. `null` elsewhere.
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -2,7 +2,7 @@
 
 use crate::device::{Absent, DeviceId, DeviceInfo};
 use crate::error::Error;
-use qwen3::{Config, Dtype, OnTensor, PackedBatch, Rows, Stage, Storage, Weights};
+use qwen3::{Config, Dtype, OnTensor, PackedBatch, Recorded, Rows, Storage, Weights};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(not(any(feature = "cpu", feature = "ndarray", feature = "wgpu", feature = "cuda")))]
@@ -102,8 +102,9 @@ impl Backend {
         &self,
         device: DeviceId,
         batch: &PackedBatch,
-    ) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
-        guarded(device, || Ok(each!(self, model => model.stages(batch))?))
+        tokens: &[u32],
+    ) -> Result<Vec<Recorded>, Error> {
+        guarded(device, || Ok(each!(self, model => model.stages(batch, tokens))?))
     }
 }
 

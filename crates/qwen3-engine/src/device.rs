@@ -3,7 +3,7 @@
 use crate::backend;
 use crate::error::Error;
 use crate::options::UnknownName;
-use crate::self_check::self_check;
+use crate::self_check::trusted;
 use qwen3::Dtype;
 use std::fmt;
 use std::str::FromStr;
@@ -97,7 +97,7 @@ fn best() -> Result<(DeviceId, Vec<Fallback>), Error> {
             _ if device.kind == backend::SOFTWARE => {
                 "it computes on the processor, where `cpu` is faster".to_owned()
             }
-            id => match self_check(id) {
+            id => match trusted(id) {
                 Ok(()) => return Ok((id, passed_over)),
                 Err(reason) => reason,
             },

@@ -1,17 +1,19 @@
 //! Texts to vectors.
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::Checkpoint;
 use crate::device::{DeviceId, Fallback};
 use crate::error::Error;
-use crate::hub::model_folder;
 use crate::options::{Kind, Options};
 use crate::progress::Hooks;
 use crate::session::Session;
 use crate::similarity::Similarity;
-use qwen3::{Dtype, Rows, Stage, head};
+use qwen3::{Dtype, Recorded, Rows, head};
 use qwen3_text::{EmbeddingTokenizer, Encoded, Limit, Prompts, SpecialTokens, instruct_prompt};
 use rayon::prelude::*;
 use std::borrow::Cow;
+
+/// The model's prompts, where they are written down.
+const PROMPTS: &str = "config_sentence_transformers.json";
 
 /// A loaded Qwen3-Embedding model.
 ///
@@ -85,20 +87,14 @@ pub struct TokenEmbeddings {
 }
 
 impl Embedder {
-    /// Loads a model by hub id (`Qwen/Qwen3-Embedding-0.6B`), folder, or the
-    /// path of a file in it.
+    /// Loads a model by hub id (`Qwen/Qwen3-Embedding-0.6B`), folder, the path
+    /// of a file in it, or a file that [`crate::convert()`] wrote.
     ///
     /// # Errors
     /// If the model can't be found, downloaded or read, is no embedding model,
     /// or if the device can't run it.
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
-        let folder = model_folder(
-            model,
-            options.revision.as_deref(),
-            options.cache_folder.as_deref(),
-            &options.hooks,
-        )?;
-        let checkpoint = Checkpoint::open(&folder, model, options.kind)?;
+        let checkpoint = Checkpoint::find(model, options)?;
         if checkpoint.kind != Kind::Embedding {
             return Err(Error::WrongKind {
                 model: model.to_owned(),
@@ -106,12 +102,19 @@ impl Embedder {
                 wanted: "an embedding model",
             });
         }
-        checkpoint::check_pooling(&folder)?;
+        checkpoint.check_pooling()?;
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
-        let tokenizer = EmbeddingTokenizer::from_folder(&folder, special_tokens)?;
-        let prompts = Prompts::from_folder(&folder)?;
+        let tokenizer = EmbeddingTokenizer::from_json(
+            &checkpoint.needed("tokenizer.json")?,
+            &checkpoint.path_of("tokenizer.json"),
+            special_tokens,
+        )?;
+        let prompts = match checkpoint.file(PROMPTS)? {
+            Some(json) => Prompts::from_json(&json, &checkpoint.path_of(PROMPTS))?,
+            None => Prompts::default(),
+        };
         let max_positions = checkpoint.config.max_position_embeddings;
-        let usual = checkpoint::max_seq_length(&folder)?.unwrap_or(max_positions);
+        let usual = checkpoint.max_seq_length()?.unwrap_or(max_positions);
         let max_tokens = max_tokens(options.max_tokens, usual, max_positions)?;
         // A similarity that isn't known here is not used here either.
         let similarity = prompts.similarity_fn_name().and_then(|name| name.parse().ok());
@@ -238,13 +241,18 @@ impl Embedder {
         self.similarity.matrix(left, right)
     }
 
-    /// Hidden states of one text at every stage, to compare with other
-    /// implementations.
+    /// Every stage of the forward pass of a packed batch, to compare with other
+    /// implementations: the rows of these tokens of the batch, counted over
+    /// all sequences. The ids are taken as they are.
     ///
     /// # Errors
-    /// As [`Embedder::encode`].
-    pub fn stages(&self, ids: &[u32]) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
-        self.session.stages(ids)
+    /// If the batch has no such token, and as [`Embedder::encode`].
+    pub fn stages<S: AsRef<[u32]>>(
+        &self,
+        sequences: &[S],
+        tokens: &[u32],
+    ) -> Result<Vec<Recorded>, Error> {
+        self.session.stages(sequences, tokens)
     }
 
     /// `hidden_size`: the most dimensions that a vector can have.

@@ -34,9 +34,94 @@ pub enum Error {
         folder: PathBuf,
     },
 
+    /// A file that is no model.
+    #[error(
+        "`{file}` is neither a file of a model's folder nor one that `convert` wrote; pass the folder, or check that the file is complete"
+    )]
+    NotAModelFile {
+        /// The file.
+        file: PathBuf,
+    },
+
+    /// A portable file of another version.
+    #[error(
+        "`{path}` has format version {found}, this program reads version {known}; convert the model again with this program, or use the program that wrote the file"
+    )]
+    PortableVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// Ours.
+        known: u64,
+    },
+
+    /// A portable file that isn't as it was written.
+    #[error("`{path}` is damaged: {what}; copy it again, or convert the model again")]
+    PortableDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+
+    /// Converting would replace something.
+    #[error("`{path}` exists; write to another path, or allow to replace the file with `force`")]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+
+    /// There isn't enough room for a file.
+    #[error("`{path}` needs {} MiB, {} MiB are free on its disk; write to another disk", .needed >> 20, .free >> 20)]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        needed: u64,
+        /// What is free.
+        free: u64,
+    },
+
+    /// A file can't be written.
+    #[error("can't write `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// No published model has this size.
+    #[error("there is no size `{size}`; choose one of {known}")]
+    UnknownSize {
+        /// What was asked for.
+        size: String,
+        /// What there is.
+        known: String,
+    },
+
+    /// Nothing was published of such a model.
+    #[error(
+        "`{model}` has the shape of none of the six published models, so there is no number to compare with"
+    )]
+    NotPublished {
+        /// The model.
+        model: String,
+    },
+
+    /// Only a reranker has rows for yes and no.
+    #[error(
+        "only the head of a reranker can be trimmed, this model looks like {kind}; leave `trim-head` out"
+    )]
+    TrimHead {
+        /// What the model is.
+        kind: crate::Kind,
+    },
+
     /// The model can't be found.
     #[error(
-        "`{model}` is neither a folder with a config.json nor a model on the hub (`owner/name`)"
+        "`{model}` is neither a folder with a config.json, nor a converted file, nor a model on the hub (`owner/name`)"
     )]
     NoSuchModel {
         /// What was asked for.

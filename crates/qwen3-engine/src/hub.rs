@@ -4,24 +4,23 @@
 //! because the cache is shared with other programs that read them:
 //! `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
 
+use crate::checksum::sha256;
 use crate::error::Error;
+use crate::portable::is_portable;
 use crate::progress::{Hooks, Progress};
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use qwen3::weights::files_of_index;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::File;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Files without which nothing runs.
-const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
-/// Files that are used where they exist.
-const OPTIONAL: [&str; 6] = [
+/// The files beside the weights that are used. Without the first two nothing runs.
+pub(crate) const SIDE_FILES: [&str; 8] = [
+    "config.json",
+    "tokenizer.json",
     "1_Pooling/config.json",
     "config_sentence_transformers.json",
     "generation_config.json",
@@ -29,6 +28,7 @@ const OPTIONAL: [&str; 6] = [
     "sentence_bert_config.json",
     "tokenizer_config.json",
 ];
+const NEEDED: usize = 2;
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
@@ -37,12 +37,13 @@ const ATTEMPTS: u32 = 4;
 /// Before the second try; doubled before each later one.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
 
-/// The folder with the files of `model`: itself, the folder of a file, or a
-/// snapshot in the hub's cache, which is downloaded into as needed.
+/// Where the files of `model` are: a folder, itself or that of a file in it;
+/// a portable file; or a snapshot in the hub's cache, which is downloaded into
+/// as needed.
 ///
 /// # Errors
 /// If there is no such model, or it can't be downloaded.
-pub fn model_folder(
+pub fn model_path(
     model: &str,
     revision: Option<&str>,
     cache: Option<&Path>,
@@ -51,13 +52,13 @@ pub fn model_folder(
     let path = Path::new(model);
     if path.is_dir() {
         let folder = path.to_owned();
-        return match path.join(NEEDED[0]).exists() {
+        return match path.join(SIDE_FILES[0]).exists() {
             true => Ok(folder),
             false => Err(Error::NotAModel { folder }),
         };
     }
     if path.is_file() {
-        return Ok(path.parent().unwrap_or(Path::new(".")).to_owned());
+        return folder_of(path);
     }
     if !is_hub_id(model) {
         return Err(Error::NoSuchModel { model: model.to_owned() });
@@ -73,6 +74,24 @@ pub fn model_folder(
         return Err(Error::Offline { model: model.to_owned(), cache: cache.path().clone() });
     }
     Hub::new(model, repo, cache, snapshot, hooks)?.download()
+}
+
+/// The file itself if it is a portable one, else the folder that it is in.
+fn folder_of(file: &Path) -> Result<PathBuf, Error> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let shards = || files_of_index(&folder.join(INDEX)).unwrap_or_default();
+    let is_of_folder = |name: &str| {
+        [SINGLE, INDEX].contains(&name) || SIDE_FILES.contains(&name) || shards().contains(name)
+    };
+    if is_portable(file) {
+        Ok(file.to_owned())
+    } else if is_of_folder(&name) && folder.join(SIDE_FILES[0]).exists() {
+        Ok(folder.to_owned())
+    } else {
+        Err(Error::NotAModelFile { file: file.to_owned() })
+    }
 }
 
 /// `owner/name`, each of letters, digits, `-`, `_` and `.`.
@@ -115,8 +134,7 @@ impl Snapshot {
 
     /// The folder of the files, if everything needed is in it.
     fn complete(&self) -> Option<PathBuf> {
-        let config = self.get(NEEDED[0])?;
-        self.get(NEEDED[1])?;
+        let [config, _] = [self.get(SIDE_FILES[0])?, self.get(SIDE_FILES[1])?];
         if self.get(SINGLE).is_none() {
             for shard in files_of_index(&self.get(INDEX)?).ok()? {
                 self.get(&shard)?;
@@ -166,7 +184,7 @@ impl<'a> Hub<'a> {
             }
         }
         let message = "its branch moves on faster than it downloads; name a commit".to_owned();
-        let (model, file) = (self.model.to_owned(), NEEDED[0].to_owned());
+        let (model, file) = (self.model.to_owned(), SIDE_FILES[0].to_owned());
         Err(Error::Download { model, file, message })
     }
 
@@ -175,11 +193,10 @@ impl<'a> Hub<'a> {
             self.repo.info().map_err(|error| failed(self.model, "the list of files", &error))?;
         let listed: BTreeSet<String> =
             listing.siblings.into_iter().map(|file| file.rfilename).collect();
-        for file in NEEDED {
-            self.get(file)?;
-        }
-        for file in OPTIONAL.into_iter().filter(|file| listed.contains(*file)) {
-            self.get(file)?;
+        for (index, file) in SIDE_FILES.into_iter().enumerate() {
+            if index < NEEDED || listed.contains(file) {
+                self.get(file)?;
+            }
         }
         if listed.contains(SINGLE) {
             self.get(SINGLE)?;
@@ -247,9 +264,8 @@ impl<'a> Hub<'a> {
         if expected.len() != 64 || !expected.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Ok(());
         }
-        self.hooks.report(Progress::Verify { file: file.to_owned() });
-        let found = self.sha256(path);
-        if matches!(&found, Ok(Ok(digest)) if digest.eq_ignore_ascii_case(expected)) {
+        let found = sha256(path, self.hooks);
+        if matches!(&found, Ok(digest) if digest.eq_ignore_ascii_case(expected)) {
             return Ok(());
         }
         // Damaged or not known to be whole, because it was cancelled: the
@@ -258,25 +274,8 @@ impl<'a> Hub<'a> {
             let _ = std::fs::remove_file(blob);
         }
         let _ = std::fs::remove_file(path);
-        found.map_err(|source| Error::Read { path: path.to_owned(), source })??;
+        found?;
         Err(Error::Checksum { model: self.model.to_owned(), file: file.to_owned() })
-    }
-
-    fn sha256(&self, path: &Path) -> std::io::Result<Result<String, Error>> {
-        let mut file = File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            if let Err(cancelled) = self.hooks.check() {
-                return Ok(Err(cancelled));
-            }
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                let digest = hasher.finalize();
-                return Ok(Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect()));
-            }
-            hasher.update(&buffer[..read]);
-        }
     }
 }
 

@@ -66,6 +66,16 @@ pub enum Kind {
     SequenceClassification,
 }
 
+/// How the matrices of a portable file are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// `[out, in]`, row after row, as the checkpoint has them; every backend
+    /// computes from it without a copy.
+    #[default]
+    Rows,
+}
+
+const LAYOUTS: [(Layout, &str); 1] = [(Layout::Rows, "rows")];
 const KINDS: [(Kind, &str); 3] = [
     (Kind::Embedding, "embedding"),
     (Kind::Reranker, "reranker"),
@@ -77,6 +87,18 @@ const DTYPES: [(DtypeChoice, &str); 4] = [
     (DtypeChoice::Bf16, "bf16"),
     (DtypeChoice::F16, "f16"),
 ];
+
+impl DtypeChoice {
+    /// The dtype that was chosen; for `Auto` the one that is `stored`.
+    pub(crate) fn or(self, stored: qwen3::Dtype) -> qwen3::Dtype {
+        match self {
+            Self::Auto => stored,
+            Self::F32 => qwen3::Dtype::F32,
+            Self::Bf16 => qwen3::Dtype::Bf16,
+            Self::F16 => qwen3::Dtype::F16,
+        }
+    }
+}
 
 impl From<qwen3::Dtype> for DtypeChoice {
     fn from(dtype: qwen3::Dtype) -> Self {
@@ -113,6 +135,20 @@ impl FromStr for Kind {
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         named(&KINDS, name)
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(name_of(&LAYOUTS, *self))
+    }
+}
+
+impl FromStr for Layout {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        named(&LAYOUTS, name)
     }
 }
 

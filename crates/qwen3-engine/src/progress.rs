@@ -17,10 +17,21 @@ pub enum Progress {
         /// Bytes in all.
         total_bytes: u64,
     },
-    /// A downloaded file's checksum is being computed.
+    /// A file's checksum is being computed.
     Verify {
-        /// Its name in the repository.
+        /// Its name.
         file: String,
+        /// Bytes read so far.
+        bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    },
+    /// A portable file is being written.
+    Convert {
+        /// Bytes written so far.
+        bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
     },
     /// Weights go to the device.
     Load {

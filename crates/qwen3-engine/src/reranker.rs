@@ -4,11 +4,10 @@ use crate::checkpoint::Checkpoint;
 use crate::device::{DeviceId, Fallback};
 use crate::embedder::{ids, max_tokens};
 use crate::error::Error;
-use crate::hub::model_folder;
 use crate::options::{Kind, Options};
 use crate::progress::Hooks;
 use crate::session::Session;
-use qwen3::{Dtype, Rows, ScoreHead, head};
+use qwen3::{Dtype, Recorded, Rows, ScoreHead, head};
 use qwen3_text::{DEFAULT_TASK, Encoded, Limit, RerankTokenizer, SpecialTokens};
 use rayon::prelude::*;
 
@@ -59,23 +58,21 @@ pub struct Ranked {
 }
 
 impl Reranker {
-    /// Loads a model by hub id (`Qwen/Qwen3-Reranker-0.6B`), folder, or the
-    /// path of a file in it.
+    /// Loads a model by hub id (`Qwen/Qwen3-Reranker-0.6B`), folder, the path
+    /// of a file in it, or a file that [`crate::convert()`] wrote.
     ///
     /// # Errors
     /// If the model can't be found, downloaded or read, is no reranker, or if
     /// the device can't run it.
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
-        let folder = model_folder(
-            model,
-            options.revision.as_deref(),
-            options.cache_folder.as_deref(),
-            &options.hooks,
-        )?;
-        let checkpoint = Checkpoint::open(&folder, model, options.kind)?;
+        let checkpoint = Checkpoint::find(model, options)?;
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
-        let tokenizer = RerankTokenizer::from_folder(&folder, special_tokens)?;
+        let tokenizer = RerankTokenizer::from_json(
+            &checkpoint.needed("tokenizer.json")?,
+            &checkpoint.path_of("tokenizer.json"),
+            special_tokens,
+        )?;
         let head = match checkpoint.kind {
             Kind::Reranker => {
                 let (yes, no) = (tokenizer.yes_token_id(), tokenizer.no_token_id());
@@ -139,6 +136,40 @@ impl Reranker {
             }
         };
         Ok(rows.into_iter().zip(encoded).map(score).collect())
+    }
+
+    /// `logit_yes − logit_no` after query and document without any template, as
+    /// some published numbers are.
+    pub(crate) fn plain_log_odds(&self, query: &str, document: &str) -> Result<f64, Error> {
+        let ids = self.tokenizer.encode_plain(&[query, document])?;
+        let rows = self.session.rows(&[&ids], Rows::Last, &Hooks::default())?;
+        Ok(self.head.log_odds(&rows[0]))
+    }
+
+    /// Every stage of the forward pass; see [`crate::Embedder::stages`].
+    ///
+    /// # Errors
+    /// As [`crate::Embedder::stages`].
+    pub fn stages<S: AsRef<[u32]>>(
+        &self,
+        sequences: &[S],
+        tokens: &[u32],
+    ) -> Result<Vec<Recorded>, Error> {
+        self.session.stages(sequences, tokens)
+    }
+
+    /// The tokens of a pair, with the template.
+    ///
+    /// # Errors
+    /// As [`Reranker::rank`].
+    pub fn tokenize_one(
+        &self,
+        query: &str,
+        document: &str,
+        options: &RankOptions,
+    ) -> Result<Vec<u32>, Error> {
+        let encoded = self.tokenize(&[(query, document)], options)?;
+        Ok(encoded.into_iter().flat_map(|encoded| encoded.input_ids).collect())
     }
 
     /// Where the model runs.

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::options::{DtypeChoice, Options};
 use crate::progress::{Hooks, Progress};
 use crate::system;
-use qwen3::{Config, Dtype, PackedBatch, Rows, Stage, Storage};
+use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage};
 use std::ops::ControlFlow;
 
 /// Tokens of a batch where nobody says otherwise: enough to keep a processor's
@@ -135,11 +135,20 @@ impl Session {
         }
     }
 
-    /// Every stage of one forward pass, for comparison with other implementations.
-    pub fn stages(&self, sequence: &[u32]) -> Result<Vec<(Stage, Vec<f32>)>, Error> {
-        let batch = PackedBatch::new(&[sequence], &self.config)?;
+    /// Rows of every stage of one forward pass, for comparison with other implementations.
+    pub fn stages<S: AsRef<[u32]>>(
+        &self,
+        sequences: &[S],
+        tokens: &[u32],
+    ) -> Result<Vec<Recorded>, Error> {
+        let batch = PackedBatch::new(sequences, &self.config)?;
+        let n_tokens = batch.input_ids().len();
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= n_tokens) {
+            let range = format!("the batch has {n_tokens} tokens");
+            return Err(Error::Option { option: "tokens", value: token as usize, range });
+        }
         self.batch_fits(&batch)?;
-        self.install(|| self.backend.stages(self.device, &batch))
+        self.install(|| self.backend.stages(self.device, &batch, tokens))
     }
 }
 
@@ -207,9 +216,7 @@ fn candidates(device: DeviceId, stored: Dtype, choice: DtypeChoice) -> Result<Ve
             wanted.dedup();
             return Ok(wanted);
         }
-        DtypeChoice::F32 => Dtype::F32,
-        DtypeChoice::Bf16 => Dtype::Bf16,
-        DtypeChoice::F16 => Dtype::F16,
+        named => named.or(stored),
     };
     match supported.contains(&asked) {
         true => Ok(vec![asked]),

@@ -14,7 +14,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// A run of `qwen3` that is being put together.
 pub struct Qwen3 {
-    command: Command,
+    pub command: Command,
     stdin: Vec<u8>,
 }
 

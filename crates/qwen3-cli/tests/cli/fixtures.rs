@@ -33,7 +33,7 @@ pub fn texts() -> Vec<Text> {
     let text = |(index, text): (usize, &Value)| Text {
         text: string(&text["text"]),
         tokens: text["input_ids"].as_array().expect("a list of ids").len(),
-        vector: tensors.floats(&format!("embedding.{index}")),
+        vector: tensors.floats(&format!("{index}.embedding")),
     };
     texts.map(text).collect()
 }
@@ -62,7 +62,7 @@ pub fn pairs(model: &Path) -> Vec<Pair> {
         query: string(&pair["query"]),
         document: string(&pair["document"]),
         tokens: pair["input_ids"].as_array().expect("a list of ids").len(),
-        log_odds: pair["log_odds"].as_f64().or(pair["logit"].as_f64()).expect("a number"),
+        log_odds: pair["log_odds"].as_f64().expect("a number"),
         score: pair["score"].as_f64().expect("a number"),
     };
     reference["pairs"].as_array().expect("a list of pairs").iter().map(pair).collect()

@@ -3,8 +3,17 @@
 
 use crate::command::qwen3;
 
-const COMMANDS: [&str; 7] =
-    ["embed", "similarity", "rerank", "devices", "info", "download", "completions"];
+const COMMANDS: [&str; 9] = [
+    "embed",
+    "similarity",
+    "rerank",
+    "devices",
+    "info",
+    "download",
+    "doctor",
+    "convert",
+    "completions",
+];
 
 /// What these arguments print, without the blanks that clap leaves at line ends.
 fn help(arguments: &[&str]) -> String {

@@ -61,7 +61,7 @@ fn a_model_tells_what_it_is() {
 fn the_folder_of_a_file_is_a_model_too() {
     let file = embedding_model().join("model.safetensors");
     let found = qwen3(["info", "--model"]).arg(file).succeeds().json();
-    assert_eq!(found["folder"], embedding_model().to_str().unwrap());
+    assert_eq!(found["path"], embedding_model().to_str().unwrap());
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod vectors;
 mod embed_formats;
 mod embed_inputs;
 mod embed_options;
+mod convert;
+mod doctor;
 mod inspect;
 mod rerank;
 mod similarity;

@@ -1,0 +1,55 @@
+//! `qwen3 convert`
+
+use crate::args::ConvertArgs;
+use crate::embed::DEFAULT_MODEL;
+use crate::error::Error;
+use crate::inspect::print;
+use crate::run::hooks;
+use qwen3_engine::{Checkpoint, ConvertOptions, DtypeChoice, Hooks, model_path};
+use std::path::{Path, PathBuf};
+
+pub fn convert(args: &ConvertArgs) -> Result<(), Error> {
+    let source = &args.source;
+    let options = ConvertOptions {
+        dtype: args.dtype,
+        layout: args.layout,
+        kind: source.kind,
+        trim_head: args.trim_head,
+        force: args.force,
+        revision: Some(source.revision.clone()),
+        cache_folder: source.cache_folder.clone(),
+        hooks: hooks(source)?,
+    };
+    let model = source.model.as_deref().unwrap_or(DEFAULT_MODEL);
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => default_out(model, args, &options.hooks)?,
+    };
+    let converted = qwen3_engine::convert(model, &out, &options)?;
+    if !source.quiet {
+        let mebibytes = converted.bytes as f64 / f64::from(1 << 20);
+        let (tensors, kind) = (converted.tensors, converted.provenance.kind);
+        crate::say(&format!("{kind}, {tensors} tensors, {mebibytes:.1} MiB, verified"));
+    }
+    print(&format!("{}\n", out.display()))
+}
+
+/// `Qwen3-Embedding-0.6B-bf16.safetensors` for `Qwen/Qwen3-Embedding-0.6B`.
+fn default_out(model: &str, args: &ConvertArgs, hooks: &Hooks) -> Result<PathBuf, Error> {
+    let dtype = match args.dtype {
+        DtypeChoice::Auto => {
+            let source = &args.source;
+            let cache = source.cache_folder.as_deref();
+            let path = model_path(model, Some(&source.revision), cache, hooks)?;
+            let checkpoint = Checkpoint::open(&path, model, source.kind)?;
+            checkpoint.weights.dtype().map_err(qwen3_engine::Error::from)?.into()
+        }
+        chosen => chosen,
+    };
+    let path = Path::new(model);
+    // A folder such as `.` has a name only in full.
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = if full.is_file() { full.file_stem() } else { full.file_name() };
+    let name = name.unwrap_or_default().to_string_lossy();
+    Ok(PathBuf::from(format!("{name}-{dtype}.safetensors")))
+}

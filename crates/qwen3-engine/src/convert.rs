@@ -1,0 +1,297 @@
+//! A checkpoint to a portable file ([`crate::portable`]).
+
+use crate::backend::Backend;
+use crate::checkpoint::Checkpoint;
+use crate::checksum::sha256;
+use crate::error::Error;
+use crate::hub::{SIDE_FILES, model_path};
+use crate::options::{DtypeChoice, Kind, Layout};
+use crate::portable::{self, Portable, Provenance, checksum, checksums_bytes};
+use crate::progress::{Hooks, Progress};
+use crate::self_check::reference_device;
+use qwen3::head::{YES_NO, yes_no_rows};
+use qwen3::{Dtype, Storage};
+use qwen3_text::{RerankTokenizer, SpecialTokens};
+use safetensors::tensor::TensorInfo;
+use std::borrow::Cow;
+use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// What [`convert`] may choose.
+#[derive(Clone, Debug, Default)]
+pub struct ConvertOptions {
+    /// Precision of the matrices; `Auto`: as they are stored. Norms, biases
+    /// and heads stay as they are, so that loading the source in this
+    /// precision and loading the file give the same vectors, bit for bit.
+    pub dtype: DtypeChoice,
+    /// How matrices are laid out.
+    pub layout: Layout,
+    /// What the checkpoint is; `None`: detected.
+    pub kind: Option<Kind>,
+    /// Leave out the output head of a reranker, but for the rows of "yes" and "no".
+    pub trim_head: bool,
+    /// Replace a file that is there.
+    pub force: bool,
+    /// Branch, tag or commit on the hub; `None`: `main`.
+    pub revision: Option<String>,
+    /// The hub's cache; `None`: that of `huggingface_hub`.
+    pub cache_folder: Option<PathBuf>,
+    /// Progress, and cancelling.
+    pub hooks: Hooks,
+}
+
+/// What [`convert`] has written.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// The file's size.
+    pub bytes: u64,
+    /// Weights in it, without other files.
+    pub tensors: usize,
+    /// What it says about itself.
+    pub provenance: Provenance,
+}
+
+/// A tensor to be written.
+struct Part<'a> {
+    name: String,
+    shape: Vec<usize>,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    /// A weight of the checkpoint, in this dtype.
+    Weight(Dtype),
+    /// Numbers that were computed.
+    Numbers(Vec<f32>),
+    /// Another file.
+    File(Cow<'a, [u8]>),
+}
+
+/// Writes `model`, a hub id or folder, as one file `out` that is loaded where
+/// a folder is: all weights, the side files, and the SHA-256 of what it was
+/// made of. The file appears when it is complete and verified, or not at all.
+///
+/// # Errors
+/// If the model can't be found or doesn't load, a value doesn't fit the dtype,
+/// `out` is there and not to be replaced, or the disk is full.
+pub fn convert(model: &str, out: &Path, options: &ConvertOptions) -> Result<Converted, Error> {
+    let exists = || Error::Exists { path: out.to_owned() };
+    if out.is_dir() || (out.exists() && !options.force) {
+        return Err(exists());
+    }
+    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let failed = |source| Error::Write { path: out.to_owned(), source };
+    let temporary = temporary(folder, out).map_err(failed)?;
+
+    let hooks = &options.hooks;
+    let (revision, cache) = (options.revision.as_deref(), options.cache_folder.as_deref());
+    let checkpoint =
+        Checkpoint::open(&model_path(model, revision, cache, hooks)?, model, options.kind)?;
+    let parts = parts(&checkpoint, options)?;
+    let mut content_bytes = checksums_bytes(parts.len()) as u64;
+    content_bytes += parts.iter().map(|part| part.bytes() as u64).sum::<u64>();
+    let free = fs4::available_space(folder).map_err(failed)?;
+    if content_bytes > free {
+        return Err(Error::DiskFull { path: out.to_owned(), needed: content_bytes, free });
+    }
+    check_loads(&checkpoint, hooks)?;
+    let provenance = Provenance {
+        kind: checkpoint.kind,
+        layout: options.layout,
+        sources: sources(&checkpoint, hooks)?,
+    };
+
+    let mut writer = Writer { file: BufWriter::new(temporary), out, written: 0 };
+    let header = portable::header(&provenance, infos(&parts));
+    let total_bytes = header.len() as u64 + content_bytes;
+    let mut checksums = vec![checksum(&header)];
+    writer.write(&header)?;
+    for part in &parts {
+        hooks.check()?;
+        part.with_bytes(&checkpoint, |bytes| {
+            checksums.push(checksum(bytes));
+            writer.write(bytes)
+        })?;
+        hooks.report(Progress::Convert { bytes: writer.written, total_bytes });
+    }
+    writer.write(&checksums.into_iter().flat_map(u64::to_le_bytes).collect::<Vec<_>>())?;
+    let temporary = writer.finish()?;
+    Portable::open(temporary.path())?;
+    let renamed = match options.force {
+        true => temporary.persist(out),
+        false => temporary.persist_noclobber(out),
+    };
+    renamed.map_err(|failure| match failure.error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(),
+        _ => failed(failure.error),
+    })?;
+    sync_folder(folder).map_err(failed)?;
+    hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });
+    let is_weight = |part: &&Part| !matches!(part.content, Content::File(_));
+    let tensors = parts.iter().filter(is_weight).count();
+    Ok(Converted { bytes: total_bytes, tensors, provenance })
+}
+
+/// Beside the target, so that renaming copies nothing.
+fn temporary(folder: &Path, out: &Path) -> std::io::Result<NamedTempFile> {
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}.");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".part");
+    #[cfg(unix)]
+    {
+        // As any new file: what the process's mask leaves of it.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// The new name of a file is on the disk when its folder is.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+/// Every tensor of the file but the checksums, wider dtypes first, so that
+/// each is aligned.
+fn parts<'a>(checkpoint: &'a Checkpoint, options: &ConvertOptions) -> Result<Vec<Part<'a>>, Error> {
+    let is_reranker = checkpoint.kind == Kind::Reranker;
+    if options.trim_head && !is_reranker {
+        return Err(Error::TrimHead { kind: checkpoint.kind });
+    }
+    let weights = &checkpoint.weights;
+    let mut parts = vec![];
+    for qwen3::weights::Stored { name, shape, dtype: stored } in weights.tensors()? {
+        let is_head = ["lm_head.weight", "score.weight", YES_NO].contains(&name);
+        if name == YES_NO || (name == "lm_head.weight" && options.trim_head) {
+            continue;
+        }
+        let dtype = if is_head || shape.len() < 2 { stored } else { options.dtype.or(stored) };
+        let content = Content::Weight(dtype);
+        parts.push(Part { name: name.to_owned(), shape: shape.to_vec(), content });
+    }
+    if is_reranker {
+        let path = checkpoint.path_of("tokenizer.json");
+        let json = checkpoint.needed("tokenizer.json")?;
+        let tokenizer = RerankTokenizer::from_json(&json, &path, SpecialTokens::Literal)?;
+        let (yes, no) = (tokenizer.yes_token_id(), tokenizer.no_token_id());
+        let rows = yes_no_rows(weights, &checkpoint.config, yes, no)?.concat();
+        let shape = vec![2, checkpoint.config.hidden_size];
+        let content = Content::Numbers(rows);
+        parts.push(Part { name: YES_NO.to_owned(), shape, content });
+    }
+    for name in SIDE_FILES {
+        if let Some(bytes) = checkpoint.file(name)? {
+            let (name, shape) = (portable::file_tensor(name), vec![bytes.len()]);
+            parts.push(Part { name, shape, content: Content::File(bytes) });
+        }
+    }
+    parts.sort_by_key(|part| std::cmp::Reverse(part.number_bytes()));
+    Ok(parts)
+}
+
+impl Part<'_> {
+    fn dtype(&self) -> safetensors::Dtype {
+        match self.content {
+            Content::Weight(Dtype::F32) | Content::Numbers(_) => safetensors::Dtype::F32,
+            Content::Weight(Dtype::F16) => safetensors::Dtype::F16,
+            Content::Weight(Dtype::Bf16) => safetensors::Dtype::BF16,
+            Content::File(_) => safetensors::Dtype::U8,
+        }
+    }
+
+    fn number_bytes(&self) -> usize {
+        self.dtype().bitsize() / 8
+    }
+
+    fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.number_bytes()
+    }
+
+    /// Calls `take` with the little-endian bytes.
+    fn with_bytes(
+        &self,
+        checkpoint: &Checkpoint,
+        take: impl FnOnce(&[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match &self.content {
+            Content::Weight(dtype) => {
+                take(checkpoint.weights.tensor(&self.name, &self.shape, *dtype)?.as_bytes())
+            }
+            Content::Numbers(numbers) => {
+                take(&numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())
+            }
+            Content::File(bytes) => take(bytes),
+        }
+    }
+}
+
+fn infos(parts: &[Part]) -> Vec<(String, TensorInfo)> {
+    let checksums = checksums_bytes(parts.len());
+    let content = parts
+        .iter()
+        .map(|part| (part.name.clone(), part.dtype(), part.shape.clone(), part.bytes()));
+    let last = (portable::checksums_tensor(), safetensors::Dtype::U8, vec![checksums], checksums);
+    let mut end = 0;
+    content
+        .chain([last])
+        .map(|(name, dtype, shape, bytes)| {
+            let start = end;
+            end += bytes;
+            (name, TensorInfo { dtype, shape, data_offsets: (start, end) })
+        })
+        .collect()
+}
+
+/// A checkpoint that doesn't load gives no file: its config may belong to other weights.
+fn check_loads(checkpoint: &Checkpoint, hooks: &Hooks) -> Result<(), Error> {
+    let Some(device) = reference_device() else { return Ok(()) };
+    let storage = Storage { dtype: checkpoint.weights.dtype()?, max_tensor_bytes: u64::MAX };
+    let mut on_tensor = |_, _| match hooks.cancel.is_cancelled() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let config = &checkpoint.config;
+    Backend::load(device, &checkpoint.weights, config, storage, &mut on_tensor).map(drop)
+}
+
+fn sources(
+    checkpoint: &Checkpoint,
+    hooks: &Hooks,
+) -> Result<std::collections::BTreeMap<String, String>, Error> {
+    let paths = checkpoint.source_files()?;
+    let digests = paths.into_iter().map(|(name, path)| Ok((name, sha256(&path, hooks)?)));
+    digests.collect()
+}
+
+struct Writer<'a> {
+    file: BufWriter<NamedTempFile>,
+    out: &'a Path,
+    written: u64,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.written += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|source| self.failed(source))
+    }
+
+    fn finish(self) -> Result<NamedTempFile, Error> {
+        let out = self.out;
+        let failed = |source| Error::Write { path: out.to_owned(), source };
+        let file = self.file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.as_file().sync_all().map_err(failed)?;
+        Ok(file)
+    }
+
+    fn failed(&self, source: std::io::Error) -> Error {
+        Error::Write { path: self.out.to_owned(), source }
+    }
+}

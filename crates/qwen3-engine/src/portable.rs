@@ -1,0 +1,214 @@
+//! The portable file: a whole model in one safetensors file, as `convert`
+//! writes it. Its bytes are untrusted, and every one of them is checked.
+//!
+//! ```text
+//!  8 bytes   length of the header
+//!  header    JSON: names, dtypes, shapes and offsets of the tensors, and under
+//!            `__metadata__` the format, its version, kind, layout and sources;
+//!            spaces up to a multiple of 64 bytes, so that tensors are aligned
+//!  tensors   weights by their names without `model.`, wider dtypes first
+//!            qwen3.files/NAME   config.json, tokenizer.json, … byte for byte
+//!            qwen3.checksums    XXH3-64, little-endian: of all before the first
+//!                               tensor, then of each tensor in their order
+//! ```
+
+use crate::error::Error;
+use crate::options::{Kind, Layout};
+use qwen3::MappedFile;
+use qwen3::weights::ATTACHMENT;
+use rayon::prelude::*;
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+const FORMAT: &str = "qwen3";
+/// Goes up when a reader of the version before would go wrong.
+const VERSION: u64 = 1;
+const CHECKSUM_BYTES: usize = size_of::<u64>();
+/// The first tensor begins at a multiple of this many bytes.
+const ALIGNMENT: usize = 64;
+/// A longer header is no header, as the safetensors crate has it too.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// What a portable file says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// What the model is for.
+    pub kind: Kind,
+    /// How matrices are laid out.
+    pub layout: Layout,
+    /// SHA-256 of the files that it was made of, by their names.
+    pub sources: BTreeMap<String, String>,
+}
+
+/// An opened portable file whose checksums are right.
+#[derive(Debug)]
+pub(crate) struct Portable {
+    pub map: Arc<MappedFile>,
+    pub provenance: Provenance,
+    files: BTreeMap<String, Range<usize>>,
+}
+
+/// Whether the file says that it is a portable file, whole or not.
+pub(crate) fn is_portable(path: &Path) -> bool {
+    metadata(path).is_some_and(|metadata| metadata["format"] == FORMAT)
+}
+
+/// `__metadata__` of a safetensors file, of which nothing else is looked at.
+fn metadata(path: &Path) -> Option<Value> {
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; size_of::<u64>()];
+    file.read_exact(&mut length).ok()?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER_BYTES || length > file.metadata().ok()?.len() {
+        return None;
+    }
+    let mut header = vec![];
+    file.take(length).read_to_end(&mut header).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    header.get("__metadata__").cloned()
+}
+
+impl Portable {
+    /// Maps the file and compares all checksums.
+    ///
+    /// # Errors
+    /// If its version is another than this program's, or any byte is not as it was written.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let damaged = |what: String| Error::PortableDamaged { path: path.to_owned(), what };
+        // The version first: what follows may be different in another one.
+        let version =
+            metadata(path).and_then(|metadata| metadata["version"].as_str()?.parse().ok());
+        match version {
+            Some(VERSION) => {}
+            Some(found) => {
+                return Err(Error::PortableVersion {
+                    path: path.to_owned(),
+                    found,
+                    known: VERSION,
+                });
+            }
+            None => return Err(damaged("its header can't be read".to_owned())),
+        }
+        let map = MappedFile::open(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let (header_bytes, header) =
+            SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
+        let start = size_of::<u64>() + header_bytes;
+        let tensors = header.tensors();
+        let ranges = header.offset_keys().into_iter().map(|name| {
+            let (from, to) = tensors[&name].data_offsets;
+            (name, start + from..start + to)
+        });
+        let ranges: Vec<(String, Range<usize>)> = ranges.collect();
+        verify(&map, start, &ranges).map_err(damaged)?;
+
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let provenance = provenance(&metadata).ok_or_else(|| {
+            damaged("its kind, layout or sources are unknown to this program".to_owned())
+        })?;
+        let file = |(name, range): (String, Range<usize>)| {
+            Some((name.strip_prefix(&file_tensor(""))?.to_owned(), range))
+        };
+        let files = ranges.into_iter().filter_map(file).collect();
+        Ok(Self { map: Arc::new(map), provenance, files })
+    }
+
+    /// A file that was put in, by its name in the model's folder.
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(|range| &self.map[range.clone()])
+    }
+}
+
+/// # Errors
+/// What is damaged.
+fn verify(
+    map: &MappedFile,
+    start: usize,
+    tensors: &[(String, Range<usize>)],
+) -> Result<(), String> {
+    let Some(((last, checksums), tensors)) = tensors.split_last() else {
+        return Err("it is empty".to_owned());
+    };
+    if *last != checksums_tensor() || checksums.len() != CHECKSUM_BYTES * (1 + tensors.len()) {
+        return Err("its checksums are missing".to_owned());
+    }
+    let mut expected = map[checksums.clone()]
+        .chunks_exact(CHECKSUM_BYTES)
+        .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("chunks of eight")));
+    if expected.next() != Some(checksum(&map[..start])) {
+        return Err("the header is not as it was written".to_owned());
+    }
+    let expected: Vec<u64> = expected.collect();
+    let damaged = tensors.par_iter().zip(expected).find_first(|((_, range), expected)| {
+        let found = checksum(&map[range.clone()]);
+        // Most of an embedding table is never read again.
+        map.release(range.clone());
+        found != *expected
+    });
+    match damaged {
+        None => Ok(()),
+        Some(((name, _), _)) => Err(format!("`{name}` is not as it was written")),
+    }
+}
+
+fn provenance(metadata: &HashMap<String, String>) -> Option<Provenance> {
+    Some(Provenance {
+        kind: metadata.get("kind")?.parse().ok()?,
+        layout: metadata.get("layout")?.parse().ok()?,
+        sources: serde_json::from_str(metadata.get("sources")?).ok()?,
+    })
+}
+
+/// The bytes before the first tensor.
+pub(crate) fn header(
+    provenance: &Provenance,
+    tensors: Vec<(String, safetensors::tensor::TensorInfo)>,
+) -> Vec<u8> {
+    let sources = Value::from_iter(provenance.sources.clone()).to_string();
+    let metadata = [
+        ("format", FORMAT.to_owned()),
+        ("version", VERSION.to_string()),
+        ("kind", provenance.kind.to_string()),
+        ("layout", provenance.layout.to_string()),
+        ("sources", sources),
+        ("written_by", concat!("qwen3 ", env!("CARGO_PKG_VERSION")).to_owned()),
+    ];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into();
+    let header = safetensors::tensor::Metadata::new(Some(metadata), tensors)
+        .expect("offsets and sizes are computed from the shapes");
+    let mut json = serde_json::to_vec(&header).expect("a map with string keys");
+    let length = (size_of::<u64>() + json.len()).next_multiple_of(ALIGNMENT) - size_of::<u64>();
+    json.resize(length, b' ');
+    [&(length as u64).to_le_bytes()[..], &json].concat()
+}
+
+/// XXH3-64: as fast as memory. It finds accidents; who forges a file can forge
+/// this too, for which the sources' SHA-256 are kept.
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
+}
+
+pub(crate) fn file_tensor(name: &str) -> String {
+    format!("{ATTACHMENT}files/{name}")
+}
+
+pub(crate) fn checksums_tensor() -> String {
+    format!("{ATTACHMENT}checksums")
+}
+
+/// Bytes of the tensor of checksums in a file of `tensors` other tensors.
+pub(crate) fn checksums_bytes(tensors: usize) -> usize {
+    CHECKSUM_BYTES * (1 + tensors)
+}
+
+/// A path inside of the file, for messages.
+pub(crate) fn inside(path: &Path, name: &str) -> PathBuf {
+    path.join(name)
+}
