@@ -1,32 +1,12 @@
 //! Checkpoints that lie, are cut short, or are of another kind: an error that
 //! names the thing and the way out, and never a panic.
 
-use e2e::{embedder, fixture, options};
+use e2e::{changed, embedder, fixture, options};
 use qwen3_engine::{Embedder, EncodeOptions, Kind, Options, Reranker};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// A copy of a fixture, changed.
-fn changed(name: &str, change: impl FnOnce(&Path)) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    copy(&fixture(name), folder.path());
-    change(folder.path());
-    folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
 
 fn load(folder: &Path) -> Result<Embedder, String> {
     let options = options("cpu", "auto");

@@ -2,7 +2,9 @@
 
 use qwen3_engine::{DeviceChoice, DtypeChoice, Embedder, Options, Reranker, devices};
 use serde::de::DeserializeOwned;
+use std::fs;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// The folder of a fixture.
 pub fn fixture(name: &str) -> PathBuf {
@@ -52,6 +54,26 @@ pub fn embedder(name: &str, device: &str, dtype: &str) -> Embedder {
 pub fn reranker(name: &str, device: &str, dtype: &str) -> Reranker {
     let folder = fixture(name);
     Reranker::load(folder.to_str().unwrap(), &options(device, dtype)).unwrap()
+}
+
+/// A copy of a fixture, changed.
+pub fn changed(name: &str, change: impl FnOnce(&Path)) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    copy(&fixture(name), folder.path());
+    change(folder.path());
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
 
 /// Largest absolute difference.

@@ -1,0 +1,167 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use qwen3_engine::DtypeChoice;
+use qwen3_proof::bench::BenchOptions;
+use qwen3_proof::bench::measure::Request;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Proof that every backend computes Qwen3, and how fast.
+#[derive(Parser)]
+#[command(name = "qwen3-proof", bin_name = "cargo xtask", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Compare every stage of the network with Hugging Face Transformers
+    #[command(after_help = "Exit code: 0 if everything is within the bounds of \
+        proof/src/tolerance.rs, 1 if not.")]
+    Parity(ParityArgs),
+    /// Measure tokens per second over devices, dtypes and shapes
+    Bench(BenchArgs),
+    /// Make the fixtures of the tests again, with Python
+    Fixtures(FixturesArgs),
+    /// One process of `bench`
+    #[command(hide = true)]
+    Measure(MeasureArgs),
+}
+
+/// Where the expected numbers come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// The committed outputs of tiny checkpoints.
+    Fixtures,
+    /// Transformers, run now.
+    Transformers,
+    /// Published numbers of the real weights.
+    Published,
+    /// What the reference script wrote earlier.
+    Folder(PathBuf),
+}
+
+impl FromStr for Tier {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "fixtures" => Self::Fixtures,
+            "transformers" => Self::Transformers,
+            "published" => Self::Published,
+            folder => Self::Folder(folder.into()),
+        })
+    }
+}
+
+#[derive(Args)]
+pub struct ParityArgs {
+    /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
+    #[arg(long, value_delimiter = ',')]
+    pub devices: Vec<String>,
+    /// f32, bf16 and f16, where a device can hold them [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub dtypes: Vec<DtypeChoice>,
+    /// Hub id, folder, or converted file [default: the fixtures]
+    #[arg(long, value_name = "ID|PATH")]
+    pub model: Option<String>,
+    /// fixtures (committed, offline), transformers (run now, in an environment under target/),
+    /// published (numbers of the real weights), or a folder that the reference script wrote
+    #[arg(long, default_value = "fixtures")]
+    pub reference: Tier,
+    /// Leave out longer texts
+    #[arg(long, value_name = "TOKENS")]
+    pub max_tokens: Option<usize>,
+    /// Write everything to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw the error by layer into an SVG file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Use this Python, which has the packages, instead of making an environment
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Print the table, not a line for every stage
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Args)]
+pub struct BenchArgs {
+    /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
+    #[arg(long, value_delimiter = ',')]
+    pub devices: Vec<String>,
+    /// f32, bf16 and f16, where a device can hold them [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub dtypes: Vec<DtypeChoice>,
+    /// Random weights in the shape of this size: 0.6b, 4b or 8b
+    #[arg(long, default_value = "0.6b")]
+    pub size: String,
+    /// Texts and tokens of each, such as 8x128, or mixed (64 texts of 8 to 512 tokens)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1x16,1x128,1x512,1x2048,8x128,8x512,32x128,16x512,mixed"
+    )]
+    pub shapes: Vec<String>,
+    /// Timed runs of a shape, after one to warm up
+    #[arg(long, default_value_t = 3)]
+    pub repeats: usize,
+    /// Fewer repeats, or none, where a shape would take longer than this
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub max_seconds: f64,
+    /// Write the results to a file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print the ratio to results that were written earlier
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Run sentence-transformers on the same weights in the same run, and print the ratio
+    #[arg(long)]
+    pub peer: bool,
+    /// Use this Python, which has the packages, instead of making an environment
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct FixturesArgs {
+    /// Use this Python, which has the packages, instead of making an environment
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct MeasureArgs {
+    #[command(flatten)]
+    pub request: Request,
+}
+
+impl BenchArgs {
+    pub fn options(&self) -> BenchOptions {
+        BenchOptions {
+            size: self.size.clone(),
+            shapes: self.shapes.clone(),
+            repeats: self.repeats,
+            max_seconds: self.max_seconds,
+            json: self.json.clone(),
+            compare: self.compare.clone(),
+            peer: self.peer,
+            python: self.python.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

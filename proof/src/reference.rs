@@ -1,0 +1,252 @@
+//! What Hugging Face Transformers computed, as
+//! `tests/fixtures/transformers_reference.py` writes it.
+
+use crate::error::Error;
+use qwen3_engine::Kind;
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+
+/// Stages by name, in the order of execution: the kept rows, one after the other.
+pub type Stages = Vec<(String, Vec<f32>)>;
+
+/// The outputs of one checkpoint.
+#[derive(Debug)]
+pub struct Reference {
+    /// The folder that they are in.
+    pub folder: PathBuf,
+    /// What the checkpoint is.
+    pub kind: Kind,
+    /// Texts or pairs.
+    pub cases: Vec<Case>,
+    /// Cases that are queries; the others are documents to be ordered.
+    pub queries: Vec<usize>,
+}
+
+/// A text or pair with all that was computed of it.
+#[derive(Debug)]
+pub struct Case {
+    /// What it is about.
+    pub name: String,
+    /// What goes in.
+    pub input: CaseInput,
+    /// Its tokens.
+    pub input_ids: Vec<u32>,
+    /// The tokens whose rows were kept; none if no stage was.
+    pub rows: Vec<u32>,
+    /// The stages.
+    pub stages: Stages,
+    /// What comes out.
+    pub output: Output,
+}
+
+/// A text for an embedding, or what a reranker compares.
+#[derive(Debug)]
+pub enum CaseInput {
+    /// A text with its prompt.
+    Text(String),
+    /// A pair with its instruction.
+    Pair {
+        /// What makes a document relevant.
+        instruction: String,
+        /// The query.
+        query: String,
+        /// The document.
+        document: String,
+    },
+}
+
+/// What a model is asked for.
+#[derive(Debug)]
+pub enum Output {
+    /// A unit vector.
+    Embedding(Vec<f32>),
+    /// The logit of yes minus that of no.
+    LogOdds(f64),
+}
+
+#[derive(Deserialize)]
+struct File {
+    kind: String,
+    #[serde(default)]
+    texts: Vec<TextEntry>,
+    #[serde(default)]
+    pairs: Vec<PairEntry>,
+    #[serde(default)]
+    queries: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct TextEntry {
+    name: String,
+    text: String,
+    input_ids: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct PairEntry {
+    name: String,
+    instruction: String,
+    query: String,
+    document: String,
+    input_ids: Vec<u32>,
+    log_odds: f64,
+    rows: Vec<u32>,
+}
+
+impl Reference {
+    /// Reads `reference.json` and `reference.safetensors`, leaving out cases
+    /// of more than `max_tokens` tokens.
+    ///
+    /// # Errors
+    /// If a file can't be read or is not as the script writes it.
+    pub fn read(folder: &Path, max_tokens: usize) -> Result<Self, Error> {
+        let json = folder.join("reference.json");
+        let file: File = parse(&json)?;
+        let kind = file.kind.parse().map_err(|error| wrong(&json, &error))?;
+        let path = folder.join("reference.safetensors");
+        let bytes = read(&path)?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(&path, &error))?;
+        let mut cases = vec![];
+        let mut kept = vec![];
+        for (index, text) in file.texts.into_iter().enumerate() {
+            if text.input_ids.len() > max_tokens {
+                continue;
+            }
+            let embedding = numbers(&tensors, &format!("{index}.embedding"))
+                .ok_or_else(|| wrong(&path, &format!("no embedding of text {index}")))?;
+            kept.push(index);
+            cases.push(Case {
+                name: text.name,
+                input: CaseInput::Text(text.text),
+                input_ids: text.input_ids,
+                stages: stages(&tensors, &format!("{index}.")),
+                rows: text.rows,
+                output: Output::Embedding(embedding),
+            });
+        }
+        for (index, pair) in file.pairs.into_iter().enumerate() {
+            if pair.input_ids.len() > max_tokens {
+                continue;
+            }
+            let PairEntry { instruction, query, document, .. } = pair;
+            cases.push(Case {
+                name: pair.name,
+                input: CaseInput::Pair { instruction, query, document },
+                input_ids: pair.input_ids,
+                stages: stages(&tensors, &format!("{index}.")),
+                rows: pair.rows,
+                output: Output::LogOdds(pair.log_odds),
+            });
+        }
+        // Indices among those that were kept.
+        let place = |query: usize| kept.iter().position(|&index| index == query);
+        let queries = file.queries.into_iter().filter_map(place).collect();
+        Ok(Self { folder: folder.to_owned(), kind, cases, queries })
+    }
+}
+
+/// The stages whose names begin with `prefix`, in the order of execution.
+pub fn stages(tensors: &SafeTensors, prefix: &str) -> Stages {
+    let names = tensors.names().into_iter().filter_map(|name| name.strip_prefix(prefix));
+    let mut names: Vec<&str> = names.filter(|name| *name != "embedding").collect();
+    names.sort_by_key(|name| order(name));
+    let stage = |name: &str| {
+        let values = numbers(tensors, &format!("{prefix}{name}"));
+        (name.to_owned(), values.unwrap_or_default())
+    };
+    names.into_iter().map(stage).collect()
+}
+
+/// Steps of a layer in the order of execution.
+const STEPS: [&str; 10] = [
+    "input_layernorm",
+    "self_attn.v_proj",
+    "self_attn.q_norm",
+    "self_attn.k_norm",
+    "self_attn.q_rotary",
+    "self_attn.k_rotary",
+    "self_attn.attention",
+    "self_attn",
+    "post_attention_layernorm",
+    "mlp",
+];
+
+/// Where a stage stands in the forward pass.
+pub(crate) fn order(stage: &str) -> (usize, usize, usize) {
+    let Some(path) = stage.strip_prefix("layers.") else {
+        let ends = ["tokens", "embed_tokens", "norm", "embedding", "score"];
+        let place = ends.iter().position(|end| *end == stage).unwrap_or(ends.len());
+        return (if place < 2 { 0 } else { 2 }, place, 0);
+    };
+    let (layer, step) = path.split_once('.').unwrap_or((path, ""));
+    let step = STEPS.iter().position(|name| *name == step).unwrap_or(STEPS.len());
+    (1, layer.parse().unwrap_or(usize::MAX), step)
+}
+
+/// A float32 tensor.
+pub(crate) fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
+    let tensor = tensors.tensor(name).ok()?;
+    let bytes = tensor.data().chunks_exact(4);
+    let is_f32 = tensor.dtype() == safetensors::Dtype::F32;
+    is_f32.then(|| bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}
+
+/// A JSON file.
+///
+/// # Errors
+/// If it can't be read or is not of this form.
+pub fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    serde_json::from_slice(&read(path)?).map_err(|error| wrong(path, &error))
+}
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn wrong(path: &Path, what: &dyn std::fmt::Display) -> Error {
+    Error::Reference { path: path.to_owned(), what: what.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_are_in_the_order_of_execution() {
+        let mut names = [
+            "score",
+            "norm",
+            "layers.10",
+            "layers.2",
+            "layers.2.mlp",
+            "layers.2.self_attn",
+            "layers.2.self_attn.q_norm",
+            "layers.2.self_attn.attention",
+            "layers.2.input_layernorm",
+            "embedding",
+            "embed_tokens",
+            "tokens",
+        ];
+        names.sort_by_key(|name| order(name));
+        assert_eq!(
+            names,
+            [
+                "tokens",
+                "embed_tokens",
+                "layers.2.input_layernorm",
+                "layers.2.self_attn.q_norm",
+                "layers.2.self_attn.attention",
+                "layers.2.self_attn",
+                "layers.2.mlp",
+                "layers.2",
+                "layers.10",
+                "norm",
+                "embedding",
+                "score",
+            ]
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! How much a device and dtype may differ from Transformers in float32. The
+//! one table of bounds; each was measured, and says why it is not smaller.
+
+use qwen3_engine::{DeviceId, Dtype};
+use serde::Serialize;
+
+/// What must hold in one kind of arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bounds {
+    /// Of every stage: the largest difference in units of the stage's root mean square.
+    pub stage: f64,
+    /// Of embeddings: the least cosine.
+    pub cosine: f64,
+    /// Of numbers of unit vectors and of log-odds: the largest difference.
+    /// Documents whose similarities are closer than this may change places.
+    pub output: f64,
+    /// Of the same: the largest difference between a text alone and in a batch.
+    pub batch: f64,
+    /// Where the bounds come from.
+    pub reason: &'static str,
+}
+
+/// Float32 activations and products, and weights that the dtype holds exactly.
+/// Measured on `cpu`, `ndarray`, `wgpu` and software `vulkan` with the
+/// fixtures: 9.8e-6, 1 − 1.6e-12, 3.6e-6 and 6.6e-7.
+const EXACT: Bounds = Bounds {
+    stage: 3e-5,
+    cosine: 0.999_999_9,
+    output: 2e-5,
+    batch: 2e-6,
+    reason: "sums of float32 in another order",
+};
+
+/// Weights rounded to float16, or activations rounded to it for a GPU's
+/// products. Measured on software Vulkan with the fixtures: 9.0e-3, 1 − 3.7e-6,
+/// 3.9e-3 and 0; a GPU may choose a kernel by the batch's size.
+const FLOAT16: Bounds = Bounds {
+    stage: 2e-2,
+    cosine: 0.9999,
+    output: 1e-2,
+    batch: 2e-3,
+    reason: "11 bits of mantissa: each factor of a product is off by up to 5e-4",
+};
+
+/// Weights rounded to bfloat16, or activations rounded to it. Measured on `cpu`
+/// with the float16 fixtures: 9.6e-2, 1 − 3.6e-4, 1.2e-2 and 4.6e-7.
+const BFLOAT16: Bounds = Bounds {
+    stage: 2e-1,
+    cosine: 0.999,
+    output: 5e-2,
+    batch: 1e-2,
+    reason: "8 bits of mantissa: each factor of a product is off by up to 4e-3",
+};
+
+/// The bounds for weights that are `stored` in one dtype and held in another.
+pub fn bounds(device: DeviceId, dtype: Dtype, stored: Dtype) -> Bounds {
+    let on_processor = matches!(device, DeviceId::Cpu | DeviceId::NdArray);
+    match dtype {
+        Dtype::F32 => EXACT,
+        _ if on_processor && dtype == stored => EXACT,
+        Dtype::F16 => FLOAT16,
+        Dtype::Bf16 => BFLOAT16,
+    }
+}
