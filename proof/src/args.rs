@@ -60,10 +60,10 @@ impl FromStr for Tier {
 #[derive(Args)]
 pub struct ParityArgs {
     /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "device", value_delimiter = ',')]
     pub devices: Vec<String>,
     /// f32, bf16 and f16, where a device can hold them [default: all]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "dtype", value_delimiter = ',')]
     pub dtypes: Vec<DtypeChoice>,
     /// Hub id, folder, or converted file [default: the fixtures]
     #[arg(long, value_name = "ID|PATH")]
@@ -92,12 +92,12 @@ pub struct ParityArgs {
 #[derive(Args)]
 pub struct BenchArgs {
     /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "device", value_delimiter = ',')]
     pub devices: Vec<String>,
     /// f32, bf16 and f16, where a device can hold them [default: all]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "dtype", value_delimiter = ',')]
     pub dtypes: Vec<DtypeChoice>,
-    /// Random weights in the shape of this size: 0.6b, 4b or 8b
+    /// Random weights in the shape of this size: 0.6b, 4b, 8b, or tiny to try it
     #[arg(long, default_value = "0.6b")]
     pub size: String,
     /// Texts and tokens of each, such as 8x128, or mixed (64 texts of 8 to 512 tokens)

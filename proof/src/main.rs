@@ -46,6 +46,8 @@ fn parity(args: &ParityArgs) -> Result<bool, Error> {
         let reference = Reference::read(reference, args.max_tokens.unwrap_or(usize::MAX))?;
         for device in &devices {
             for dtype in chosen_dtypes(&args.dtypes, device) {
+                // The large ones take minutes each.
+                eprintln!("{model} on {} in {}", device.id, DtypeChoice::from(dtype));
                 let cell = check(&reference, model, device.id, dtype)?;
                 if !args.quiet {
                     println!("{}", report::lines(&cell));
@@ -114,6 +116,11 @@ fn references(args: &ParityArgs) -> Result<Vec<(String, PathBuf)>, Error> {
         (_, None) => Err(Error::Argument("name the checkpoint with --model".to_owned())),
         (_, Some(model)) => {
             let path = qwen3_engine::model_path(model, None, None, &Default::default())?;
+            if path.is_file() {
+                let message =
+                    "Transformers can't read a converted file; name the folder it was made of";
+                return Err(Error::Argument(message.to_owned()));
+            }
             let name = model.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("model");
             let folder = in_repository("target/parity").join(name);
             std::fs::create_dir_all(&folder)

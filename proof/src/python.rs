@@ -10,7 +10,7 @@ use std::process::Command;
 /// What the references were made with; a change makes another environment.
 const PACKAGES: [&str; 2] = ["torch==2.15.0", "transformers==5.23.0"];
 /// Only for comparing speeds.
-const PEER_PACKAGES: [&str; 1] = ["sentence-transformers==5.6.0"];
+const PEER_PACKAGES: [&str; 1] = ["sentence-transformers==6.2.0"];
 
 /// The script that records every stage of a checkpoint.
 pub const REFERENCE: &str = "tests/fixtures/transformers_reference.py";

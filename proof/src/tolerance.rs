@@ -22,9 +22,11 @@ pub struct Bounds {
 
 /// Float32 activations and products, and weights that the dtype holds exactly.
 /// Measured on `cpu`, `ndarray`, `wgpu` and software `vulkan` with the
-/// fixtures: 9.8e-6, 1 − 1.6e-12, 3.6e-6 and 6.6e-7.
+/// fixtures: 9.8e-6, 1 − 1.6e-12, 3.6e-6 and 6.6e-7; on `cpu` with random
+/// weights of the 0.6B shape and up to 3,852 tokens: 2.0e-5 and 1 − 1.5e-12.
+/// The smallest fault known, a wrong `rms_norm_eps`, is 1.4e-4.
 const EXACT: Bounds = Bounds {
-    stage: 3e-5,
+    stage: 5e-5,
     cosine: 0.999_999_9,
     output: 2e-5,
     batch: 2e-6,

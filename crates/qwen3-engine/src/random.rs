@@ -9,15 +9,20 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
-/// The published sizes by name: hidden and intermediate size, layers, heads.
-const SIZES: [(&str, [usize; 4]); 3] =
-    [("0.6b", [1024, 3072, 28, 16]), ("4b", [2560, 9728, 36, 32]), ("8b", [4096, 12288, 36, 32])];
+/// Sizes by name: hidden and intermediate size, layers, heads. All but the
+/// first are published.
+const SIZES: [(&str, [usize; 4]); 4] = [
+    ("tiny", [64, 128, 2, 8]),
+    ("0.6b", [1024, 3072, 28, 16]),
+    ("4b", [2560, 9728, 36, 32]),
+    ("8b", [4096, 12288, 36, 32]),
+];
 /// Rows of the published embedding tables, and the end token in them.
 const VOCAB_SIZE: usize = 151_669;
 const EOS_TOKEN_ID: usize = 151_643;
 
 /// Writes a folder with random bfloat16 weights in the shape of a published
-/// model: `0.6b`, `4b` or `8b`. Its tokenizer knows ids only.
+/// model, `0.6b`, `4b` or `8b`, or `tiny`. Its tokenizer knows ids only.
 ///
 /// # Errors
 /// If there is no such size, or the folder can't be written.

@@ -146,7 +146,7 @@ mod tests {
         let mixed = lengths("mixed").unwrap();
         assert_eq!(
             (mixed.len(), mixed.iter().min(), mixed.iter().max()),
-            (64, Some(&8), Some(&511))
+            (64, Some(&8), Some(&503))
         );
         for bad in ["", "x", "3x", "0x5", "5x0", "3x5x1", "-1x2"] {
             assert!(lengths(bad).is_err(), "{bad}");

@@ -110,7 +110,6 @@ fn legend(options: &BenchOptions) -> String {
 fn checkpoint(size: &str) -> Result<PathBuf, Error> {
     let folder = in_repository("target/bench").join(size);
     if !folder.join("config.json").exists() {
-        eprintln!("writing random weights to {}", folder.display());
         random_checkpoint(size, &folder)?;
     }
     Ok(folder)
