@@ -25,6 +25,8 @@
 //! the only one that holds `unsafe` code.
 
 mod backends;
+#[cfg(feature = "cpu")]
+pub mod isa;
 pub mod linear;
 pub mod mapped_file;
 #[cfg(feature = "cpu")]

@@ -30,21 +30,21 @@ impl Destination {
         Self { start: buffer.as_mut_ptr(), row_stride, elements: buffer.len() }
     }
 
-    /// The same rows from `column` on.
+    /// Copies `values` to a row, from `column` on.
     ///
     /// # Safety
-    /// The buffer must outlive the result, and two products that run at the
-    /// same time must write disjoint columns.
-    pub unsafe fn at_column(self, column: usize) -> Self {
-        assert!(column < self.elements, "column {column} of {} elements", self.elements);
-        // Safety: inside the buffer, by the assertion.
-        Self { start: unsafe { self.start.add(column) }, elements: self.elements - column, ..self }
+    /// As [`Destination::write`].
+    #[inline(always)]
+    pub unsafe fn write_row(self, row: usize, column: usize, values: &[f32]) {
+        // Safety: by the caller.
+        unsafe { self.write(row * self.row_stride + column, values) };
     }
 
     /// Copies `values` to element `at`.
     ///
     /// # Safety
     /// The buffer must be alive, and nobody else may use these elements now.
+    #[inline(always)]
     pub unsafe fn write(self, at: usize, values: &[f32]) {
         assert!(at + values.len() <= self.elements, "{at} + {} elements", values.len());
         // Safety: inside the buffer, by the assertion; exclusive, by the caller.

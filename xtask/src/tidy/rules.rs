@@ -196,6 +196,7 @@ fn unsafe_is_explained(source: &Source) -> Found {
             // The type of a pointer.
             ["fn"] => return None,
             ["fn" | "trait", ..] if has_safety_section(source, at) => return None,
+            ["fn", ..] if is_in_unsafe_impl(source, at) => return None,
             ["fn" | "trait", ..] => "a `# Safety` section in its docs",
             _ if has_safety_comment(source, at) => return None,
             _ => "a `// Safety:` comment above",
@@ -222,6 +223,14 @@ fn has_safety_comment(source: &Source, at: usize) -> bool {
             lines_of_code <= SAFETY_REACH
         })
         .any(|(text, code)| code.is_empty() && text.starts_with("// Safety:"))
+}
+
+/// Whether the item at the margin before `at` is an `unsafe impl`, whose trait
+/// says what its functions ask for.
+fn is_in_unsafe_impl(source: &Source, at: usize) -> bool {
+    let is_item = |line: &&str| line.starts_with(|c: char| c.is_alphabetic());
+    let item = source.code[..at].lines().rev().find(is_item);
+    item.is_some_and(|line| line.starts_with("unsafe impl"))
 }
 
 fn has_safety_section(source: &Source, at: usize) -> bool {

@@ -38,8 +38,13 @@ fn the_places_that_rules_name_exist() {
     for path in [rules::MODEL, rules::BACKEND, rules::HUB] {
         assert!(is_there(path), "{path}");
     }
-    for (name, _) in rules::OURS.into_iter().filter(|(name, _)| *name != "xtask") {
-        assert!(is_there(&format!("crates/{name}/Cargo.toml")), "{name}");
+    for (name, _) in rules::OURS {
+        let folder = match name {
+            "xtask" => "xtask".to_owned(),
+            "qwen3-proof" => "proof".to_owned(),
+            _ => format!("crates/{name}"),
+        };
+        assert!(is_there(&format!("{folder}/Cargo.toml")), "{name}");
     }
 }
 
@@ -144,6 +149,10 @@ fn unsafe_code_is_explained() {
     expect(KERNEL, "/// Docs.\npub unsafe fn f() {}", &["3: safety"]);
     expect(KERNEL, "/// Docs.\n///\n/// # Safety\n/// X.\n#[inline]\npub unsafe fn f() {}", &[]);
     expect(KERNEL, "/// # Safety\n/// X.\nfn f() {}\nunsafe fn g() {}", &["5: safety"]);
+    // The trait says what it asks of its caller.
+    expect(KERNEL, "// Safety: X.\nunsafe impl T for S {\n    unsafe fn g() {}\n}", &[]);
+    let other = "// Safety: X.\nunsafe impl T for S {}\nimpl S {\n    unsafe fn g() {}\n}";
+    expect(KERNEL, other, &["5: safety"]);
     expect(KERNEL, "unsafe extern \"C\" {\n    fn f();\n}", &["2: safety"]);
     expect(KERNEL, "/// # Safety\nunsafe extern \"C\" fn f() {}", &[]);
     expect(

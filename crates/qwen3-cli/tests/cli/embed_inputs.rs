@@ -23,7 +23,7 @@ fn vectors_are_those_of_transformers() {
     let texts = texts();
     let lines: String =
         texts.iter().map(|text| format!("{}\n", json!({"id": 1, "body": text.text}))).collect();
-    let objects = embed(["--field", "body"]).stdin(lines).succeeds().jsonl();
+    let objects = embed(["--dtype", "f32", "--field", "body"]).stdin(lines).succeeds().jsonl();
     for (text, object) in texts.iter().zip(&objects) {
         assert_eq!(object["tokens"], text.tokens, "{}", text.text);
         assert_eq!(object["truncated"], false, "{}", text.text);
@@ -39,7 +39,7 @@ fn vectors_are_those_of_transformers() {
 #[test]
 fn arguments_are_texts_whatever_is_in_them() {
     let [code, emoji] = [6, 7].map(|index| texts().swap_remove(index));
-    let found = embed([code.text.as_str(), &emoji.text]).succeeds().jsonl();
+    let found = embed(["--dtype", "f32", code.text.as_str(), &emoji.text]).succeeds().jsonl();
     assert_eq!([&found[0]["tokens"], &found[1]["tokens"]], [code.tokens, emoji.tokens]);
     let vectors = of_objects(&found);
     assert!(cosine(&vectors[0], &code.vector) >= 0.99999);

@@ -34,18 +34,18 @@ fn check(options: &[&str], least_cosine: f64) {
     }
 }
 
-/// Measured on an x86-64 processor: 1 - 5e-13 at the least, in each dtype; the
-/// same for one thread.
+/// Measured on an x86-64 processor: 1 - 5e-13 at the least in f32, for one
+/// thread, and in f16; 1 - 5e-5 in bf16, with bfloat16 products.
 #[test]
 fn every_dtype_gives_the_vectors_of_transformers() {
     check(&["--dtype", "f32"], 0.99999);
-    check(&["--dtype", "bf16"], 0.99999);
+    check(&["--dtype", "bf16"], 0.9995);
     check(&["--dtype", "f16"], 0.99999);
 }
 
 #[test]
 fn one_thread_gives_the_vectors_of_transformers() {
-    check(&["--threads", "1"], 0.99999);
+    check(&["--threads", "1", "--dtype", "f32"], 0.99999);
 }
 
 /// Measured: within 5e-7.

@@ -24,7 +24,8 @@ fn check(model: &str) {
     let model = folder(model);
     for pair in pairs(&model) {
         let arguments = ["--log-odds", "--query", &pair.query, "--instruction", &pair.instruction];
-        let run = on_cpu("rerank", &model, arguments).args(["--", pair.document.as_str()]);
+        let run = on_cpu("rerank", &model, arguments).args(["--dtype", "f32"]);
+        let run = run.args(["--", pair.document.as_str()]);
         let found = run.succeeds().jsonl();
         let [found] = &found[..] else { panic!("one document, {found:?}") };
         assert!((score(found) - pair.score).abs() < 1e-4, "{found}, {} expected", pair.score);

@@ -15,6 +15,8 @@ fn run(options: &[&str]) -> Qwen3 {
 fn compare(queries: [&str; 2], options: &[&str]) -> Qwen3 {
     let [two, three] = [2, 3].map(|index| texts().swap_remove(index).text);
     on_cpu("similarity", &embedding_model(), options.iter().copied()).args([
+        "--dtype",
+        "f32",
         "--query",
         queries[0],
         queries[1],
@@ -60,7 +62,7 @@ fn a_prompt_for_queries_replaces_the_models_own() {
 #[test]
 fn every_measure_is_computed_from_the_vectors() {
     let vectors = of_objects(
-        &on_cpu("embed", &embedding_model(), ["--no-normalize"])
+        &on_cpu("embed", &embedding_model(), ["--no-normalize", "--dtype", "f32"])
             .args(
                 [0, 1, 2, 3]
                     .map(|index| texts().swap_remove(index).text)

@@ -5,3 +5,5 @@ pub(crate) mod cpu;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
 pub mod reference;
+#[cfg(feature = "cpu")]
+mod product;

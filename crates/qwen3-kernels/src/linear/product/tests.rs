@@ -1,0 +1,162 @@
+//! Every path against float64, over odd sizes and bad numbers.
+
+use super::{Weight, product, rounded};
+use crate::isa::Isa;
+use burn::tensor::{bf16, f16};
+use proptest::prelude::*;
+
+/// Seeded numbers between -1 and 1.
+fn random(length: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// A weight in three dtypes, with the same numbers widened.
+struct Weights {
+    f32: Vec<f32>,
+    bf16: Vec<bf16>,
+    f16: Vec<f16>,
+}
+
+impl Weights {
+    fn random(length: usize, seed: u64) -> Self {
+        let f32 = random(length, seed);
+        let bf16 = f32.iter().map(|&x| bf16::from_f32(x)).collect();
+        let f16 = f32.iter().map(|&x| f16::from_f32(x)).collect();
+        Self { f32, bf16, f16 }
+    }
+
+    fn each(&self) -> [(Weight<'_>, Vec<f32>); 3] {
+        [
+            (Weight::F32(&self.f32), self.f32.clone()),
+            (Weight::Bf16(&self.bf16), self.bf16.iter().map(|x| x.to_f32()).collect()),
+            (Weight::F16(&self.f16), self.f16.iter().map(|x| x.to_f32()).collect()),
+        ]
+    }
+}
+
+fn rounds(isa: Isa, weight: Weight) -> bool {
+    isa == Isa::Avx512Bf16 && matches!(weight, Weight::Bf16(_))
+}
+
+fn check([m, k, n]: [usize; 3], seed: u64) {
+    let x = random(m * k, seed);
+    for (weight, wide) in Weights::random(n * k, seed ^ 1).each() {
+        for isa in Isa::available() {
+            let mut found = vec![f32::NAN; m * n];
+            product(isa, [m, k, n], &x, weight, &mut found);
+            let exact: Vec<f32> = match rounds(isa, weight) {
+                true => rounded(&x).iter().map(|x| x.to_f32()).collect(),
+                false => x.clone(),
+            };
+            for (index, &found) in found.iter().enumerate() {
+                let (row, column) = (index / n, index % n);
+                let pairs = exact[row * k..][..k].iter().zip(&wide[column * k..][..k]);
+                let products = pairs.map(|(&x, &w)| f64::from(x) * f64::from(w));
+                let (sum, size) =
+                    products.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+                // Each lane adds k/8 products at most; measured at most 4e-7 of the sizes.
+                let bound = 2e-6 * size + 1e-30;
+                let off = (f64::from(found) - sum).abs();
+                assert!(off <= bound, "{isa} [{m}, {k}, {n}] at {row}, {column}: off {off:e}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn products_are_right_for_odd_sizes(
+        m in 1usize..20, k in 1usize..200, n in 1usize..40, seed: u64,
+    ) {
+        check([m, k, n], seed);
+    }
+}
+
+#[test]
+fn products_over_several_panels_and_blocks_are_right() {
+    // 500 columns of 2,048 bytes and more are several panels.
+    check([3, 1024, 500], 1);
+    check([97, 64, 9], 2);
+    check([1, 3072, 130], 3);
+    check([0, 5, 5], 4);
+}
+
+/// A text's vector doesn't depend on its batch: to the last bit.
+#[test]
+fn a_row_is_the_same_alone_and_among_others() {
+    let (m, k, n) = (23, 160, 37);
+    let x = random(m * k, 1);
+    for (weight, _) in Weights::random(n * k, 2).each() {
+        for isa in Isa::available() {
+            let mut together = vec![0.0; m * n];
+            product(isa, [m, k, n], &x, weight, &mut together);
+            for row in 0..m {
+                let mut alone = vec![0.0; n];
+                product(isa, [1, k, n], &x[row * k..][..k], weight, &mut alone);
+                assert_eq!(alone, together[row * n..][..n], "{isa} row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_numbers_spoil_their_row_and_no_other() {
+    let (m, k, n) = (9, 100, 6);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for (weight, _) in Weights::random(n * k, 2).each() {
+            for (isa, at) in Isa::available().into_iter().flat_map(|isa| [(isa, 3), (isa, 99)]) {
+                let mut x = random(m * k, 1);
+                x[4 * k + at] = bad;
+                let mut y = vec![0.0; m * n];
+                product(isa, [m, k, n], &x, weight, &mut y);
+                for (row, y) in y.chunks(n).enumerate() {
+                    let spoiled = y.iter().all(|y| !y.is_finite());
+                    assert_eq!(spoiled, row == 4, "{isa} {bad} at {at}, row {row}: {y:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rounding_is_to_the_nearest_and_keeps_nan() {
+    let numbers = [
+        0.0,
+        -0.0,
+        1.0,
+        1.003_906_3,
+        1.001_953_1,
+        1.005_859_4,
+        -3.3e38,
+        f32::MAX,
+        f32::MIN_POSITIVE,
+        1e-40,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::from_bits(0xffff_ffff),
+    ];
+    for (x, rounded) in numbers.iter().zip(rounded(&numbers)) {
+        let expected = bf16::from_f32(*x);
+        let same = rounded.to_bits() == expected.to_bits();
+        assert!(same || (x.is_nan() && rounded.is_nan()), "{x}: {rounded} for {expected}");
+    }
+    let many = random(100_000, 5);
+    let expected: Vec<bf16> = many.iter().map(|&x| bf16::from_f32(x)).collect();
+    assert_eq!(rounded(&many), expected);
+}
+
+#[test]
+#[should_panic(expected = "[2, 3, 4]")]
+fn a_slice_of_another_shape_is_refused() {
+    product(Isa::Portable, [2, 3, 4], &[0.0; 6], Weight::F32(&[0.0; 11]), &mut [0.0; 8]);
+}

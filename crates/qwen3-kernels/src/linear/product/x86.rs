@@ -1,0 +1,307 @@
+//! The product with AVX-512 and its bfloat16 instructions, and with AVX2.
+
+use super::lanes::{Lanes, padded};
+use super::portable::Wide;
+use super::{Block, TILE_COLUMNS};
+use burn::tensor::{bf16, f16};
+use std::arch::x86_64::*;
+use std::marker::PhantomData;
+
+/// Rows whose sums fit 32 registers beside four weights and a row.
+const ROWS_512: usize = 6;
+/// The same with 16 registers.
+const ROWS_256: usize = 2;
+
+/// Pairs of bfloat16 products at a time, summed in float32 (`vdpbf16ps`).
+struct Avx512Bf16;
+
+// Safety: loads are of 32 numbers of two bytes, or masked.
+unsafe impl Lanes<ROWS_512> for Avx512Bf16 {
+    type X = bf16;
+    type W = bf16;
+    type Numbers = __m512i;
+    type Sums = __m512;
+    const STEP: usize = 32;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m512 {
+        // Safety: by the caller, as in all that follows.
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn load_x(from: *const bf16) -> __m512i {
+        // Safety: 64 bytes by the caller; the instruction takes any address.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_w(from: *const bf16) -> __m512i {
+        // Safety: as above.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_x_part(from: *const bf16, n: usize) -> __m512i {
+        // Safety: masked lanes are not read.
+        unsafe { _mm512_maskz_loadu_epi16((1 << n) - 1, from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_w_part(from: *const bf16, n: usize) -> __m512i {
+        // Safety: masked lanes are not read.
+        unsafe { _mm512_maskz_loadu_epi16((1 << n) - 1, from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(sums: __m512, x: __m512i, w: __m512i) -> __m512 {
+        // Safety: by the caller; both types are 64 bytes.
+        unsafe {
+            let pairs = |x| std::mem::transmute::<__m512i, __m512bh>(x);
+            _mm512_dpbf16_ps(sums, pairs(x), pairs(w))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(sums: [__m512; TILE_COLUMNS]) -> [f32; TILE_COLUMNS] {
+        // Safety: by the caller.
+        unsafe { sum_512(sums) }
+    }
+}
+
+/// # Safety
+/// The processor has AVX-512.
+#[inline(always)]
+unsafe fn sum_512([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+    // Safety: by the caller.
+    unsafe {
+        let halves = |x| _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+        sum_256([halves(a), halves(b), halves(c), halves(d)])
+    }
+}
+
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn sum_256([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+    // Safety: by the caller; both types are 16 bytes.
+    unsafe {
+        let sums = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        let sums = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+        std::mem::transmute::<__m128, [f32; 4]>(sums)
+    }
+}
+
+/// Weights that AVX-512 and AVX2 widen.
+///
+/// # Safety
+/// Implementations read no more than they say.
+unsafe trait Load: Wide {
+    /// # Safety
+    /// 16 numbers can be read, and the processor has AVX-512.
+    unsafe fn load_512(from: *const Self) -> __m512;
+    /// # Safety
+    /// 8 numbers can be read, and the processor has AVX2 and F16C.
+    unsafe fn load_256(from: *const Self) -> __m256;
+}
+
+// Safety: one load of the register's width in numbers of this type.
+unsafe impl Load for f32 {
+    #[inline(always)]
+    unsafe fn load_512(from: *const Self) -> __m512 {
+        // Safety: by the caller.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_256(from: *const Self) -> __m256 {
+        // Safety: by the caller.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+}
+
+// Safety: one load of the register's width in numbers of this type.
+unsafe impl Load for bf16 {
+    #[inline(always)]
+    unsafe fn load_512(from: *const Self) -> __m512 {
+        // Safety: by the caller. The upper half of a float32.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_256(from: *const Self) -> __m256 {
+        // Safety: by the caller.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))
+        }
+    }
+}
+
+// Safety: one load of the register's width in numbers of this type.
+unsafe impl Load for f16 {
+    #[inline(always)]
+    unsafe fn load_512(from: *const Self) -> __m512 {
+        // Safety: by the caller.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_256(from: *const Self) -> __m256 {
+        // Safety: by the caller.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+}
+
+/// Float32 products in 512 bits.
+struct Avx512<W>(PhantomData<W>);
+
+// Safety: loads are of 16 numbers, or of a padded copy.
+unsafe impl<W: Load> Lanes<ROWS_512> for Avx512<W> {
+    type X = f32;
+    type W = W;
+    type Numbers = __m512;
+    type Sums = __m512;
+    const STEP: usize = 16;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m512 {
+        // Safety: by the caller, as in all that follows.
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn load_x(from: *const f32) -> __m512 {
+        // Safety: by the caller.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_w(from: *const W) -> __m512 {
+        // Safety: by the caller.
+        unsafe { W::load_512(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_x_part(from: *const f32, n: usize) -> __m512 {
+        // Safety: the copy has 16 numbers.
+        unsafe { _mm512_loadu_ps(padded::<f32, 16>(from, n, 0.0).as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_w_part(from: *const W, n: usize) -> __m512 {
+        // Safety: the copy has 16 numbers.
+        unsafe { W::load_512(padded::<W, 16>(from, n, W::ZERO).as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(sums: __m512, x: __m512, w: __m512) -> __m512 {
+        // Safety: by the caller.
+        unsafe { _mm512_fmadd_ps(x, w, sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(sums: [__m512; TILE_COLUMNS]) -> [f32; TILE_COLUMNS] {
+        // Safety: by the caller.
+        unsafe { sum_512(sums) }
+    }
+}
+
+/// Float32 products in 256 bits.
+struct Avx2<W>(PhantomData<W>);
+
+// Safety: loads are of 8 numbers, or of a padded copy.
+unsafe impl<W: Load> Lanes<ROWS_256> for Avx2<W> {
+    type X = f32;
+    type W = W;
+    type Numbers = __m256;
+    type Sums = __m256;
+    const STEP: usize = 8;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m256 {
+        // Safety: by the caller, as in all that follows.
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn load_x(from: *const f32) -> __m256 {
+        // Safety: by the caller.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_w(from: *const W) -> __m256 {
+        // Safety: by the caller.
+        unsafe { W::load_256(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_x_part(from: *const f32, n: usize) -> __m256 {
+        // Safety: the copy has 8 numbers.
+        unsafe { _mm256_loadu_ps(padded::<f32, 8>(from, n, 0.0).as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_w_part(from: *const W, n: usize) -> __m256 {
+        // Safety: the copy has 8 numbers.
+        unsafe { W::load_256(padded::<W, 8>(from, n, W::ZERO).as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(sums: __m256, x: __m256, w: __m256) -> __m256 {
+        // Safety: by the caller.
+        unsafe { _mm256_fmadd_ps(x, w, sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(sums: [__m256; TILE_COLUMNS]) -> [f32; TILE_COLUMNS] {
+        // Safety: by the caller.
+        unsafe { sum_256(sums) }
+    }
+}
+
+/// # Safety
+/// As [`super::block`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn avx512_bf16(block: &Block<bf16, bf16>) {
+    // Safety: by the caller.
+    unsafe { super::block::<Avx512Bf16, ROWS_512>(block) }
+}
+
+/// Defines the two widths of one weight type.
+macro_rules! widths {
+    ($name:ident, $wide:ident, $narrow:ident, $weight:ty) => {
+        /// In 512 bits or in 256.
+        ///
+        /// # Safety
+        /// As [`super::block`].
+        pub(super) unsafe fn $name(wide: bool, block: &Block<f32, $weight>) {
+            // Safety: by the caller.
+            unsafe { if wide { $wide(block) } else { $narrow(block) } }
+        }
+
+        /// # Safety
+        /// As [`super::block`].
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        unsafe fn $wide(block: &Block<f32, $weight>) {
+            // Safety: by the caller.
+            unsafe { super::block::<Avx512<$weight>, ROWS_512>(block) }
+        }
+
+        /// # Safety
+        /// As [`super::block`].
+        #[target_feature(enable = "avx2,fma,f16c")]
+        unsafe fn $narrow(block: &Block<f32, $weight>) {
+            // Safety: by the caller.
+            unsafe { super::block::<Avx2<$weight>, ROWS_256>(block) }
+        }
+    };
+}
+
+widths!(float32, float32_512, float32_256, f32);
+widths!(bfloat16, bfloat16_512, bfloat16_256, bf16);
+widths!(float16, float16_512, float16_256, f16);
