@@ -12,13 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Parity(args) => parity(&args),
-        Command::Bench(args) => run_bench(&args),
-        Command::Measure(args) => bench::measure::measure(&args.request).map(|()| true),
-        Command::Fixtures(args) => fixtures(&args),
-    };
-    match done {
+    match run(Arguments::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -31,6 +25,18 @@ fn main() -> ExitCode {
             eprintln!("qwen3-proof: {message}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: Command) -> Result<bool, Error> {
+    if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
+        qwen3_engine::limit_cpu_isa(&isa)?;
+    }
+    match command {
+        Command::Parity(args) => parity(&args),
+        Command::Bench(args) => run_bench(&args),
+        Command::Measure(args) => bench::measure::measure(&args.request).map(|()| true),
+        Command::Fixtures(args) => fixtures(&args),
     }
 }
 

@@ -56,6 +56,9 @@ fn say(message: &str) {
 }
 
 fn run(command: Command) -> Result<(), Error> {
+    if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
+        qwen3_engine::limit_cpu_isa(&isa)?;
+    }
     match command {
         Command::Embed(args) => embed::embed(&args),
         Command::Similarity(args) => similarity::similarity(&args),

@@ -152,6 +152,25 @@ pub(crate) fn max_tensor_bytes(device: DeviceId) -> u64 {
     limit.unwrap_or(u64::MAX)
 }
 
+/// From now on the device `cpu` of this process uses no vector instructions
+/// beyond these: `portable`, `avx2`, `avx512` or `avx512-bf16`. For tests, and for
+/// comparing speeds.
+///
+/// # Errors
+/// If there is no such name.
+pub fn limit_cpu_isa(name: &str) -> Result<(), Error> {
+    #[cfg(feature = "cpu")]
+    {
+        let isa = name.parse::<qwen3_cpu::Isa>();
+        qwen3_cpu::Isa::limit(
+            isa.map_err(|error| Error::UnknownIsa { message: error.to_string() })?,
+        );
+    }
+    #[cfg(not(feature = "cpu"))]
+    let _ = name;
+    Ok(())
+}
+
 /// Every device of every backend of this build, and the backends without one.
 pub(crate) fn list() -> (Vec<DeviceInfo>, Vec<Absent>) {
     #[allow(unused_mut, reason = "not every build has a backend that can be absent")]

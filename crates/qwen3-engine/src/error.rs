@@ -92,6 +92,13 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// No such set of vector instructions.
+    #[error("{message}")]
+    UnknownIsa {
+        /// What there is.
+        message: String,
+    },
+
     /// No published model has this size.
     #[error("there is no size `{size}`; choose one of {known}")]
     UnknownSize {

@@ -47,6 +47,7 @@ mod random;
 pub mod published;
 mod system;
 
+pub use backend::limit_cpu_isa;
 pub use checkpoint::Checkpoint;
 pub use checksum::sha256;
 pub use convert::{ConvertOptions, Converted, convert};

@@ -2,7 +2,7 @@
 //!
 //! | backend | `linear` | `rms_norm` | `rotary_embedding` | `swiglu` | `varlen_attention` |
 //! |---|---|---|---|---|---|
-//! | Flex (`cpu`) | own | own | reference | own | own |
+//! | Flex (`cpu`) | own | own | own | own | own |
 //! | NdArray | reference | reference | reference | reference | reference |
 //! | CubeCL (wgpu, CUDA) | own | reference | reference | reference | reference |
 
@@ -11,7 +11,10 @@ impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
 
 #[cfg(feature = "cpu")]
 mod cpu {
-    use crate::{Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, swiglu, varlen_attention};
+    use crate::{
+        Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rotary_embedding, swiglu,
+        varlen_attention,
+    };
     use burn::tensor::Tensor;
     use burn_flex::Flex;
 
@@ -26,6 +29,14 @@ mod cpu {
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
             rms_norm::cpu::rms_norm(x, weight, epsilon)
+        }
+
+        fn rotary_embedding(
+            x: Tensor<Self, 3>,
+            cos: Tensor<Self, 2>,
+            sin: Tensor<Self, 2>,
+        ) -> Tensor<Self, 3> {
+            rotary_embedding::cpu::rotary_embedding(x, cos, sin)
         }
 
         fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {

@@ -26,11 +26,11 @@
 
 mod backends;
 #[cfg(feature = "cpu")]
+mod destination;
+#[cfg(feature = "cpu")]
 pub mod isa;
 pub mod linear;
 pub mod mapped_file;
-#[cfg(feature = "cpu")]
-mod matmul;
 pub mod rms_norm;
 pub mod rotary_embedding;
 #[cfg(feature = "cpu")]

@@ -101,6 +101,17 @@ proptest! {
     }
 
     #[test]
+    fn rotary_embedding_matches_the_reference(
+        tokens in 1usize..40, heads in 1usize..5, half in 1usize..70, seed: u64,
+    ) {
+        let x = random([tokens, heads, 2 * half], seed) * 1e3;
+        let (cos, sin) = (random([tokens, half], seed ^ 1), random([tokens, half], seed ^ 2));
+        let expected = rotary_embedding::reference::rotary_embedding(x.clone(), cos.clone(), sin.clone());
+        // The same operations in the same order.
+        assert_close(rotary_embedding(x, cos, sin), expected, 0.0);
+    }
+
+    #[test]
     fn swiglu_matches_the_reference(rows in 1usize..40, columns in 1usize..900, seed: u64) {
         let (gate, up) = (random([rows, columns], seed) * 90.0, random([rows, columns], seed ^ 1));
         let expected = swiglu::reference::swiglu(gate.clone(), up.clone());

@@ -44,6 +44,20 @@ fn every_dtype_gives_the_vectors_of_transformers() {
 }
 
 #[test]
+fn every_set_of_instructions_gives_the_vectors_of_transformers() {
+    let text = &texts()[3];
+    let embed = |isa| {
+        on_cpu("embed", &embedding_model(), ["--dtype", "f32", &text.text])
+            .env("QWEN3_CPU_ISA", isa)
+    };
+    for isa in ["portable", "avx2", "avx512", "avx512-bf16"] {
+        let found = of_objects(&embed(isa).succeeds().jsonl());
+        assert!(cosine(&found[0], &text.vector) >= 0.99999, "{isa}");
+    }
+    embed("sse9").fails(1, &["`sse9`", "avx512-bf16"]);
+}
+
+#[test]
 fn one_thread_gives_the_vectors_of_transformers() {
     check(&["--threads", "1", "--dtype", "f32"], 0.99999);
 }

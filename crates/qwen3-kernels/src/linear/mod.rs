@@ -6,4 +6,4 @@ pub(crate) mod cpu;
 pub(crate) mod cube;
 pub mod reference;
 #[cfg(feature = "cpu")]
-mod product;
+pub(crate) mod product;

@@ -1,3 +1,5 @@
 //! Rotary position embedding, split halves.
 
+#[cfg(feature = "cpu")]
+pub(crate) mod cpu;
 pub mod reference;

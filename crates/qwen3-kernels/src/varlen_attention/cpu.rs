@@ -5,11 +5,12 @@
 //! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
 
 use super::{SharedPrefix, Span, VarlenLayout};
-use crate::matmul::{Destination, Matrix, matmul};
+use crate::destination::Destination;
+use crate::isa::Isa;
+use crate::linear::product::{self, Rows};
 use crate::softmax;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
-use gemm::Parallelism;
 use rayon::prelude::*;
 
 /// Queries of one task; with two query heads per key head, 64 rows of scores.
@@ -41,6 +42,7 @@ pub(crate) fn varlen_attention(
         kv_heads,
         width,
         scale: scale as f32,
+        isa: Isa::best(),
     };
     let tasks: Vec<Task> = layout.spans().flat_map(|span| problem.tasks(span)).collect();
 
@@ -103,6 +105,7 @@ struct Problem<'a> {
     kv_heads: usize,
     width: usize,
     scale: f32,
+    isa: Isa,
 }
 
 impl Problem<'_> {
@@ -182,15 +185,20 @@ impl Problem<'_> {
         let stride = self.kv_heads * width;
         let from = keys.row * stride + task.kv_head * width;
         scores.resize(rows * n_keys, 0.0);
-        matmul(
-            [rows, width, n_keys],
-            Matrix { data: queries, row_stride: width, column_stride: 1 },
-            Matrix { data: &keys.k[from..], row_stride: 1, column_stride: stride },
-            Destination::new(scores, n_keys),
-            false,
-            1.0,
-            Parallelism::None,
-        );
+        let of_task = |data| Rows { data, stride };
+        let isa = self.isa;
+        // Safety: the buffers are this thread's own, and outlive the calls.
+        unsafe {
+            let queries = Rows { data: queries, stride: width };
+            let destination = Destination::new(scores, n_keys);
+            product::scores(
+                isa,
+                [rows, width, n_keys],
+                queries,
+                of_task(&keys.k[from..]),
+                destination,
+            );
+        }
         for (row, scores) in scores.chunks_exact_mut(n_keys).enumerate() {
             let query = row / self.group();
             let seen = (keys.seen_by_first + query as isize).clamp(0, n_keys as isize);
@@ -205,15 +213,13 @@ impl Problem<'_> {
             max[row] = new_max;
             attended[row * width..][..width].iter_mut().for_each(|x| *x *= shrink);
         }
-        matmul(
-            [rows, n_keys, width],
-            Matrix { data: scores, row_stride: n_keys, column_stride: 1 },
-            Matrix { data: &keys.v[from..], row_stride: stride, column_stride: 1 },
-            Destination::new(attended, width),
-            true,
-            1.0,
-            Parallelism::None,
-        );
+        // Safety: as above.
+        unsafe {
+            let weights = Rows { data: scores, stride: n_keys };
+            let destination = Destination::new(attended, width);
+            let shape = [rows, n_keys, width];
+            product::add_weighted_rows(isa, shape, weights, of_task(&keys.v[from..]), destination);
+        }
     }
 
     /// The finished rows of a task, by query and head.

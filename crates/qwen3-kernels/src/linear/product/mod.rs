@@ -18,14 +18,15 @@
 //! all rows of `x` pass by; a tile of `x` stays in the first-level cache.
 
 mod lanes;
+mod outer;
 mod portable;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use crate::destination::Destination;
 use crate::isa::Isa;
-use crate::matmul::Destination;
 use burn::tensor::{bf16, f16};
 use lanes::Lanes;
 use rayon::prelude::*;
@@ -35,6 +36,72 @@ use rayon::prelude::*;
 const PANEL_BYTES: usize = 384 * 1024;
 /// Weight rows of one tile.
 pub(crate) const TILE_COLUMNS: usize = 4;
+
+/// Rows of numbers inside of a slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a, T> {
+    pub data: &'a [T],
+    /// Numbers from the start of a row to that of the next one.
+    pub stride: usize,
+}
+
+impl<T> Rows<'_, T> {
+    /// Whether there are so many rows and columns.
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        rows == 0 || (rows - 1) * self.stride + columns <= self.data.len()
+    }
+}
+
+/// `out = x · wᵀ` in float32 on this thread; `x` is `[m, k]`, `w` `[n, k]`.
+///
+/// # Safety
+/// `out` outlives the call, and nobody else uses its `m` rows of `n` columns.
+///
+/// # Panics
+/// If the slices are smaller.
+pub(crate) unsafe fn scores(
+    isa: Isa,
+    [m, k, n]: [usize; 3],
+    x: Rows<f32>,
+    w: Rows<f32>,
+    out: Destination,
+) {
+    let block = Block::strided(k, x, w, 0..m, 0..n, out);
+    // Safety: the processor has the instructions (`Isa`), and by the caller.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => x86::float32(isa != Isa::Avx2, &block),
+            _ => portable::block(&block),
+        }
+    }
+}
+
+/// `out += p · v` in float32 on this thread; `p` is `[m, k]`, `v` `[k, n]`.
+///
+/// # Safety
+/// As [`scores`].
+///
+/// # Panics
+/// If the slices are smaller.
+pub(crate) unsafe fn add_weighted_rows(
+    isa: Isa,
+    shape: [usize; 3],
+    p: Rows<f32>,
+    v: Rows<f32>,
+    out: Destination,
+) {
+    // Safety: as in `scores`.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => {
+                x86::add_weighted_rows(isa != Isa::Avx2, shape, p, v, out);
+            }
+            _ => portable::add_weighted_rows(shape, p, v, out),
+        }
+    }
+}
 
 /// The numbers of a weight.
 #[derive(Clone, Copy)]
@@ -163,8 +230,8 @@ fn rounded(x: &[f32]) -> Vec<bf16> {
 /// What one task computes.
 struct Block<'a, X, W> {
     k: usize,
-    x: &'a [X],
-    weight: &'a [W],
+    x: Rows<'a, X>,
+    weight: Rows<'a, W>,
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
     out: Destination,
@@ -179,7 +246,19 @@ impl<'a, X, W> Block<'a, X, W> {
         columns: std::ops::Range<usize>,
         out: Destination,
     ) -> Self {
-        assert!(rows.end * k <= x.len() && columns.end * k <= weight.len(), "{rows:?} {columns:?}");
+        let (x, weight) = (Rows { data: x, stride: k }, Rows { data: weight, stride: k });
+        Self::strided(k, x, weight, rows, columns, out)
+    }
+
+    fn strided(
+        k: usize,
+        x: Rows<'a, X>,
+        weight: Rows<'a, W>,
+        rows: std::ops::Range<usize>,
+        columns: std::ops::Range<usize>,
+        out: Destination,
+    ) -> Self {
+        assert!(x.holds(rows.end, k) && weight.holds(columns.end, k), "{rows:?} {columns:?}");
         Self { k, x, weight, rows, columns, out }
     }
 }
@@ -229,10 +308,13 @@ unsafe fn tile<L: Lanes<MAX_ROWS>, const M: usize, const MAX_ROWS: usize>(
     // Safety: rows and columns are inside of the slices, so all of `k` numbers
     // from their starts are; lanes beyond `k` are not read by `load_*_part`.
     unsafe {
-        let x: [*const L::X; M] = std::array::from_fn(|m| block.x.as_ptr().add((row + m) * k));
+        let x: [*const L::X; M] =
+            std::array::from_fn(|m| block.x.data.as_ptr().add((row + m) * block.x.stride));
         // A missing column repeats the last one, and isn't stored.
-        let w: [*const L::W; TILE_COLUMNS] =
-            std::array::from_fn(|c| block.weight.as_ptr().add((column + c.min(n - 1)) * k));
+        let w: [*const L::W; TILE_COLUMNS] = std::array::from_fn(|c| {
+            let column = column + c.min(n - 1);
+            block.weight.data.as_ptr().add(column * block.weight.stride)
+        });
         let mut sums = [[L::zero(); TILE_COLUMNS]; M];
         let mut at = 0;
         while at + L::STEP <= k {

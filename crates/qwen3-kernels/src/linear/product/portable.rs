@@ -2,7 +2,9 @@
 //! compiler makes vector instructions of it where the target has them.
 
 use super::lanes::{Lanes, padded};
-use super::{Block, TILE_COLUMNS};
+use super::outer::{self, Vector};
+use super::{Block, Rows, TILE_COLUMNS};
+use crate::destination::Destination;
 use burn::tensor::{bf16, f16};
 use std::marker::PhantomData;
 
@@ -80,13 +82,7 @@ unsafe impl<W: Wide> Lanes<MAX_ROWS> for Portable<W> {
 
     #[inline(always)]
     unsafe fn add_product(sums: Self::Sums, x: Self::Numbers, w: Self::Numbers) -> Self::Sums {
-        std::array::from_fn(|lane| {
-            // A fused addition is a call of a function where the target has no instruction for it.
-            match cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-                true => x[lane].mul_add(w[lane], sums[lane]),
-                false => sums[lane] + x[lane] * w[lane],
-            }
-        })
+        std::array::from_fn(|lane| add_product(sums[lane], x[lane], w[lane]))
     }
 
     #[inline(always)]
@@ -100,4 +96,48 @@ unsafe impl<W: Wide> Lanes<MAX_ROWS> for Portable<W> {
 pub(super) unsafe fn block<W: Wide>(block: &Block<f32, W>) {
     // Safety: by the caller.
     unsafe { super::block::<Portable<W>, MAX_ROWS>(block) }
+}
+
+/// `sum + x · y`, rounded once where the target has an instruction for it;
+/// elsewhere that would be a call of a function.
+#[inline(always)]
+fn add_product(sum: f32, x: f32, y: f32) -> f32 {
+    match cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+        true => x.mul_add(y, sum),
+        false => sum + x * y,
+    }
+}
+
+// Safety: reads and writes through arrays of this length.
+unsafe impl Vector<MAX_ROWS> for [f32; STEP] {
+    const LANES: usize = STEP;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // Safety: by the caller.
+        unsafe { padded(from, STEP, 0.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // Safety: by the caller.
+        unsafe { std::ptr::copy_nonoverlapping(self.as_ptr(), to, STEP) };
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, factor: f32, x: Self) -> Self {
+        std::array::from_fn(|lane| add_product(self[lane], factor, x[lane]))
+    }
+}
+
+/// # Safety
+/// As [`outer::add`].
+pub(super) unsafe fn add_weighted_rows(
+    shape: [usize; 3],
+    p: Rows<f32>,
+    v: Rows<f32>,
+    out: Destination,
+) {
+    // Safety: by the caller.
+    unsafe { outer::add::<[f32; STEP], MAX_ROWS>(shape, p, v, out) }
 }

@@ -1,8 +1,10 @@
 //! The product with AVX-512 and its bfloat16 instructions, and with AVX2.
 
 use super::lanes::{Lanes, padded};
+use super::outer::{self, Vector};
 use super::portable::Wide;
-use super::{Block, TILE_COLUMNS};
+use super::{Block, Rows, TILE_COLUMNS};
+use crate::destination::Destination;
 use burn::tensor::{bf16, f16};
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
@@ -305,3 +307,80 @@ macro_rules! widths {
 widths!(float32, float32_512, float32_256, f32);
 widths!(bfloat16, bfloat16_512, bfloat16_256, bf16);
 widths!(float16, float16_512, float16_256, f16);
+
+// Safety: loads and stores of 16 numbers.
+unsafe impl Vector<ROWS_512> for __m512 {
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // Safety: by the caller, as in all that follows.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // Safety: by the caller.
+        unsafe { _mm512_storeu_ps(to, self) };
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, factor: f32, x: Self) -> Self {
+        // Safety: by the caller.
+        unsafe { _mm512_fmadd_ps(_mm512_set1_ps(factor), x, self) }
+    }
+}
+
+// Safety: loads and stores of 8 numbers.
+unsafe impl Vector<ROWS_256> for __m256 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // Safety: by the caller, as in all that follows.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // Safety: by the caller.
+        unsafe { _mm256_storeu_ps(to, self) };
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, factor: f32, x: Self) -> Self {
+        // Safety: by the caller.
+        unsafe { _mm256_fmadd_ps(_mm256_set1_ps(factor), x, self) }
+    }
+}
+
+/// In 512 bits or in 256.
+///
+/// # Safety
+/// As [`outer::add`].
+pub(super) unsafe fn add_weighted_rows(
+    wide: bool,
+    shape: [usize; 3],
+    p: Rows<f32>,
+    v: Rows<f32>,
+    out: Destination,
+) {
+    // Safety: by the caller.
+    unsafe { if wide { add_512(shape, p, v, out) } else { add_256(shape, p, v, out) } }
+}
+
+/// # Safety
+/// As [`outer::add`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn add_512(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destination) {
+    // Safety: by the caller.
+    unsafe { outer::add::<__m512, ROWS_512>(shape, p, v, out) }
+}
+
+/// # Safety
+/// As [`outer::add`].
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn add_256(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destination) {
+    // Safety: by the caller.
+    unsafe { outer::add::<__m256, ROWS_256>(shape, p, v, out) }
+}
