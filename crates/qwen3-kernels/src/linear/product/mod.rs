@@ -29,7 +29,11 @@ use crate::destination::Destination;
 use crate::isa::Isa;
 use burn::tensor::{bf16, f16};
 use lanes::Lanes;
+#[cfg(not(target_arch = "x86_64"))]
+use portable::Wide as Number;
 use rayon::prelude::*;
+#[cfg(target_arch = "x86_64")]
+use x86::Load as Number;
 
 /// Bytes of the weight rows of one task: they stay in a second-level cache of
 /// 1 MiB beside what passes by.
@@ -66,15 +70,8 @@ pub(crate) unsafe fn scores(
     w: Rows<f32>,
     out: Destination,
 ) {
-    let block = Block::strided(k, x, w, 0..m, 0..n, out);
     // Safety: the processor has the instructions (`Isa`), and by the caller.
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => x86::float32(isa != Isa::Avx2, &block),
-            _ => portable::block(&block),
-        }
-    }
+    unsafe { kernel(isa)(&Block::new(k, x, w, 0..m, 0..n, out)) }
 }
 
 /// `out += p · v` in float32 on this thread; `p` is `[m, k]`, `v` `[k, n]`.
@@ -119,10 +116,6 @@ impl Weight<'_> {
             Self::F16(numbers) => numbers.len(),
         }
     }
-
-    fn number_bytes(&self) -> usize {
-        if matches!(self, Self::F32(_)) { 4 } else { 2 }
-    }
 }
 
 /// `out = x · weightᵀ`; `x` is `[m, k]`, the weight `[n, k]`, `out` `[m, n]`.
@@ -134,77 +127,62 @@ pub(crate) fn product(isa: Isa, [m, k, n]: [usize; 3], x: &[f32], weight: Weight
     if m == 0 || n == 0 {
         return;
     }
-    let destination = Destination::new(out, n);
-    match (isa, weight) {
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512Bf16, Weight::Bf16(w)) => {
-            let rounded = rounded(x);
-            tasks([m, k, n], 2, |rows, columns| {
-                // Safety: the processor has the instructions (`Isa`); the tasks'
-                // columns and rows are disjoint and inside, and `out` outlives them.
-                unsafe { x86::avx512_bf16(&Block::new(k, &rounded, w, rows, columns, destination)) }
-            });
-        }
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2, weight) => {
-            tasks([m, k, n], weight.number_bytes(), |rows, columns| {
-                let wide = isa != Isa::Avx2;
-                // Safety: as above.
-                unsafe {
-                    match weight {
-                        Weight::F32(w) => {
-                            x86::float32(wide, &Block::new(k, x, w, rows, columns, destination))
-                        }
-                        Weight::Bf16(w) => {
-                            x86::bfloat16(wide, &Block::new(k, x, w, rows, columns, destination))
-                        }
-                        Weight::F16(w) => {
-                            x86::float16(wide, &Block::new(k, x, w, rows, columns, destination))
-                        }
-                    }
-                }
-            });
-        }
-        (_, weight) => tasks([m, k, n], weight.number_bytes(), |rows, columns| {
-            // Safety: as above; this path has no special instructions.
-            unsafe {
-                match weight {
-                    Weight::F32(w) => {
-                        portable::block(&Block::new(k, x, w, rows, columns, destination))
-                    }
-                    Weight::Bf16(w) => {
-                        portable::block(&Block::new(k, x, w, rows, columns, destination))
-                    }
-                    Weight::F16(w) => {
-                        portable::block(&Block::new(k, x, w, rows, columns, destination))
-                    }
-                }
+    let out = Destination::new(out, n);
+    // Safety: the processor has the instructions (`Isa`), and `out` outlives this.
+    unsafe {
+        match weight {
+            #[cfg(target_arch = "x86_64")]
+            Weight::Bf16(w) if isa == Isa::Avx512Bf16 => {
+                blocks([m, k, n], &rounded(x), w, out, x86::avx512_bf16);
             }
-        }),
+            Weight::F32(w) => blocks([m, k, n], x, w, out, kernel(isa)),
+            Weight::Bf16(w) => blocks([m, k, n], x, w, out, kernel(isa)),
+            Weight::F16(w) => blocks([m, k, n], x, w, out, kernel(isa)),
+        }
     }
 }
 
-/// Calls `compute` in parallel with blocks of rows of `x` and of the weight.
-fn tasks(
+/// Computes one block; its safety is that of [`block`].
+type Kernel<X, W> = unsafe fn(&Block<X, W>);
+
+/// The kernel with float32 products.
+fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Bf16 | Isa::Avx512 => x86::in_512::<W>,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86::in_256::<W>,
+        _ => portable::block::<W>,
+    }
+}
+
+/// Runs `kernel` in parallel on blocks that are all of `x · wᵀ`.
+///
+/// # Safety
+/// The processor has the instructions of `kernel`; `out` is ours alone.
+unsafe fn blocks<X: Sync, W: Sync>(
     [m, k, n]: [usize; 3],
-    number_bytes: usize,
-    compute: impl Fn(std::ops::Range<usize>, std::ops::Range<usize>) + Sync,
+    x: &[X],
+    w: &[W],
+    out: Destination,
+    kernel: Kernel<X, W>,
 ) {
     let threads = rayon::current_num_threads();
-    let in_cache = (PANEL_BYTES / (k * number_bytes).max(1)).max(TILE_COLUMNS);
+    let in_cache = (PANEL_BYTES / (k * size_of::<W>()).max(1)).max(TILE_COLUMNS);
     // As many panels for each thread, so that none waits for another.
     let panels = n.div_ceil(in_cache).next_multiple_of(threads);
     let columns = n.div_ceil(panels).next_multiple_of(TILE_COLUMNS);
     // Where there are more threads than panels, rows are split too.
-    const ROWS: usize = 48;
     let panels = n.div_ceil(columns);
-    let row_blocks = (4 * threads).div_ceil(panels).min(m.div_ceil(ROWS)).max(1);
-    let rows = if panels >= threads { m } else { m.div_ceil(row_blocks) };
+    let rows = m.div_ceil(threads.div_ceil(panels));
     let row_blocks = m.div_ceil(rows);
     (0..panels * row_blocks).into_par_iter().for_each(|task| {
         let (panel, block) = (task % panels, task / panels);
         let columns = panel * columns..n.min((panel + 1) * columns);
-        compute(block * rows..m.min((block + 1) * rows), columns);
+        let rows = block * rows..m.min((block + 1) * rows);
+        let (x, w) = (Rows { data: x, stride: k }, Rows { data: w, stride: k });
+        // Safety: no two blocks share a row and a column; the rest by the caller.
+        unsafe { kernel(&Block::new(k, x, w, rows, columns, out)) };
     });
 }
 
@@ -219,8 +197,8 @@ fn rounded(x: &[f32]) -> Vec<bf16> {
     rounded.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(rounded, x)| {
         for (rounded, &x) in rounded.iter_mut().zip(x) {
             let bits = x.to_bits();
-            let nearest = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-            // Rounding could carry a NaN over into infinity.
+            // Wraps for some NaN, and could carry others over into infinity.
+            let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
             *rounded = bf16::from_bits(if x.is_nan() { 0x7fc0 } else { nearest as u16 });
         }
     });
@@ -239,18 +217,6 @@ struct Block<'a, X, W> {
 
 impl<'a, X, W> Block<'a, X, W> {
     fn new(
-        k: usize,
-        x: &'a [X],
-        weight: &'a [W],
-        rows: std::ops::Range<usize>,
-        columns: std::ops::Range<usize>,
-        out: Destination,
-    ) -> Self {
-        let (x, weight) = (Rows { data: x, stride: k }, Rows { data: weight, stride: k });
-        Self::strided(k, x, weight, rows, columns, out)
-    }
-
-    fn strided(
         k: usize,
         x: Rows<'a, X>,
         weight: Rows<'a, W>,

@@ -98,7 +98,7 @@ unsafe fn sum_256([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
 ///
 /// # Safety
 /// Implementations read no more than they say.
-unsafe trait Load: Wide {
+pub(super) unsafe trait Load: Wide {
     /// # Safety
     /// 16 numbers can be read, and the processor has AVX-512.
     unsafe fn load_512(from: *const Self) -> __m512;
@@ -274,39 +274,21 @@ pub(super) unsafe fn avx512_bf16(block: &Block<bf16, bf16>) {
     unsafe { super::block::<Avx512Bf16, ROWS_512>(block) }
 }
 
-/// Defines the two widths of one weight type.
-macro_rules! widths {
-    ($name:ident, $wide:ident, $narrow:ident, $weight:ty) => {
-        /// In 512 bits or in 256.
-        ///
-        /// # Safety
-        /// As [`super::block`].
-        pub(super) unsafe fn $name(wide: bool, block: &Block<f32, $weight>) {
-            // Safety: by the caller.
-            unsafe { if wide { $wide(block) } else { $narrow(block) } }
-        }
-
-        /// # Safety
-        /// As [`super::block`].
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-        unsafe fn $wide(block: &Block<f32, $weight>) {
-            // Safety: by the caller.
-            unsafe { super::block::<Avx512<$weight>, ROWS_512>(block) }
-        }
-
-        /// # Safety
-        /// As [`super::block`].
-        #[target_feature(enable = "avx2,fma,f16c")]
-        unsafe fn $narrow(block: &Block<f32, $weight>) {
-            // Safety: by the caller.
-            unsafe { super::block::<Avx2<$weight>, ROWS_256>(block) }
-        }
-    };
+/// # Safety
+/// As [`super::block`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) unsafe fn in_512<W: Load>(block: &Block<f32, W>) {
+    // Safety: by the caller.
+    unsafe { super::block::<Avx512<W>, ROWS_512>(block) }
 }
 
-widths!(float32, float32_512, float32_256, f32);
-widths!(bfloat16, bfloat16_512, bfloat16_256, bf16);
-widths!(float16, float16_512, float16_256, f16);
+/// # Safety
+/// As [`super::block`].
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) unsafe fn in_256<W: Load>(block: &Block<f32, W>) {
+    // Safety: by the caller.
+    unsafe { super::block::<Avx2<W>, ROWS_256>(block) }
+}
 
 // Safety: loads and stores of 16 numbers.
 unsafe impl Vector<ROWS_512> for __m512 {
