@@ -1,6 +1,6 @@
 //! Which body each backend uses for each operation: the one table of the crate.
 //!
-//! | backend | `linear` | `rms_norm` | `rotary_embedding` | `swiglu` | `varlen_attention` |
+//! | backend | `linear` and its kin | `rms_norm` | `rms_norm_rotary` | `swiglu_mlp` | `varlen_attention` |
 //! |---|---|---|---|---|---|
 //! | Flex (`cpu`) | own | own | own | own | own |
 //! | NdArray | reference | reference | reference | reference | reference |
@@ -12,35 +12,55 @@ impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
 #[cfg(feature = "cpu")]
 mod cpu {
     use crate::{
-        Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rotary_embedding, swiglu,
+        Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
         varlen_attention,
     };
     use burn::tensor::Tensor;
     use burn_flex::Flex;
 
     impl Kernels for Flex {
-        fn linear(
+        fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+            let [y] = linear::cpu::linears(x, [weight]);
+            y
+        }
+
+        fn linears<const N: usize>(
+            x: Tensor<Self, 2>,
+            weights: [Tensor<Self, 2>; N],
+        ) -> [Tensor<Self, 2>; N] {
+            linear::cpu::linears(x, weights)
+        }
+
+        fn linear_add(
+            residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
             weight: Tensor<Self, 2>,
-            bias: Option<Tensor<Self, 1>>,
         ) -> Tensor<Self, 2> {
-            linear::cpu::linear(x, weight, bias)
+            linear::cpu::linear_add(residual, x, weight)
         }
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
             rms_norm::cpu::rms_norm(x, weight, epsilon)
         }
 
-        fn rotary_embedding(
+        fn rms_norm_rotary(
             x: Tensor<Self, 3>,
+            weight: Tensor<Self, 1>,
+            epsilon: f64,
             cos: Tensor<Self, 2>,
             sin: Tensor<Self, 2>,
         ) -> Tensor<Self, 3> {
-            rotary_embedding::cpu::rotary_embedding(x, cos, sin)
+            rms_norm_rotary::cpu::rms_norm_rotary(x, weight, epsilon, cos, sin)
         }
 
-        fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
-            swiglu::cpu::swiglu(gate, up)
+        fn swiglu_mlp(
+            residual: Tensor<Self, 2>,
+            x: Tensor<Self, 2>,
+            gate: Tensor<Self, 2>,
+            up: Tensor<Self, 2>,
+            down: Tensor<Self, 2>,
+        ) -> Tensor<Self, 2> {
+            swiglu_mlp::cpu::swiglu_mlp(residual, x, gate, up, down)
         }
 
         fn varlen_attention(
@@ -69,12 +89,8 @@ mod cube {
         I: IntElement,
         BT: BoolElement,
     {
-        fn linear(
-            x: Tensor<Self, 2>,
-            weight: Tensor<Self, 2>,
-            bias: Option<Tensor<Self, 1>>,
-        ) -> Tensor<Self, 2> {
-            linear::cube::linear(x, weight, bias)
+        fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+            linear::cube::linear(x, weight)
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Where kernels write from several threads: rows inside of one buffer.
 
-/// Where a product goes: rows of contiguous columns inside a larger buffer.
+/// Rows of contiguous columns inside of a larger buffer.
 #[derive(Clone, Copy)]
-pub(crate) struct Destination {
-    start: *mut f32,
+pub(crate) struct Destination<T = f32> {
+    start: *mut T,
     row_stride: usize,
     /// Elements from `start` to the end of the buffer.
     elements: usize,
@@ -11,44 +11,33 @@ pub(crate) struct Destination {
 
 // Safety: a destination is a promise of exclusive access to its rows and
 // columns, given by whoever calls its unsafe methods.
-unsafe impl Send for Destination {}
-unsafe impl Sync for Destination {}
+unsafe impl<T: Send> Send for Destination<T> {}
+unsafe impl<T: Send> Sync for Destination<T> {}
 
-impl Destination {
-    pub fn new(buffer: &mut [f32], row_stride: usize) -> Self {
+impl<T: Copy> Destination<T> {
+    pub fn new(buffer: &mut [T], row_stride: usize) -> Self {
         Self { start: buffer.as_mut_ptr(), row_stride, elements: buffer.len() }
-    }
-
-    /// Copies `values` to a row, from `column` on.
-    ///
-    /// # Safety
-    /// As [`Destination::write`].
-    #[inline(always)]
-    pub unsafe fn write_row(self, row: usize, column: usize, values: &[f32]) {
-        // Safety: by the caller.
-        unsafe { self.write(row * self.row_stride + column, values) };
     }
 
     /// Where `columns` numbers of a row begin, from `column` on.
     ///
     /// # Safety
-    /// As [`Destination::write`].
+    /// The buffer must be alive, and nobody else may use these elements now.
     #[inline(always)]
-    pub unsafe fn at(self, row: usize, column: usize, columns: usize) -> *mut f32 {
+    pub unsafe fn at(self, row: usize, column: usize, columns: usize) -> *mut T {
         let at = row * self.row_stride + column;
         assert!(at + columns <= self.elements, "{at} + {columns} elements");
         // Safety: inside the buffer, by the assertion.
         unsafe { self.start.add(at) }
     }
 
-    /// Copies `values` to element `at`.
+    /// `columns` numbers of a row, from `column` on.
     ///
     /// # Safety
-    /// The buffer must be alive, and nobody else may use these elements now.
+    /// As [`Destination::at`], as long as the slice lives.
     #[inline(always)]
-    pub unsafe fn write(self, at: usize, values: &[f32]) {
-        assert!(at + values.len() <= self.elements, "{at} + {} elements", values.len());
-        // Safety: inside the buffer, by the assertion; exclusive, by the caller.
-        unsafe { self.start.add(at).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+    pub unsafe fn row<'a>(self, row: usize, column: usize, columns: usize) -> &'a mut [T] {
+        // Safety: inside the buffer by `at`; exclusive, by the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.at(row, column, columns), columns) }
     }
 }

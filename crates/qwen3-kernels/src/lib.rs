@@ -26,16 +26,18 @@
 
 mod backends;
 #[cfg(feature = "cpu")]
+mod buffers;
+#[cfg(feature = "cpu")]
 mod destination;
 #[cfg(feature = "cpu")]
 pub mod isa;
 pub mod linear;
 pub mod mapped_file;
 pub mod rms_norm;
-pub mod rotary_embedding;
+pub mod rms_norm_rotary;
 #[cfg(feature = "cpu")]
 mod softmax;
-pub mod swiglu;
+pub mod swiglu_mlp;
 pub mod varlen_attention;
 
 #[cfg(feature = "cuda")]
@@ -50,12 +52,25 @@ pub use varlen_attention::{SharedPrefix, VarlenLayout};
 /// `impl Kernels for NewBackend {}` is correct from the first day.
 pub trait Kernels: Backend {
     /// See [`linear()`].
-    fn linear(
+    fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        linear::reference::linear(x, weight)
+    }
+
+    /// See [`linears()`].
+    fn linears<const N: usize>(
+        x: Tensor<Self, 2>,
+        weights: [Tensor<Self, 2>; N],
+    ) -> [Tensor<Self, 2>; N] {
+        weights.map(|weight| <Self as Kernels>::linear(x.clone(), weight))
+    }
+
+    /// See [`linear_add()`].
+    fn linear_add(
+        residual: Tensor<Self, 2>,
         x: Tensor<Self, 2>,
         weight: Tensor<Self, 2>,
-        bias: Option<Tensor<Self, 1>>,
     ) -> Tensor<Self, 2> {
-        linear::reference::linear(x, weight, bias)
+        residual + <Self as Kernels>::linear(x, weight)
     }
 
     /// See [`rms_norm()`].
@@ -63,18 +78,26 @@ pub trait Kernels: Backend {
         rms_norm::reference::rms_norm(x, weight, epsilon)
     }
 
-    /// See [`rotary_embedding()`].
-    fn rotary_embedding(
+    /// See [`rms_norm_rotary()`].
+    fn rms_norm_rotary(
         x: Tensor<Self, 3>,
+        weight: Tensor<Self, 1>,
+        epsilon: f64,
         cos: Tensor<Self, 2>,
         sin: Tensor<Self, 2>,
     ) -> Tensor<Self, 3> {
-        rotary_embedding::reference::rotary_embedding(x, cos, sin)
+        rms_norm_rotary::reference::rms_norm_rotary(x, weight, epsilon, cos, sin)
     }
 
-    /// See [`swiglu()`].
-    fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        swiglu::reference::swiglu(gate, up)
+    /// See [`swiglu_mlp()`].
+    fn swiglu_mlp(
+        residual: Tensor<Self, 2>,
+        x: Tensor<Self, 2>,
+        gate: Tensor<Self, 2>,
+        up: Tensor<Self, 2>,
+        down: Tensor<Self, 2>,
+    ) -> Tensor<Self, 2> {
+        swiglu_mlp::reference::swiglu_mlp(residual, x, gate, up, down)
     }
 
     /// See [`varlen_attention()`].
@@ -90,7 +113,7 @@ pub trait Kernels: Backend {
     }
 }
 
-/// `x · weightᵀ + bias`, the weight as the checkpoint stores it.
+/// `x · weightᵀ`, the weight as the checkpoint stores it.
 ///
 /// The product is accumulated and returned in float32 whatever the weight's
 /// dtype, and is safe for inputs and outputs beyond float16's 65,504: a
@@ -99,36 +122,52 @@ pub trait Kernels: Backend {
 /// # Shapes
 /// - `x`: `[T, in]`, float32
 /// - `weight`: `[out, in]`, float32, float16 or bfloat16
-/// - `bias`: `[out]`, float32
 /// - returns `[T, out]`, float32
-pub fn linear<B: Kernels>(
+pub fn linear<B: Kernels>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
+    <B as Kernels>::linear(x, weight)
+}
+
+/// [`linear()`] of one `x` with several weights.
+///
+/// # Shapes
+/// - `x`: `[T, in]`, float32
+/// - `weights`: each as [`linear()`]'s
+/// - returns `[T, out]` of each weight's own `out`, float32
+pub fn linears<B: Kernels, const N: usize>(
+    x: Tensor<B, 2>,
+    weights: [Tensor<B, 2>; N],
+) -> [Tensor<B, 2>; N] {
+    B::linears(x, weights)
+}
+
+/// `residual + x · weightᵀ`
+///
+/// # Shapes
+/// - `residual`: `[T, out]`, float32
+/// - `x`, `weight`: as [`linear()`]'s
+/// - returns `[T, out]`, float32
+pub fn linear_add<B: Kernels>(
+    residual: Tensor<B, 2>,
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
-    bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, 2> {
-    <B as Kernels>::linear(x, weight, bias)
+    B::linear_add(residual, x, weight)
 }
 
 /// `weight · x / sqrt(mean(x²) + epsilon)` over the last dimension
 /// (Zhang and Sennrich 2019, arXiv:1910.07467, eq. 4).
 ///
 /// # Shapes
-/// - `x`: `[T, C]` or, per head, `[T, H, D]`, float32
-/// - `weight`: `[C]` or `[D]`, float32
-/// - returns the shape of `x`
-pub fn rms_norm<B: Kernels, const N: usize>(
-    x: Tensor<B, N>,
-    weight: Tensor<B, 1>,
-    epsilon: f64,
-) -> Tensor<B, N> {
-    let shape = x.shape();
-    let columns = shape[N - 1];
-    let rows = shape.num_elements() / columns;
-    B::rms_norm(x.reshape([rows, columns]), weight, epsilon).reshape(shape)
+/// - `x`: `[T, C]`, float32
+/// - `weight`: `[C]`, float32
+/// - returns `[T, C]`
+pub fn rms_norm<B: Kernels>(x: Tensor<B, 2>, weight: Tensor<B, 1>, epsilon: f64) -> Tensor<B, 2> {
+    B::rms_norm(x, weight, epsilon)
 }
 
-/// Rotates each head by its token's position, in the split-half layout of
-/// Hugging Face checkpoints (Su et al. 2021, arXiv:2104.09864, eq. 34):
+/// [`rms_norm`] of each head, which is then turned by its token's position, in
+/// the split-half layout of Hugging Face checkpoints (Su et al. 2021,
+/// arXiv:2104.09864, eq. 34):
 ///
 /// ```text
 ///   one head   x = [ x0 x1 … x(D/2-1) | y0 y1 … y(D/2-1) ]
@@ -141,24 +180,34 @@ pub fn rms_norm<B: Kernels, const N: usize>(
 ///
 /// # Shapes
 /// - `x`: `[T, H, D]`, float32, `D` even
+/// - `weight`: `[D]`, float32
 /// - `cos`, `sin`: `[T, D/2]`, float32, one row per token
 /// - returns `[T, H, D]`
-pub fn rotary_embedding<B: Kernels>(
+pub fn rms_norm_rotary<B: Kernels>(
     x: Tensor<B, 3>,
+    weight: Tensor<B, 1>,
+    epsilon: f64,
     cos: Tensor<B, 2>,
     sin: Tensor<B, 2>,
 ) -> Tensor<B, 3> {
-    B::rotary_embedding(x, cos, sin)
+    B::rms_norm_rotary(x, weight, epsilon, cos, sin)
 }
 
-/// `silu(gate) · up`, element by element, with `silu(x) = x / (1 + exp(-x))`
-/// (Shazeer 2020, arXiv:2002.05202, eq. 5).
+/// `residual + (silu(x · gateᵀ) · (x · upᵀ)) · downᵀ`, the gate element by
+/// element, with `silu(x) = x / (1 + exp(-x))` (Shazeer 2020, arXiv:2002.05202, eq. 5).
 ///
 /// # Shapes
-/// - `gate`, `up`: `[T, F]`, float32
-/// - returns `[T, F]`
-pub fn swiglu<B: Kernels>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
-    B::swiglu(gate, up)
+/// - `residual`, `x`: `[T, C]`, float32
+/// - `gate`, `up`: `[F, C]`, `down`: `[C, F]`, each as [`linear()`]'s weight
+/// - returns `[T, C]`, float32
+pub fn swiglu_mlp<B: Kernels>(
+    residual: Tensor<B, 2>,
+    x: Tensor<B, 2>,
+    gate: Tensor<B, 2>,
+    up: Tensor<B, 2>,
+    down: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    B::swiglu_mlp(residual, x, gate, up, down)
 }
 
 /// Causal softmax attention within each sequence of a packed batch, with

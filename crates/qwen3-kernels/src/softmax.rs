@@ -62,6 +62,13 @@ pub(crate) fn exp(x: f32) -> f32 {
     exp_r * f32::from_bits(power)
 }
 
+/// `x / (1 + exp(-x))`, with the exponential only of negative numbers.
+#[inline(always)]
+pub(crate) fn silu(x: f32) -> f32 {
+    let small = exp(-x.abs());
+    x * if x < 0.0 { small } else { 1.0 } / (1.0 + small)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,8 @@ use burn_flex::Flex;
 use proptest::prelude::*;
 use qwen3_kernels::isa::Isa;
 use qwen3_kernels::{
-    SharedPrefix, VarlenLayout, linear, rms_norm, rotary_embedding, swiglu, varlen_attention,
+    SharedPrefix, VarlenLayout, linear, linear_add, rms_norm, rms_norm_rotary, swiglu_mlp,
+    varlen_attention,
 };
 
 type B = Flex;
@@ -66,8 +67,13 @@ fn bounds(lengths: &[usize]) -> Vec<usize> {
 const LINEAR: f32 = 3e-5;
 /// Measured at most 7e-7.
 const NORM: f32 = 3e-6;
-/// On values up to 90: measured at most 1.6e-5, a unit in the last place twice.
-const SWIGLU: f32 = 5e-5;
+/// Heads of numbers up to 1, times weights up to 1: measured at most 1e-6.
+const NORM_ROTARY: f32 = 3e-6;
+/// Of sums up to 400: measured at most 4e-4, as the order of the sums is another.
+const MLP: f32 = 2e-3;
+/// The same with a gate that is rounded to bfloat16 on its way into `down`:
+/// measured at most 0.7, 2^-9 of the largest sums.
+const MLP_ROUNDED: f32 = 2.0;
 /// Measured at most 5e-7 on values below 1.
 const ATTENTION: f32 = 3e-6;
 
@@ -77,19 +83,20 @@ proptest! {
     #[test]
     fn linear_matches_the_reference(
         tokens in 1usize..70, inputs in 1usize..300, outputs in 1usize..300,
-        bias: bool, half: bool, seed: u64,
+        half: bool, seed: u64,
     ) {
         let x = random([tokens, inputs], seed);
         // Values of the narrow formats, so that widening them is exact.
         let narrow = random([outputs, inputs], seed ^ 1).cast(DType::BF16);
         let wide = narrow.clone().cast(DType::F32);
         let weight = if half { narrow } else { wide.clone() };
-        let bias = bias.then(|| random([outputs], seed ^ 2));
+        let residual = random([tokens, outputs], seed ^ 2);
         // Processors with bfloat16 products round what goes into them.
         let rounds = half && Isa::best() == Isa::Avx512Bf16;
         let exact = if rounds { rounded(x.clone()) } else { x.clone() };
-        let expected = linear::reference::linear(exact, wide, bias.clone());
-        assert_close(linear(x, weight, bias), expected, LINEAR);
+        let expected = linear::reference::linear(exact, wide);
+        assert_close(linear(x.clone(), weight.clone()), expected.clone(), LINEAR);
+        assert_close(linear_add(residual.clone(), x, weight), residual + expected, LINEAR);
     }
 
     #[test]
@@ -101,21 +108,39 @@ proptest! {
     }
 
     #[test]
-    fn rotary_embedding_matches_the_reference(
+    fn rms_norm_rotary_matches_the_reference(
         tokens in 1usize..40, heads in 1usize..5, half in 1usize..70, seed: u64,
     ) {
         let x = random([tokens, heads, 2 * half], seed) * 1e3;
+        let weight = random([2 * half], seed ^ 3);
         let (cos, sin) = (random([tokens, half], seed ^ 1), random([tokens, half], seed ^ 2));
-        let expected = rotary_embedding::reference::rotary_embedding(x.clone(), cos.clone(), sin.clone());
-        // The same operations in the same order.
-        assert_close(rotary_embedding(x, cos, sin), expected, 0.0);
+        let reference = rms_norm_rotary::reference::rms_norm_rotary::<B>;
+        let expected = reference(x.clone(), weight.clone(), 1e-6, cos.clone(), sin.clone());
+        assert_close(rms_norm_rotary(x, weight, 1e-6, cos, sin), expected, NORM_ROTARY);
     }
 
     #[test]
-    fn swiglu_matches_the_reference(rows in 1usize..40, columns in 1usize..900, seed: u64) {
-        let (gate, up) = (random([rows, columns], seed) * 90.0, random([rows, columns], seed ^ 1));
-        let expected = swiglu::reference::swiglu(gate.clone(), up.clone());
-        assert_close(swiglu(gate, up), expected, SWIGLU);
+    fn swiglu_mlp_matches_the_reference(
+        tokens in 1usize..40, columns in 1usize..200, width in 1usize..300, half: bool, seed: u64,
+    ) {
+        let (residual, x) = (random([tokens, columns], seed), random([tokens, columns], seed ^ 1));
+        let narrow = |shape, seed| random::<2>(shape, seed).cast(DType::BF16);
+        let (gate, up) = (narrow([width, columns], seed ^ 2), narrow([width, columns], seed ^ 3));
+        let down = narrow([columns, width], seed ^ 4);
+        let wide = [&gate, &up, &down].map(|weight| weight.clone().cast(DType::F32));
+        let rounds = half && Isa::best() == Isa::Avx512Bf16;
+        let exact = if rounds { rounded(x.clone()) } else { x.clone() };
+        let [wide_gate, wide_up, wide_down] = wide.clone();
+        let reference = swiglu_mlp::reference::swiglu_mlp::<B>;
+        // The reference on this backend would use the kernels under test for its parts.
+        let product = linear::reference::linear::<B>;
+        let gated = swiglu_mlp::reference::swiglu(product(exact.clone(), wide_gate), product(exact, wide_up));
+        let expected = residual.clone() + product(gated, wide_down);
+        let [gate, up, down] = if half { [gate, up, down] } else { wide };
+        let tolerance = if rounds { MLP_ROUNDED } else { MLP };
+        let parts = reference(residual.clone(), x.clone(), gate.clone(), up.clone(), down.clone());
+        assert_close(parts, expected.clone(), tolerance);
+        assert_close(swiglu_mlp(residual, x, gate, up, down), expected, tolerance);
     }
 
     #[test]
@@ -232,9 +257,12 @@ fn a_shared_prefix_is_the_same_as_putting_it_before_every_sequence() {
 fn rotation_turns_halves_and_not_neighbours() {
     // One head of four numbers, turned by a quarter in frequency 0 and by nothing in 1.
     let x = Tensor::<B, 3>::from_data([[[1.0f32, 2.0, 3.0, 4.0]]], &Default::default());
+    let weight = Tensor::<B, 1>::from_data([7.5f32.sqrt(); 4], &Default::default());
     let cos = Tensor::<B, 2>::from_data([[0.0f32, 1.0]], &Default::default());
     let sin = Tensor::<B, 2>::from_data([[1.0f32, 0.0]], &Default::default());
-    assert_eq!(values(rotary_embedding(x, cos, sin)), [-3.0, 2.0, 1.0, 4.0]);
+    let expected = Tensor::from_data([[[-3.0f32, 2.0, 1.0, 4.0]]], &Default::default());
+    // The weight undoes the norm: sqrt((1 + 4 + 9 + 16) / 4).
+    assert_close(rms_norm_rotary(x, weight, 1e-12, cos, sin), expected, 1e-6);
 }
 
 #[test]
@@ -269,7 +297,7 @@ fn bad_numbers_are_never_swallowed() {
         let normed = values(rms_norm(x.clone(), random([40], 5), 1e-6));
         assert!(!normed[0].is_finite(), "{bad} was swallowed");
         let weight = random([4, 40], 6).cast(DType::BF16);
-        assert!(!values(linear(x, weight, None))[0].is_finite());
+        assert!(!values(linear(x, weight))[0].is_finite());
     }
 }
 
@@ -278,11 +306,11 @@ fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
     let x = random([5, 64], 1) * 1e6;
     let weight = random([32, 64], 2).cast(DType::F16);
     let wide = weight.clone().cast(DType::F32);
-    let expected = linear::reference::linear(x.clone(), wide, None);
+    let expected = linear::reference::linear(x.clone(), wide);
     let scale = values(expected.clone()).into_iter().fold(0.0f32, |a, b| a.max(b.abs()));
     assert!(scale > 65504.0);
     // The reference rounds its inputs to float16 (2^-11); the CPU kernel does not.
-    let plain = linear::reference::linear(x.clone(), weight.clone(), None);
+    let plain = linear::reference::linear(x.clone(), weight.clone());
     assert_close(plain, expected.clone(), scale * 1e-2);
-    assert_close(linear(x, weight, None), expected, scale * 1e-6);
+    assert_close(linear(x, weight), expected, scale * 1e-6);
 }

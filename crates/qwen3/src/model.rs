@@ -16,7 +16,8 @@ use crate::stages::{Observer, Stage, Step};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
 use qwen3_kernels::{
-    Kernels, VarlenLayout, linear, rms_norm, rotary_embedding, swiglu, varlen_attention,
+    Kernels, VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp,
+    varlen_attention,
 };
 
 /// The network without a head.
@@ -106,14 +107,10 @@ impl<B: Kernels> DecoderLayer<B> {
         let stage = |step| Stage::Layer(pass.index, step);
         let normed = self.input_layernorm.forward(hidden.clone()); // [T, C]
         observer.see(stage(Step::InputLayernorm), &normed)?;
-        let attended = self.self_attn.forward(normed, pass, observer)?; // [R, C]
-        observer.see(stage(Step::SelfAttn), &attended)?;
-        let hidden = pass.rows.of(hidden) + attended;
+        let hidden = self.self_attn.add_to(hidden, normed, pass, observer)?; // [R, C]
         let normed = self.post_attention_layernorm.forward(hidden.clone());
         observer.see(stage(Step::PostAttentionLayernorm), &normed)?;
-        let mlp = self.mlp.forward(normed);
-        observer.see(stage(Step::Mlp), &mlp)?;
-        Ok(hidden + mlp) // [R, C]
+        Ok(self.mlp.add_to(hidden, normed)) // [R, C]
     }
 }
 
@@ -135,38 +132,49 @@ pub struct Attention<B: Backend> {
 }
 
 impl<B: Kernels> Attention<B> {
-    fn forward(
+    /// The residual stream's wanted rows `[R, C]`, plus what attention makes of `normed`.
+    fn add_to(
         &self,
+        hidden: Tensor<B, 2>,
         normed: Tensor<B, 2>,
         pass: &Pass<B>,
         observer: &mut Observer<B>,
     ) -> Result<Tensor<B, 2>, Error> {
         let Pass { rows, rotary, config, .. } = *pass;
         let stage = |step| Stage::Layer(pass.index, step);
-        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
-        let split = |x: Tensor<B, 2>, heads| {
-            let [tokens, _] = x.dims();
-            x.reshape([tokens, heads, config.head_dim]) // [T, heads, D]
-        };
-        let q = split(self.q_proj.forward(rows.of(normed.clone())), heads); // [R, H, D]
-        let k = split(self.k_proj.forward(normed.clone()), kv_heads); // [T, K, D]
-        let v = split(self.v_proj.forward(normed), kv_heads);
+        let [q, k, v] = self.q_k_v(normed, pass); // [R, H·D], [T, K·D]
+        let v = split_heads(v, config.num_key_value_heads); // [T, K, D]
         observer.see(stage(Step::VProj), &v)?;
-        let (q, k) = (self.q_norm.forward(q), self.k_norm.forward(k));
-        observer.see(stage(Step::QNorm), &q)?;
-        observer.see(stage(Step::KNorm), &k)?;
 
         let (cos, sin) = (rotary.cos.clone(), rotary.sin.clone()); // [T, D/2]
-        let q = rotary_embedding(q, rows.of(cos.clone()), rows.of(sin.clone()));
-        let k = rotary_embedding(k, cos, sin);
+        let q = split_heads(q, config.num_attention_heads); // [R, H, D]
+        let q = self.q_norm.rotary(q, rows.of(cos.clone()), rows.of(sin.clone()));
+        let k = self.k_norm.rotary(split_heads(k, config.num_key_value_heads), cos, sin);
         observer.see(stage(Step::QRotary), &q)?;
         observer.see(stage(Step::KRotary), &k)?;
 
         let scale = (config.head_dim as f64).sqrt().recip();
         let attended = varlen_attention(q, k, v, &rows.layout, None, scale); // [R, H, D]
         observer.see(stage(Step::Attention), &attended)?;
-        Ok(self.o_proj.forward(attended.flatten(1, 2))) // [R, C]
+        Ok(self.o_proj.add_to(rows.of(hidden), attended.flatten(1, 2))) // [R, C]
     }
+
+    fn q_k_v(&self, normed: Tensor<B, 2>, pass: &Pass<B>) -> [Tensor<B, 2>; 3] {
+        match pass.rows.indices {
+            None => Linear::forward([&self.q_proj, &self.k_proj, &self.v_proj], normed),
+            Some(_) => {
+                let [q] = Linear::forward([&self.q_proj], pass.rows.of(normed.clone()));
+                let [k, v] = Linear::forward([&self.k_proj, &self.v_proj], normed);
+                [q, k, v]
+            }
+        }
+    }
+}
+
+/// `[T, heads · D]` as `[T, heads, D]`.
+fn split_heads<B: Backend>(x: Tensor<B, 2>, heads: usize) -> Tensor<B, 3> {
+    let [tokens, columns] = x.dims();
+    x.reshape([tokens, heads, columns / heads])
 }
 
 /// SwiGLU feed-forward network (Shazeer 2020, arXiv:2002.05202, eq. 5, with SiLU).
@@ -181,10 +189,10 @@ pub struct Mlp<B: Backend> {
 }
 
 impl<B: Kernels> Mlp<B> {
-    fn forward(&self, normed: Tensor<B, 2>) -> Tensor<B, 2> {
-        let gate = self.gate_proj.forward(normed.clone()); // [R, F]
-        let up = self.up_proj.forward(normed);
-        self.down_proj.forward(swiglu(gate, up)) // [R, C]
+    /// The residual stream `[R, C]`, plus what the network makes of `normed`.
+    fn add_to(&self, hidden: Tensor<B, 2>, normed: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [gate, up] = [&self.gate_proj, &self.up_proj].map(|linear| linear.weight.val());
+        swiglu_mlp(hidden, normed, gate, up, self.down_proj.weight.val()) // [R, C]
     }
 }
 
@@ -198,8 +206,22 @@ pub struct Linear<B: Backend> {
 }
 
 impl<B: Kernels> Linear<B> {
-    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    /// Several layers of the same `x`.
+    fn forward<const N: usize>(layers: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
+        let mut outputs = linears(x, layers.map(|layer| layer.weight.val())).into_iter();
+        layers.map(|layer| layer.with_bias(outputs.next().expect("one for each layer")))
+    }
+
+    /// `residual + x · weightᵀ + bias`
+    fn add_to(&self, residual: Tensor<B, 2>, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.with_bias(linear_add(residual, x, self.weight.val()))
+    }
+
+    fn with_bias(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        match &self.bias {
+            Some(bias) => x + bias.val().unsqueeze(),
+            None => x,
+        }
     }
 }
 
@@ -214,8 +236,13 @@ pub struct RmsNorm<B: Backend> {
 }
 
 impl<B: Kernels> RmsNorm<B> {
-    fn forward<const N: usize>(&self, x: Tensor<B, N>) -> Tensor<B, N> {
+    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         rms_norm(x, self.weight.val(), self.epsilon)
+    }
+
+    /// Each head `[T, heads, D]`, normed and turned.
+    fn rotary(&self, x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
+        rms_norm_rotary(x, self.weight.val(), self.epsilon, cos, sin)
     }
 }
 

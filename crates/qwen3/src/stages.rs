@@ -25,22 +25,14 @@ pub enum Step {
     InputLayernorm,
     /// Values, `[T, K·D]`.
     VProj,
-    /// Queries after their norm, `[T, H·D]`.
-    QNorm,
-    /// Keys after their norm, `[T, K·D]`.
-    KNorm,
-    /// Queries after the rotation, `[T, H·D]`.
+    /// Queries after their norm and the rotation, `[T, H·D]`.
     QRotary,
-    /// Keys after the rotation, `[T, K·D]`.
+    /// Keys after their norm and the rotation, `[T, K·D]`.
     KRotary,
     /// What attention gives to `o_proj`, `[T, H·D]`.
     Attention,
-    /// What attention adds to the residual stream, `[T, C]`.
-    SelfAttn,
-    /// The normed residual stream, `[T, C]`.
+    /// The residual stream with what attention adds, normed, `[T, C]`.
     PostAttentionLayernorm,
-    /// What the MLP adds to the residual stream, `[T, C]`.
-    Mlp,
     /// The residual stream after the layer, `[T, C]`.
     Output,
 }
@@ -62,14 +54,10 @@ impl Step {
         match self {
             Self::InputLayernorm => "input_layernorm",
             Self::VProj => "self_attn.v_proj",
-            Self::QNorm => "self_attn.q_norm",
-            Self::KNorm => "self_attn.k_norm",
             Self::QRotary => "self_attn.q_rotary",
             Self::KRotary => "self_attn.k_rotary",
             Self::Attention => "self_attn.attention",
-            Self::SelfAttn => "self_attn",
             Self::PostAttentionLayernorm => "post_attention_layernorm",
-            Self::Mlp => "mlp",
             Self::Output => "",
         }
     }
@@ -132,7 +120,7 @@ mod tests {
     #[test]
     fn stages_are_called_as_in_the_checkpoint() {
         assert_eq!(Stage::EmbedTokens.to_string(), "embed_tokens");
-        assert_eq!(Stage::Layer(0, Step::QNorm).to_string(), "layers.0.self_attn.q_norm");
+        assert_eq!(Stage::Layer(0, Step::QRotary).to_string(), "layers.0.self_attn.q_rotary");
         assert_eq!(Stage::Layer(27, Step::Output).to_string(), "layers.27");
         assert!(Stage::Layer(0, Step::Output) < Stage::Layer(1, Step::InputLayernorm));
         assert!(Stage::EmbedTokens < Stage::Layer(0, Step::VProj));

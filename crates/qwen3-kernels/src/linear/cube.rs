@@ -14,7 +14,6 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElemen
 pub(crate) fn linear<R, F, I, BT>(
     x: Tensor<CubeBackend<R, F, I, BT>, 2>,
     weight: Tensor<CubeBackend<R, F, I, BT>, 2>,
-    bias: Option<Tensor<CubeBackend<R, F, I, BT>, 1>>,
 ) -> Tensor<CubeBackend<R, F, I, BT>, 2>
 where
     R: CubeRuntime,
@@ -36,12 +35,8 @@ where
     let y = matmul(lhs, rhs, None, MatmulStrategy::Cube, DType::F32)
         .expect("a float32 result of two tensors of one dtype is supported by every matmul kernel");
     let y = Tensor::from_primitive(TensorPrimitive::Float(y));
-    let y = match factor {
+    match factor {
         Some(rms) => y * rms,
-        None => y,
-    };
-    match bias {
-        Some(bias) => y + bias.unsqueeze(),
         None => y,
     }
 }

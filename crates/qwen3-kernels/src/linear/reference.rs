@@ -3,21 +3,13 @@
 use burn::tensor::{DType, Tensor, backend::Backend};
 
 /// See [`crate::linear()`].
-pub fn linear<B: Backend>(
-    x: Tensor<B, 2>,
-    weight: Tensor<B, 2>,
-    bias: Option<Tensor<B, 1>>,
-) -> Tensor<B, 2> {
-    let y = match weight.dtype() {
+pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
+    match weight.dtype() {
         DType::F16 => {
             let (x, rms) = unit_rms_rows(x);
             matmul_in_weight_dtype(x, weight) * rms
         }
         _ => matmul_in_weight_dtype(x, weight),
-    };
-    match bias {
-        Some(bias) => y + bias.unsqueeze(),
-        None => y,
     }
 }
 

@@ -1,7 +1,9 @@
 //! RMS norm on Burn Flex: one pass over each row, rows in parallel.
 
-use burn::tensor::{DType, Tensor, TensorPrimitive};
-use burn_flex::{Flex, FlexTensor};
+use crate::buffers;
+use crate::linear::cpu::contiguous;
+use burn::tensor::{Tensor, TensorPrimitive};
+use burn_flex::Flex;
 use rayon::prelude::*;
 
 /// Independent partial sums: as wide as an AVX-512 register, and a short chain
@@ -17,17 +19,15 @@ pub(crate) fn rms_norm(
     epsilon: f64,
 ) -> Tensor<Flex, 2> {
     let [rows, columns] = x.dims();
-    let x = x.into_primitive().tensor().to_contiguous();
-    let weight = weight.into_primitive().tensor().to_contiguous();
+    let (x, weight) = (contiguous(x), contiguous(weight));
     assert_eq!(weight.layout().num_elements(), columns, "rms_norm: one weight per column");
-    let mut y = FlexTensor::empty([rows, columns].into(), DType::F32);
+    let mut y = buffers::tensor([rows, columns]);
     let (input, weight) = (x.storage::<f32>(), weight.storage::<f32>());
     let task = columns * ROWS_PER_TASK;
     y.storage_mut::<f32>().par_chunks_mut(task).zip(input.par_chunks(task)).for_each(
         |(outputs, inputs)| {
             for (y, x) in outputs.chunks_mut(columns).zip(inputs.chunks(columns)) {
-                let mean_square = sum_of_squares(x) / columns as f64;
-                let factor = (1.0 / (mean_square + epsilon).sqrt()) as f32;
+                let factor = factor(x, epsilon);
                 for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
                     *y = x * factor * weight;
                 }
@@ -35,6 +35,12 @@ pub(crate) fn rms_norm(
         },
     );
     Tensor::from_primitive(TensorPrimitive::Float(y))
+}
+
+/// What a row is multiplied with: 1 / sqrt(mean(x²) + epsilon).
+pub(crate) fn factor(row: &[f32], epsilon: f64) -> f32 {
+    let mean_square = sum_of_squares(row) / row.len() as f64;
+    (1.0 / (mean_square + epsilon).sqrt()) as f32
 }
 
 fn sum_of_squares(row: &[f32]) -> f64 {

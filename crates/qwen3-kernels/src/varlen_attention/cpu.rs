@@ -5,12 +5,14 @@
 //! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
 
 use super::{SharedPrefix, Span, VarlenLayout};
+use crate::buffers;
 use crate::destination::Destination;
 use crate::isa::Isa;
+use crate::linear::cpu::contiguous;
 use crate::linear::product::{self, Rows};
 use crate::softmax;
-use burn::tensor::{DType, Tensor, TensorPrimitive};
-use burn_flex::{Flex, FlexTensor};
+use burn::tensor::{Tensor, TensorPrimitive};
+use burn_flex::Flex;
 use rayon::prelude::*;
 
 /// Queries of one task; with two query heads per key head, 64 rows of scores.
@@ -30,7 +32,6 @@ pub(crate) fn varlen_attention(
 ) -> Tensor<Flex, 3> {
     let [tokens, heads, width] = q.dims();
     let [_, kv_heads, _] = k.dims();
-    let contiguous = |tensor: Tensor<Flex, 3>| tensor.into_primitive().tensor().to_contiguous();
     let (q, k, v) = (contiguous(q), contiguous(k), contiguous(v));
     let prefix = prefix.map(|prefix| (contiguous(prefix.k.clone()), contiguous(prefix.v.clone())));
     let problem = Problem {
@@ -46,14 +47,14 @@ pub(crate) fn varlen_attention(
     };
     let tasks: Vec<Task> = layout.spans().flat_map(|span| problem.tasks(span)).collect();
 
-    let mut output = FlexTensor::empty([tokens, heads, width].into(), DType::F32);
+    let mut output = buffers::tensor([tokens, heads, width]);
     let out = Destination::new(output.storage_mut(), heads * width);
     tasks.par_iter().for_each_init(Workspace::default, |workspace, task| {
         problem.attend(task, workspace);
         for (at, values) in problem.finished(task, workspace) {
             // Safety: no two tasks share a query and a head, and `output`
             // outlives the loop.
-            unsafe { out.write(at, values) };
+            unsafe { out.row(0, at, values.len()) }.copy_from_slice(values);
         }
     });
     Tensor::from_primitive(TensorPrimitive::Float(output))

@@ -15,8 +15,11 @@
 //! ```
 //!
 //! A task is a panel of weight rows that stays in the second-level cache while
-//! all rows of `x` pass by; a tile of `x` stays in the first-level cache.
+//! all rows of `x` pass by; a tile of `x` stays in the first-level cache. What
+//! becomes of a tile's numbers is its [`Part`]'s affair: they are stored, added
+//! to what is there, or they gate each other, before they leave the registers.
 
+mod finish;
 mod lanes;
 mod outer;
 mod portable;
@@ -25,13 +28,17 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use crate::buffers::Buffer;
 use crate::destination::Destination;
 use crate::isa::Isa;
 use burn::tensor::{bf16, f16};
+use finish::Finish;
+pub(crate) use finish::Numbers;
 use lanes::Lanes;
 #[cfg(not(target_arch = "x86_64"))]
 use portable::Wide as Number;
 use rayon::prelude::*;
+use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use x86::Load as Number;
 
@@ -40,6 +47,8 @@ use x86::Load as Number;
 const PANEL_BYTES: usize = 384 * 1024;
 /// Weight rows of one tile.
 pub(crate) const TILE_COLUMNS: usize = 4;
+/// Columns of one tile with two weights behind each.
+const GATED_COLUMNS: usize = TILE_COLUMNS / 2;
 
 /// Rows of numbers inside of a slice.
 #[derive(Clone, Copy)]
@@ -70,8 +79,9 @@ pub(crate) unsafe fn scores(
     w: Rows<f32>,
     out: Destination,
 ) {
+    let finish = Finish::to(out);
     // Safety: the processor has the instructions (`Isa`), and by the caller.
-    unsafe { kernel(isa)(&Block::new(k, x, w, 0..m, 0..n, out)) }
+    unsafe { kernel(isa)(&Block::strided(k, x, [w, w], 0..m, 0..n, &finish)) }
 }
 
 /// `out += p · v` in float32 on this thread; `p` is `[m, k]`, `v` `[k, n]`.
@@ -100,7 +110,7 @@ pub(crate) unsafe fn add_weighted_rows(
     }
 }
 
-/// The numbers of a weight.
+/// The numbers of a weight, `[n, k]`.
 #[derive(Clone, Copy)]
 pub(crate) enum Weight<'a> {
     F32(&'a [f32]),
@@ -116,30 +126,147 @@ impl Weight<'_> {
             Self::F16(numbers) => numbers.len(),
         }
     }
-}
 
-/// `out = x · weightᵀ`; `x` is `[m, k]`, the weight `[n, k]`, `out` `[m, n]`.
-///
-/// # Panics
-/// If the slices are not of these shapes.
-pub(crate) fn product(isa: Isa, [m, k, n]: [usize; 3], x: &[f32], weight: Weight, out: &mut [f32]) {
-    assert!(m * k == x.len() && n * k == weight.len() && m * n == out.len(), "[{m}, {k}, {n}]");
-    if m == 0 || n == 0 {
-        return;
-    }
-    let out = Destination::new(out, n);
-    // Safety: the processor has the instructions (`Isa`), and `out` outlives this.
-    unsafe {
-        match weight {
-            #[cfg(target_arch = "x86_64")]
-            Weight::Bf16(w) if isa == Isa::Avx512Bf16 => {
-                blocks([m, k, n], &rounded(x), w, out, x86::avx512_bf16);
-            }
-            Weight::F32(w) => blocks([m, k, n], x, w, out, kernel(isa)),
-            Weight::Bf16(w) => blocks([m, k, n], x, w, out, kernel(isa)),
-            Weight::F16(w) => blocks([m, k, n], x, w, out, kernel(isa)),
+    fn bytes(&self) -> usize {
+        match self {
+            Self::F32(numbers) => size_of_val(*numbers),
+            Self::Bf16(numbers) => size_of_val(*numbers),
+            Self::F16(numbers) => size_of_val(*numbers),
         }
     }
+
+    /// Whether the path's products round their inputs to bfloat16.
+    pub fn rounds_inputs(&self, isa: Isa) -> bool {
+        isa == Isa::Avx512Bf16 && matches!(self, Self::Bf16(_))
+    }
+}
+
+/// The left side of a product, `[m, k]`.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    F32(&'a [f32]),
+    /// Where the weight's products round their inputs; anything else panics.
+    Bf16(&'a [bf16]),
+}
+
+impl Input<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(numbers) => numbers.len(),
+            Self::Bf16(numbers) => numbers.len(),
+        }
+    }
+}
+
+/// One of several products of the same `x`.
+pub(crate) struct Part<'a> {
+    weight: Weight<'a>,
+    /// The second weight of a gated product.
+    up: Weight<'a>,
+    n: usize,
+    finish: Finish<'a>,
+}
+
+impl<'a> Part<'a> {
+    /// `out = x · weightᵀ`, `[m, n]`
+    pub fn store(weight: Weight<'a>, n: usize, out: &'a mut [f32]) -> Self {
+        Self { weight, up: weight, n, finish: Finish::store(out, n) }
+    }
+
+    /// `out += x · weightᵀ`, `[m, n]`
+    pub fn add(weight: Weight<'a>, n: usize, out: &'a mut [f32]) -> Self {
+        Self { weight, up: weight, n, finish: Finish::add(out, n) }
+    }
+
+    /// `out = silu(x · gateᵀ) · (x · upᵀ)`, `[m, n]`
+    pub fn swiglu(gate: Weight<'a>, up: Weight<'a>, n: usize, out: Numbers<'a>) -> Self {
+        Self { weight: gate, up, n, finish: Finish::swiglu(out, n) }
+    }
+
+    /// Weights that stand behind each column.
+    fn weights(&self) -> usize {
+        if self.finish.is_gated() { 2 } else { 1 }
+    }
+}
+
+/// The products of `x`, `[m, k]`, with each part's weight.
+///
+/// # Panics
+/// If a slice is not of its shape.
+pub(crate) fn products(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
+    assert!(m * k == x.len(), "x is not [{m}, {k}]");
+    for Part { weight, up, n, finish } in parts {
+        let right = n * k == weight.len() && n * k == up.len() && m * n == finish.len();
+        assert!(right, "[{m}, {k}, {n}]");
+    }
+    let rounds = parts.iter().any(|part| part.weight.rounds_inputs(isa));
+    match x {
+        Input::F32(x) if rounds => {
+            let mut buffer = Buffer::new(size_of_val(x));
+            round(x, buffer.numbers_mut(x.len()));
+            run(isa, [m, k], Input::Bf16(buffer.numbers(x.len())), parts);
+        }
+        _ => run(isa, [m, k], x, parts),
+    }
+}
+
+/// Rows and columns of one part.
+struct Task<'p, 'a> {
+    part: &'p Part<'a>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+/// Runs all parts in parallel, block by block.
+fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
+    let threads = rayon::current_num_threads();
+    let tasks: Vec<Task> = parts.iter().flat_map(|part| tasks(part, m, threads)).collect();
+    tasks.into_par_iter().for_each(|Task { part, rows, columns }| {
+        // Safety: the processor has the instructions (`Isa`), no two tasks share
+        // a row and a column, and a part's output lives as long as the part.
+        unsafe {
+            match (part.weight, part.up, x) {
+                #[cfg(target_arch = "x86_64")]
+                (Weight::Bf16(w), Weight::Bf16(up), Input::Bf16(x)) if isa == Isa::Avx512Bf16 => {
+                    x86::avx512_bf16(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                }
+                (Weight::F32(w), Weight::F32(up), Input::F32(x)) => {
+                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                }
+                (Weight::Bf16(w), Weight::Bf16(up), Input::F32(x)) => {
+                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                }
+                (Weight::F16(w), Weight::F16(up), Input::F32(x)) => {
+                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                }
+                _ => panic!("weights of different dtypes in one product"),
+            }
+        }
+    });
+}
+
+/// The blocks of one part.
+fn tasks<'p, 'a>(
+    part: &'p Part<'a>,
+    m: usize,
+    threads: usize,
+) -> impl Iterator<Item = Task<'p, 'a>> + use<'p, 'a> {
+    let n = part.n;
+    let column_bytes = part.weights() * part.weight.bytes() / n.max(1);
+    let in_cache = (PANEL_BYTES / column_bytes.max(1)).max(TILE_COLUMNS);
+    // As many panels for each thread, so that none waits for another.
+    let panels = n.div_ceil(in_cache).next_multiple_of(threads).max(1);
+    let columns = n.div_ceil(panels).next_multiple_of(TILE_COLUMNS).max(1);
+    let panels = n.div_ceil(columns);
+    // Where there are more threads than panels, rows are split too.
+    let rows = m.div_ceil(threads.div_ceil(panels.max(1))).max(1);
+    (0..panels).flat_map(move |panel| {
+        (0..m).step_by(rows).map(move |row| Task {
+            part,
+            rows: row..m.min(row + rows),
+            columns: panel * columns..n.min((panel + 1) * columns),
+        })
+    })
 }
 
 /// Computes one block; its safety is that of [`block`].
@@ -156,76 +283,88 @@ fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
     }
 }
 
-/// Runs `kernel` in parallel on blocks that are all of `x · wᵀ`.
-///
-/// # Safety
-/// The processor has the instructions of `kernel`; `out` is ours alone.
-unsafe fn blocks<X: Sync, W: Sync>(
-    [m, k, n]: [usize; 3],
-    x: &[X],
-    w: &[W],
-    out: Destination,
-    kernel: Kernel<X, W>,
-) {
-    let threads = rayon::current_num_threads();
-    let in_cache = (PANEL_BYTES / (k * size_of::<W>()).max(1)).max(TILE_COLUMNS);
-    // As many panels for each thread, so that none waits for another.
-    let panels = n.div_ceil(in_cache).next_multiple_of(threads);
-    let columns = n.div_ceil(panels).next_multiple_of(TILE_COLUMNS);
-    // Where there are more threads than panels, rows are split too.
-    let panels = n.div_ceil(columns);
-    let rows = m.div_ceil(threads.div_ceil(panels));
-    let row_blocks = m.div_ceil(rows);
-    (0..panels * row_blocks).into_par_iter().for_each(|task| {
-        let (panel, block) = (task % panels, task / panels);
-        let columns = panel * columns..n.min((panel + 1) * columns);
-        let rows = block * rows..m.min((block + 1) * rows);
-        let (x, w) = (Rows { data: x, stride: k }, Rows { data: w, stride: k });
-        // Safety: no two blocks share a row and a column; the rest by the caller.
-        unsafe { kernel(&Block::new(k, x, w, rows, columns, out)) };
+/// `x` rounded to bfloat16, to the nearest, ties to even, in parallel.
+fn round(x: &[f32], rounded: &mut [bf16]) {
+    const TASK: usize = 32 * 1024;
+    rounded.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(rounded, x)| {
+        for (rounded, &x) in rounded.iter_mut().zip(x) {
+            *rounded = nearest_bf16(x);
+        }
     });
 }
 
-/// `x` rounded to bfloat16, to the nearest, ties to even.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "for paths with bfloat16 products")
-)]
-fn rounded(x: &[f32]) -> Vec<bf16> {
-    const TASK: usize = 32 * 1024;
-    let mut rounded = vec![bf16::ZERO; x.len()];
-    rounded.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(rounded, x)| {
-        for (rounded, &x) in rounded.iter_mut().zip(x) {
-            let bits = x.to_bits();
-            // Wraps for some NaN, and could carry others over into infinity.
-            let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
-            *rounded = bf16::from_bits(if x.is_nan() { 0x7fc0 } else { nearest as u16 });
-        }
-    });
-    rounded
+/// To the nearest bfloat16, ties to even.
+#[inline(always)]
+fn nearest_bf16(x: f32) -> bf16 {
+    let bits = x.to_bits();
+    // Wraps for some NaN, and could carry others over into infinity.
+    let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    bf16::from_bits(if x.is_nan() { 0x7fc0 } else { nearest as u16 })
 }
 
 /// What one task computes.
 struct Block<'a, X, W> {
     k: usize,
     x: Rows<'a, X>,
-    weight: Rows<'a, W>,
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-    out: Destination,
+    /// The weight, and the second one of a gated product.
+    weights: [Rows<'a, W>; 2],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    finish: &'a Finish<'a>,
 }
 
 impl<'a, X, W> Block<'a, X, W> {
     fn new(
         k: usize,
-        x: Rows<'a, X>,
-        weight: Rows<'a, W>,
-        rows: std::ops::Range<usize>,
-        columns: std::ops::Range<usize>,
-        out: Destination,
+        x: &'a [X],
+        weights: [&'a [W]; 2],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        finish: &'a Finish<'a>,
     ) -> Self {
-        assert!(x.holds(rows.end, k) && weight.holds(columns.end, k), "{rows:?} {columns:?}");
-        Self { k, x, weight, rows, columns, out }
+        let weights = weights.map(|data| Rows { data, stride: k });
+        Self::strided(k, Rows { data: x, stride: k }, weights, rows, columns, finish)
+    }
+
+    fn strided(
+        k: usize,
+        x: Rows<'a, X>,
+        weights: [Rows<'a, W>; 2],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        finish: &'a Finish<'a>,
+    ) -> Self {
+        let holds = weights.iter().all(|weight| weight.holds(columns.end, k));
+        assert!(x.holds(rows.end, k) && holds, "{rows:?} {columns:?}");
+        Self { k, x, weights, rows, columns, finish }
+    }
+
+    /// Where row `row` of `x` begins.
+    ///
+    /// # Safety
+    /// It is one of [`Block::rows`].
+    #[inline(always)]
+    unsafe fn x(&self, row: usize) -> *const X {
+        // Safety: inside of the slice, by `Block::strided`.
+        unsafe { self.x.data.as_ptr().add(row * self.x.stride) }
+    }
+
+    /// Where the weight row behind a tile's register `c` begins: of four
+    /// columns, or of two columns and of the same two of the second weight.
+    ///
+    /// # Safety
+    /// `column + n` is not beyond [`Block::columns`].
+    #[inline(always)]
+    unsafe fn weight(&self, column: usize, n: usize, c: usize) -> *const W {
+        let (which, c) = match self.finish.is_gated() {
+            true => (c / GATED_COLUMNS, c % GATED_COLUMNS),
+            false => (0, c),
+        };
+        let Rows { data, stride } = self.weights[which];
+        // A missing column repeats the last one, and isn't stored.
+        let column = column + c.min(n - 1);
+        // Safety: inside of the slice, by `Block::strided`.
+        unsafe { data.as_ptr().add(column * stride) }
     }
 }
 
@@ -233,16 +372,17 @@ impl<'a, X, W> Block<'a, X, W> {
 ///
 /// # Safety
 /// The processor has the instructions of `L`; nobody else uses these rows and
-/// columns of `out`, which is alive.
+/// columns of the output, which is alive.
 #[inline(always)]
 unsafe fn block<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(block: &Block<L::X, L::W>) {
+    let tile_columns = if block.finish.is_gated() { GATED_COLUMNS } else { TILE_COLUMNS };
     let mut row = block.rows.start;
     while row < block.rows.end {
         let m = MAX_ROWS.min(block.rows.end - row);
         let mut column = block.columns.start;
         while column < block.columns.end {
-            let n = TILE_COLUMNS.min(block.columns.end - column);
-            // Safety: by the caller; inside of the slices by `Block::new`.
+            let n = tile_columns.min(block.columns.end - column);
+            // Safety: by the caller; inside of the slices by `Block::strided`.
             unsafe {
                 match m {
                     1 => tile::<L, 1, MAX_ROWS>(block, row, column, n),
@@ -259,7 +399,7 @@ unsafe fn block<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(block: &Block<L::X, L
     }
 }
 
-/// `M` rows of `x` against `n` rows of the weight, at most [`TILE_COLUMNS`].
+/// `M` rows of `x` against `n` columns.
 ///
 /// # Safety
 /// As [`block`]; the rows and columns are inside of the block.
@@ -274,13 +414,8 @@ unsafe fn tile<L: Lanes<MAX_ROWS>, const M: usize, const MAX_ROWS: usize>(
     // Safety: rows and columns are inside of the slices, so all of `k` numbers
     // from their starts are; lanes beyond `k` are not read by `load_*_part`.
     unsafe {
-        let x: [*const L::X; M] =
-            std::array::from_fn(|m| block.x.data.as_ptr().add((row + m) * block.x.stride));
-        // A missing column repeats the last one, and isn't stored.
-        let w: [*const L::W; TILE_COLUMNS] = std::array::from_fn(|c| {
-            let column = column + c.min(n - 1);
-            block.weight.data.as_ptr().add(column * block.weight.stride)
-        });
+        let x: [*const L::X; M] = std::array::from_fn(|m| block.x(row + m));
+        let w: [*const L::W; TILE_COLUMNS] = std::array::from_fn(|c| block.weight(column, n, c));
         let mut sums = [[L::zero(); TILE_COLUMNS]; M];
         let mut at = 0;
         while at + L::STEP <= k {
@@ -308,9 +443,10 @@ unsafe fn tile<L: Lanes<MAX_ROWS>, const M: usize, const MAX_ROWS: usize>(
                 }
             }
         }
-        for (m, sums) in sums.into_iter().enumerate() {
-            let sums = L::sum(sums);
-            block.out.write_row(row + m, column, &sums[..n]);
+        let mut totals = [[0.0; TILE_COLUMNS]; M];
+        for (total, sums) in totals.iter_mut().zip(sums) {
+            *total = L::sum(sums);
         }
+        block.finish.tile(row, column, n, totals);
     }
 }

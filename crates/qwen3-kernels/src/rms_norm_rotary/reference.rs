@@ -1,8 +1,22 @@
-//! Rotary position embedding in plain Burn operations.
+//! The norm of each head and its rotation in plain Burn operations.
 
+use crate::rms_norm;
 use burn::tensor::{Tensor, backend::Backend};
 
-/// See [`crate::rotary_embedding()`].
+/// See [`crate::rms_norm_rotary()`].
+pub fn rms_norm_rotary<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 1>,
+    epsilon: f64,
+    cos: Tensor<B, 2>,
+    sin: Tensor<B, 2>,
+) -> Tensor<B, 3> {
+    let [tokens, heads, width] = x.dims();
+    let normed = rms_norm::reference::rms_norm(x.reshape([tokens * heads, width]), weight, epsilon);
+    rotary_embedding(normed.reshape([tokens, heads, width]), cos, sin)
+}
+
+/// Each pair of each head `[T, H, D]`, turned by its token's angle `[T, D/2]`.
 pub fn rotary_embedding<B: Backend>(
     x: Tensor<B, 3>,
     cos: Tensor<B, 2>,

@@ -1,4 +1,4 @@
-//! The gate of the feed-forward network.
+//! The feed-forward network.
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;

@@ -1,0 +1,146 @@
+//! Memory for activations that is used again, layer after layer and call after
+//! call: fresh pages from the system cost more than what a norm computes.
+
+use burn::tensor::{AllocationProperty, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+use bytemuck::{Pod, Zeroable};
+use cubecl_common::bytes::{AllocationController, Bytes};
+use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
+
+/// Buffers that were given back, and when.
+static POOL: Mutex<Pool> = Mutex::new(Pool { free: vec![], clock: 0 });
+
+/// Buffers taken until one that nobody wants goes back to the system: more
+/// than a forward pass takes, so that those of a rare long text don't stay.
+const PATIENCE: u64 = 1_000;
+
+/// As many bytes as a cache line, or an AVX-512 register, has.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+struct Pool {
+    free: Vec<(u64, Vec<Line>)>,
+    clock: u64,
+}
+
+impl Pool {
+    /// The smallest that has so many lines, and not many times more.
+    fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
+        self.clock += 1;
+        let fits = |free: &[Line]| free.len() >= lines && free.len() <= 4 * lines;
+        let free = self.free.iter().enumerate().filter(|(_, (_, free))| fits(free));
+        let (index, _) = free.min_by_key(|(_, (_, free))| free.len())?;
+        Some(self.free.swap_remove(index).1)
+    }
+
+    fn give(&mut self, lines: Vec<Line>) {
+        let now = self.clock;
+        self.free.retain(|(given, _)| now - given < PATIENCE);
+        self.free.push((now, lines));
+    }
+}
+
+/// Memory that goes back to the pool when it is dropped. What is in it at
+/// first is left from earlier use.
+pub(crate) struct Buffer {
+    lines: Vec<Line>,
+}
+
+impl Buffer {
+    /// At least so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let lines = bytes.div_ceil(size_of::<Line>());
+        let taken = POOL.lock().unwrap_or_else(PoisonError::into_inner).take(lines);
+        Self { lines: taken.unwrap_or_else(|| vec![Line::zeroed(); lines]) }
+    }
+
+    /// The first `n` numbers.
+    pub fn numbers<T: Pod>(&self, n: usize) -> &[T] {
+        &bytemuck::cast_slice(&self.lines)[..n]
+    }
+
+    /// The first `n` numbers.
+    pub fn numbers_mut<T: Pod>(&mut self, n: usize) -> &mut [T] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..n]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        POOL.lock().unwrap_or_else(PoisonError::into_inner).give(lines);
+    }
+}
+
+impl AllocationController for Buffer {
+    fn alloc_align(&self) -> usize {
+        align_of::<Line>()
+    }
+
+    fn property(&self) -> AllocationProperty {
+        AllocationProperty::Other
+    }
+
+    unsafe fn memory_mut(&mut self) -> &mut [MaybeUninit<u8>] {
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
+        // Safety: the same layout; only initialized bytes are written, by the caller.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
+    }
+
+    fn memory(&self) -> &[MaybeUninit<u8>] {
+        let bytes: &[u8] = bytemuck::cast_slice(&self.lines);
+        // Safety: the same layout.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+    }
+}
+
+/// A float32 tensor with numbers left from earlier use.
+pub(crate) fn tensor<const N: usize>(shape: [usize; N]) -> FlexTensor {
+    let shape = Shape::from(shape);
+    let bytes = shape.num_elements() * size_of::<f32>();
+    let buffer = Buffer::new(bytes);
+    // Safety: every byte of a buffer is initialized, and there are so many.
+    let bytes = unsafe { Bytes::from_controller(Box::new(buffer), bytes) };
+    FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_used_again() {
+        let mut pool = Pool { free: vec![], clock: 0 };
+        assert!(pool.take(8).is_none());
+        pool.give(vec![Line::zeroed(); 8]);
+        pool.give(vec![Line::zeroed(); 16]);
+        assert!(pool.take(17).is_none() && pool.take(1).is_none());
+        assert_eq!(pool.take(5).unwrap().len(), 8);
+        assert_eq!(pool.take(5).unwrap().len(), 16);
+        assert!(pool.take(5).is_none());
+    }
+
+    #[test]
+    fn a_buffer_that_nobody_wants_is_freed() {
+        let mut pool = Pool { free: vec![], clock: 0 };
+        pool.give(vec![Line::zeroed(); 100]);
+        for _ in 0..PATIENCE {
+            assert!(pool.take(1).is_none());
+        }
+        pool.give(vec![Line::zeroed(); 1]);
+        assert_eq!(pool.free.len(), 1);
+    }
+
+    #[test]
+    fn a_tensor_has_its_shape_and_can_be_written() {
+        let mut x = tensor([3, 5]);
+        x.storage_mut::<f32>().fill(2.0);
+        assert_eq!(x.storage::<f32>(), [2.0; 15]);
+        let copy = x.clone();
+        x.storage_mut::<f32>().fill(3.0);
+        assert_eq!((copy.storage::<f32>()[0], x.storage::<f32>()[0]), (2.0, 3.0));
+        assert_eq!(tensor([0, 5]).storage::<f32>(), [0.0; 0]);
+    }
+}

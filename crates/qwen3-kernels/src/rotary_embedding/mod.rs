@@ -1,5 +1,0 @@
-//! Rotary position embedding, split halves.
-
-#[cfg(feature = "cpu")]
-pub(crate) mod cpu;
-pub mod reference;

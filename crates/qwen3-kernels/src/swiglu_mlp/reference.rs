@@ -1,0 +1,21 @@
+//! The feed-forward network of linear layers and plain Burn operations.
+
+use crate::Kernels;
+use burn::tensor::{Tensor, activation::silu, backend::Backend};
+
+/// See [`crate::swiglu_mlp()`].
+pub fn swiglu_mlp<B: Kernels>(
+    residual: Tensor<B, 2>,
+    x: Tensor<B, 2>,
+    gate: Tensor<B, 2>,
+    up: Tensor<B, 2>,
+    down: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    let [gate, up] = B::linears(x, [gate, up]); // [T, F]
+    B::linear_add(residual, swiglu(gate, up), down) // [T, C]
+}
+
+/// `silu(gate) · up`, element by element.
+pub fn swiglu<B: Backend>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
+    silu(gate) * up
+}
