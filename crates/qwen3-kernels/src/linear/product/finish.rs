@@ -1,6 +1,6 @@
-//! What becomes of the numbers of a tile.
+//! What becomes of the numbers of a product.
 
-use super::{GATED_COLUMNS, TILE_COLUMNS, nearest_bf16};
+use super::nearest_bf16;
 use crate::destination::Destination;
 use crate::softmax::silu;
 use burn::tensor::bf16;
@@ -54,78 +54,38 @@ impl<'a> Finish<'a> {
         self.len
     }
 
-    /// Whether a tile holds [`GATED_COLUMNS`] gates and as many values.
+    /// Whether the sums of two weights meet.
     #[inline(always)]
     pub fn is_gated(&self) -> bool {
         matches!(self.end, End::SwiGlu(_) | End::SwiGluBf16(_))
     }
 
-    /// Takes `n` columns of `M` rows.
+    /// Takes sums of one row, from `column` on; `second` are those of a gated
+    /// product's second weight.
     ///
     /// # Safety
-    /// The output is alive, and nobody else uses these rows and columns.
+    /// The output is alive, and nobody else uses this row and these columns.
     #[inline(always)]
-    pub unsafe fn tile<const M: usize>(
-        &self,
-        row: usize,
-        column: usize,
-        n: usize,
-        sums: [[f32; TILE_COLUMNS]; M],
-    ) {
+    pub unsafe fn row(&self, row: usize, column: usize, sums: &[f32], second: &[f32]) {
+        let n = sums.len();
+        let gated = sums.iter().zip(second).map(|(&gate, &up)| silu(gate) * up);
         // Safety: by the caller.
         unsafe {
             match self.end {
-                End::Store(out) => each_row(out, row, column, n, sums, |_, new| new),
-                End::Add(out) => each_row(out, row, column, n, sums, |old, new| old + new),
-                End::SwiGlu(out) => each_row(out, row, column, n, gated(sums), |_, new| new),
+                End::Store(out) => out.row(row, column, n).copy_from_slice(sums),
+                End::Add(out) => {
+                    let to = out.row(row, column, n);
+                    to.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
+                }
+                End::SwiGlu(out) => {
+                    let to = out.row(row, column, n);
+                    to.iter_mut().zip(gated).for_each(|(to, gated)| *to = gated);
+                }
                 End::SwiGluBf16(out) => {
-                    let numbers = gated(sums).map(|row| row.map(nearest_bf16));
-                    each_row(out, row, column, n, numbers, |_, new| new);
+                    let to = out.row(row, column, n);
+                    to.iter_mut().zip(gated).for_each(|(to, gated)| *to = nearest_bf16(gated));
                 }
             }
         }
     }
-}
-
-/// Replaces `n` numbers of each row by what `take` makes of them and the new ones.
-///
-/// # Safety
-/// As [`Finish::tile`].
-#[inline(always)]
-unsafe fn each_row<T: Copy, const N: usize, const M: usize>(
-    out: Destination<T>,
-    row: usize,
-    column: usize,
-    n: usize,
-    numbers: [[T; N]; M],
-    take: impl Fn(T, T) -> T,
-) {
-    for (m, numbers) in numbers.into_iter().enumerate() {
-        // Safety: by the caller.
-        let to = unsafe { out.row(row + m, column, n) };
-        // A whole tile is the rule; its length is known, which saves a call.
-        match <&mut [T; N]>::try_from(&mut *to) {
-            Ok(to) => {
-                *to = std::array::from_fn(|c| take(to[c], numbers[c]));
-            }
-            Err(_) => to.iter_mut().zip(numbers).for_each(|(to, new)| *to = take(*to, new)),
-        }
-    }
-}
-
-/// `silu(gate) · up` of each row's gates and values, all at the same time.
-#[inline(always)]
-fn gated<const M: usize>(sums: [[f32; TILE_COLUMNS]; M]) -> [[f32; GATED_COLUMNS]; M] {
-    /// As many as the largest tile has, for one or two registers.
-    const LANES: usize = 16;
-    const { assert!(M * GATED_COLUMNS <= LANES) };
-    let (mut gates, mut values) = ([0f32; LANES], [0f32; LANES]);
-    for (m, sums) in sums.iter().enumerate() {
-        gates[m * GATED_COLUMNS..][..GATED_COLUMNS].copy_from_slice(&sums[..GATED_COLUMNS]);
-        values[m * GATED_COLUMNS..][..GATED_COLUMNS].copy_from_slice(&sums[GATED_COLUMNS..]);
-    }
-    for (gate, value) in gates.iter_mut().zip(values) {
-        *gate = silu(*gate) * value;
-    }
-    std::array::from_fn(|m| std::array::from_fn(|c| gates[m * GATED_COLUMNS + c]))
 }

@@ -42,6 +42,12 @@ pub(super) unsafe trait Lanes<const MAX_ROWS: usize> {
     /// # Safety
     /// See [`Lanes::zero`].
     unsafe fn add_product(sums: Self::Sums, x: Self::Numbers, w: Self::Numbers) -> Self::Sums;
+    /// Asks the cache for what is there; any address will do.
+    ///
+    /// # Safety
+    /// See [`Lanes::zero`].
+    #[inline(always)]
+    unsafe fn fetch(_from: *const u8) {}
     /// The sum over the lanes of each.
     ///
     /// # Safety

@@ -15,9 +15,10 @@
 //! ```
 //!
 //! A task is a panel of weight rows that stays in the second-level cache while
-//! all rows of `x` pass by; a tile of `x` stays in the first-level cache. What
-//! becomes of a tile's numbers is its [`Part`]'s affair: they are stored, added
-//! to what is there, or they gate each other, before they leave the registers.
+//! all rows of `x` pass by; a tile of `x` stays in the first-level cache. The
+//! numbers of a few rows gather in a [`Strip`] there. What becomes of them is
+//! their [`Part`]'s affair: they are stored, added to what is there, or gate
+//! each other.
 
 mod finish;
 mod lanes;
@@ -47,8 +48,14 @@ use x86::Load as Number;
 const PANEL_BYTES: usize = 384 * 1024;
 /// Weight rows of one tile.
 pub(crate) const TILE_COLUMNS: usize = 4;
-/// Columns of one tile with two weights behind each.
-const GATED_COLUMNS: usize = TILE_COLUMNS / 2;
+/// Bytes of a row of `x` that are multiplied before the next: a tile of them
+/// stays in a first-level cache of 32 KiB.
+const K_BLOCK_BYTES: usize = 2 * 1024;
+/// Rows of a product that is bound by reading the weights: each weight row
+/// meets all of them while it is in the first-level cache.
+const FEW_ROWS: usize = 24;
+/// Columns of a task, at most.
+const PANEL_COLUMNS: usize = 128;
 
 /// Rows of numbers inside of a slice.
 #[derive(Clone, Copy)]
@@ -80,8 +87,11 @@ pub(crate) unsafe fn scores(
     out: Destination,
 ) {
     let finish = Finish::to(out);
-    // Safety: the processor has the instructions (`Isa`), and by the caller.
-    unsafe { kernel(isa)(&Block::strided(k, x, [w, w], 0..m, 0..n, &finish)) }
+    for first in (0..n).step_by(PANEL_COLUMNS) {
+        let columns = first..n.min(first + PANEL_COLUMNS);
+        // Safety: the processor has the instructions (`Isa`), and by the caller.
+        unsafe { kernel(isa)(&Block::strided(k, x, [w, w], 0..m, columns, &finish)) }
+    }
 }
 
 /// `out += p · v` in float32 on this thread; `p` is `[m, k]`, `v` `[k, n]`.
@@ -256,7 +266,7 @@ fn tasks<'p, 'a>(
     let in_cache = (PANEL_BYTES / column_bytes.max(1)).max(TILE_COLUMNS);
     // As many panels for each thread, so that none waits for another.
     let panels = n.div_ceil(in_cache).next_multiple_of(threads).max(1);
-    let columns = n.div_ceil(panels).next_multiple_of(TILE_COLUMNS).max(1);
+    let columns = n.div_ceil(panels).next_multiple_of(TILE_COLUMNS).clamp(1, PANEL_COLUMNS);
     let panels = n.div_ceil(columns);
     // Where there are more threads than panels, rows are split too.
     let rows = m.div_ceil(threads.div_ceil(panels.max(1))).max(1);
@@ -336,6 +346,7 @@ impl<'a, X, W> Block<'a, X, W> {
     ) -> Self {
         let holds = weights.iter().all(|weight| weight.holds(columns.end, k));
         assert!(x.holds(rows.end, k) && holds, "{rows:?} {columns:?}");
+        assert!(columns.len() <= PANEL_COLUMNS, "{columns:?}");
         Self { k, x, weights, rows, columns, finish }
     }
 
@@ -349,104 +360,199 @@ impl<'a, X, W> Block<'a, X, W> {
         unsafe { self.x.data.as_ptr().add(row * self.x.stride) }
     }
 
-    /// Where the weight row behind a tile's register `c` begins: of four
-    /// columns, or of two columns and of the same two of the second weight.
+    /// Where a row of one of the weights begins.
     ///
     /// # Safety
-    /// `column + n` is not beyond [`Block::columns`].
+    /// It is one of [`Block::columns`].
     #[inline(always)]
-    unsafe fn weight(&self, column: usize, n: usize, c: usize) -> *const W {
-        let (which, c) = match self.finish.is_gated() {
-            true => (c / GATED_COLUMNS, c % GATED_COLUMNS),
-            false => (0, c),
-        };
+    unsafe fn weight(&self, which: usize, column: usize) -> *const W {
         let Rows { data, stride } = self.weights[which];
-        // A missing column repeats the last one, and isn't stored.
-        let column = column + c.min(n - 1);
         // Safety: inside of the slice, by `Block::strided`.
         unsafe { data.as_ptr().add(column * stride) }
     }
 }
 
-/// Tile by tile: a few rows of `x` against all columns, then the next rows.
+/// Sums of a few rows of `x` and the columns of a block, for one weight or two.
+struct Strip {
+    sums: [[[f32; PANEL_COLUMNS]; FEW_ROWS]; 2],
+}
+
+/// A few rows of `x` against all columns, then the next rows.
 ///
 /// # Safety
 /// The processor has the instructions of `L`; nobody else uses these rows and
 /// columns of the output, which is alive.
 #[inline(always)]
 unsafe fn block<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(block: &Block<L::X, L::W>) {
-    let tile_columns = if block.finish.is_gated() { GATED_COLUMNS } else { TILE_COLUMNS };
-    let mut row = block.rows.start;
-    while row < block.rows.end {
-        let m = MAX_ROWS.min(block.rows.end - row);
-        let mut column = block.columns.start;
-        while column < block.columns.end {
-            let n = tile_columns.min(block.columns.end - column);
+    let n = block.columns.len();
+    let weights = if block.finish.is_gated() { 2 } else { 1 };
+    let few = block.rows.len() <= FEW_ROWS;
+    let at_once = if few { FEW_ROWS } else { MAX_ROWS };
+    let mut strip = Strip { sums: [[[0.0; PANEL_COLUMNS]; FEW_ROWS]; 2] };
+    let mut first = block.rows.start;
+    while first < block.rows.end {
+        let rows = first..block.rows.end.min(first + at_once);
+        for which in 0..weights {
             // Safety: by the caller; inside of the slices by `Block::strided`.
-            unsafe {
-                match m {
-                    1 => tile::<L, 1, MAX_ROWS>(block, row, column, n),
-                    2 => tile::<L, 2, MAX_ROWS>(block, row, column, n),
-                    3 => tile::<L, 3, MAX_ROWS>(block, row, column, n),
-                    4 => tile::<L, 4, MAX_ROWS>(block, row, column, n),
-                    5 => tile::<L, 5, MAX_ROWS>(block, row, column, n),
-                    _ => tile::<L, 6, MAX_ROWS>(block, row, column, n),
-                }
-            }
-            column += n;
+            unsafe { strip_of::<L, MAX_ROWS>(block, which, rows.clone(), &mut strip.sums[which]) };
         }
-        row += m;
+        for row in rows.clone() {
+            let [sums, second] = strip.sums.each_ref().map(|sums| &sums[row - first][..n]);
+            // Safety: by the caller.
+            unsafe { block.finish.row(row, block.columns.start, sums, second) };
+        }
+        first = rows.end;
     }
 }
 
-/// `M` rows of `x` against `n` columns.
+/// The sums of a few rows and one of the weights.
 ///
 /// # Safety
-/// As [`block`]; the rows and columns are inside of the block.
+/// As [`block`]; the rows are of the block.
 #[inline(always)]
-unsafe fn tile<L: Lanes<MAX_ROWS>, const M: usize, const MAX_ROWS: usize>(
+unsafe fn strip_of<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(
     block: &Block<L::X, L::W>,
-    row: usize,
-    column: usize,
-    n: usize,
+    which: usize,
+    rows: Range<usize>,
+    sums: &mut [[f32; PANEL_COLUMNS]; FEW_ROWS],
 ) {
-    let k = block.k;
-    // Safety: rows and columns are inside of the slices, so all of `k` numbers
-    // from their starts are; lanes beyond `k` are not read by `load_*_part`.
+    let k_block = K_BLOCK_BYTES / size_of::<L::X>();
+    let mut from = 0;
+    while from < block.k {
+        let k = from..block.k.min(from + k_block);
+        let mut column = 0;
+        while column < block.columns.len() {
+            // Safety: by the caller.
+            unsafe { fetch_ahead::<L, MAX_ROWS>(block, which, &rows, column, &k) };
+            let mut row = rows.start;
+            while row < rows.end {
+                let m = MAX_ROWS.min(rows.end - row);
+                let tile = Tile { which, row, column, k: k.clone() };
+                let sums = &mut sums[row - rows.start..];
+                // Safety: by the caller.
+                unsafe {
+                    match m {
+                        1 => tile.sums::<L, 1, MAX_ROWS>(block, sums),
+                        2 => tile.sums::<L, 2, MAX_ROWS>(block, sums),
+                        3 => tile.sums::<L, 3, MAX_ROWS>(block, sums),
+                        4 => tile.sums::<L, 4, MAX_ROWS>(block, sums),
+                        5 => tile.sums::<L, 5, MAX_ROWS>(block, sums),
+                        _ => tile.sums::<L, 6, MAX_ROWS>(block, sums),
+                    }
+                }
+                row += m;
+            }
+            column += TILE_COLUMNS;
+        }
+        from = k.end;
+    }
+}
+
+/// Asks for what comes after a column of tiles, so that it is there by then: a
+/// share of the next rows of `x`; or, while all rows stay, the next weight rows.
+///
+/// # Safety
+/// As [`block`].
+#[inline(always)]
+unsafe fn fetch_ahead<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(
+    block: &Block<L::X, L::W>,
+    which: usize,
+    rows: &Range<usize>,
+    column: usize,
+    k: &Range<usize>,
+) {
+    /// Bytes that a cache fetches at once.
+    const LINE: usize = 64;
+    // Safety: addresses are only hints; nothing is read.
     unsafe {
-        let x: [*const L::X; M] = std::array::from_fn(|m| block.x(row + m));
-        let w: [*const L::W; TILE_COLUMNS] = std::array::from_fn(|c| block.weight(column, n, c));
-        let mut sums = [[L::zero(); TILE_COLUMNS]; M];
-        let mut at = 0;
-        while at + L::STEP <= k {
-            let weights = [
-                L::load_w(w[0].add(at)),
-                L::load_w(w[1].add(at)),
-                L::load_w(w[2].add(at)),
-                L::load_w(w[3].add(at)),
-            ];
-            for m in 0..M {
-                let x = L::load_x(x[m].add(at));
-                for c in 0..TILE_COLUMNS {
-                    sums[m][c] = L::add_product(sums[m][c], x, weights[c]);
-                }
+        if rows.len() == block.rows.len() {
+            let line = LINE / size_of::<L::W>();
+            for c in TILE_COLUMNS..2 * TILE_COLUMNS {
+                let Rows { data, stride } = block.weights[which];
+                let row = data.as_ptr().wrapping_add((block.columns.start + column + c) * stride);
+                (k.clone()).step_by(line).for_each(|at| L::fetch(row.wrapping_add(at).cast()));
             }
-            at += L::STEP;
+        } else {
+            let line = LINE / size_of::<L::X>();
+            let tiles = block.columns.len().div_ceil(TILE_COLUMNS);
+            let share = k.len().div_ceil(line).div_ceil(tiles) * line;
+            let from = k.start + column / TILE_COLUMNS * share;
+            let lines = from..k.end.min(from + share);
+            for m in 0..MAX_ROWS {
+                let Rows { data, stride } = block.x;
+                let row = data.as_ptr().wrapping_add((rows.end + m) * stride);
+                lines.clone().step_by(line).for_each(|at| L::fetch(row.wrapping_add(at).cast()));
+            }
         }
-        if at < k {
-            let rest = k - at;
-            for c in 0..TILE_COLUMNS {
-                let weights = L::load_w_part(w[c].add(at), rest);
+    }
+}
+
+/// A few rows of `x` and [`TILE_COLUMNS`] columns, over a range of `k`.
+struct Tile {
+    /// Which weight.
+    which: usize,
+    /// First row.
+    row: usize,
+    /// First column, counted from that of the block.
+    column: usize,
+    k: Range<usize>,
+}
+
+impl Tile {
+    /// Adds `M` rows of sums to those of earlier ranges of `k`.
+    ///
+    /// # Safety
+    /// As [`block`]; the rows and the first column are of the block.
+    #[inline(always)]
+    unsafe fn sums<L: Lanes<MAX_ROWS>, const M: usize, const MAX_ROWS: usize>(
+        &self,
+        block: &Block<L::X, L::W>,
+        totals: &mut [[f32; PANEL_COLUMNS]],
+    ) {
+        let Self { which, row, column, ref k } = *self;
+        // A missing column repeats the last one; nobody reads its sum.
+        let last = block.columns.end - 1;
+        // Safety: rows and columns are inside of the slices, so all numbers of
+        // `k` are; lanes beyond are not read by `load_*_part`.
+        unsafe {
+            let x: [*const L::X; M] = std::array::from_fn(|m| block.x(row + m));
+            let w: [*const L::W; TILE_COLUMNS] = std::array::from_fn(|c| {
+                block.weight(which, last.min(block.columns.start + column + c))
+            });
+            let mut sums = [[L::zero(); TILE_COLUMNS]; M];
+            let mut at = k.start;
+            while at + L::STEP <= k.end {
+                let weights = [
+                    L::load_w(w[0].add(at)),
+                    L::load_w(w[1].add(at)),
+                    L::load_w(w[2].add(at)),
+                    L::load_w(w[3].add(at)),
+                ];
                 for m in 0..M {
-                    let x = L::load_x_part(x[m].add(at), rest);
-                    sums[m][c] = L::add_product(sums[m][c], x, weights);
+                    let x = L::load_x(x[m].add(at));
+                    for c in 0..TILE_COLUMNS {
+                        sums[m][c] = L::add_product(sums[m][c], x, weights[c]);
+                    }
+                }
+                at += L::STEP;
+            }
+            if at < k.end {
+                let rest = k.end - at;
+                for c in 0..TILE_COLUMNS {
+                    let weights = L::load_w_part(w[c].add(at), rest);
+                    for m in 0..M {
+                        let x = L::load_x_part(x[m].add(at), rest);
+                        sums[m][c] = L::add_product(sums[m][c], x, weights);
+                    }
+                }
+            }
+            for (totals, sums) in totals.iter_mut().zip(sums) {
+                let totals = &mut totals[column..column + TILE_COLUMNS];
+                let sums = L::sum(sums);
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total = if k.start == 0 { sum } else { *total + sum };
                 }
             }
         }
-        let mut totals = [[0.0; TILE_COLUMNS]; M];
-        for (total, sums) in totals.iter_mut().zip(sums) {
-            *total = L::sum(sums);
-        }
-        block.finish.tile(row, column, n, totals);
     }
 }

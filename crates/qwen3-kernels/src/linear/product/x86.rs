@@ -65,6 +65,12 @@ unsafe impl Lanes<ROWS_512> for Avx512Bf16 {
     }
 
     #[inline(always)]
+    unsafe fn fetch(from: *const u8) {
+        // Safety: a hint, which reads nothing.
+        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
+    }
+
+    #[inline(always)]
     unsafe fn sum(sums: [__m512; TILE_COLUMNS]) -> [f32; TILE_COLUMNS] {
         // Safety: by the caller.
         unsafe { sum_512(sums) }
@@ -75,10 +81,18 @@ unsafe impl Lanes<ROWS_512> for Avx512Bf16 {
 /// The processor has AVX-512.
 #[inline(always)]
 unsafe fn sum_512([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
-    // Safety: by the caller.
+    // Safety: by the caller; both types are 16 bytes.
     unsafe {
-        let halves = |x| _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
-        sum_256([halves(a), halves(b), halves(c), halves(d)])
+        let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        // In each quarter: a, b, c and d.
+        let abcd = _mm512_add_ps(
+            _mm512_shuffle_ps(ab, cd, 0b01_00_01_00),
+            _mm512_shuffle_ps(ab, cd, 0b11_10_11_10),
+        );
+        let halves = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+        let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
+        std::mem::transmute::<__m128, [f32; 4]>(sums)
     }
 }
 
@@ -206,6 +220,12 @@ unsafe impl<W: Load> Lanes<ROWS_512> for Avx512<W> {
     }
 
     #[inline(always)]
+    unsafe fn fetch(from: *const u8) {
+        // Safety: a hint, which reads nothing.
+        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
+    }
+
+    #[inline(always)]
     unsafe fn sum(sums: [__m512; TILE_COLUMNS]) -> [f32; TILE_COLUMNS] {
         // Safety: by the caller.
         unsafe { sum_512(sums) }
@@ -257,6 +277,12 @@ unsafe impl<W: Load> Lanes<ROWS_256> for Avx2<W> {
     unsafe fn add_product(sums: __m256, x: __m256, w: __m256) -> __m256 {
         // Safety: by the caller.
         unsafe { _mm256_fmadd_ps(x, w, sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn fetch(from: *const u8) {
+        // Safety: a hint, which reads nothing.
+        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
     }
 
     #[inline(always)]

@@ -1,0 +1,130 @@
+//! What the processor can do: independent products in registers, and reading memory.
+
+use burn::tensor::DType;
+use qwen3_kernels::isa::Isa;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Products in all threads at once, by the instructions that a kernel uses.
+pub struct Ceiling {
+    pub gigaflops: f64,
+}
+
+/// Rounds of one measurement, about a fifth of a second.
+const ROUNDS: usize = 10_000_000;
+
+impl Ceiling {
+    /// The best of three measurements.
+    pub fn measure(isa: Isa, dtype: DType, threads: usize) -> Self {
+        let (round, flop): (fn(usize), usize) = match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 if dtype == DType::BF16 => (x86::bf16_512, x86::FLOP_BF16_512),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 | Isa::Avx512 => (x86::f32_512, x86::FLOP_F32_512),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => (x86::f32_256, x86::FLOP_F32_256),
+            _ => (portable, FLOP_PORTABLE),
+        };
+        let gigaflops = (0..3)
+            .map(|_| {
+                let start = Instant::now();
+                std::thread::scope(|scope| {
+                    for _ in 0..threads {
+                        scope.spawn(|| round(ROUNDS));
+                    }
+                });
+                (threads * ROUNDS * flop) as f64 / start.elapsed().as_secs_f64() / 1e9
+            })
+            .fold(0.0, f64::max);
+        println!("ceiling of products in {dtype:?}: {gigaflops:.0} GFLOP/s\n");
+        Self { gigaflops }
+    }
+}
+
+/// Of memory that no cache holds, by all threads.
+pub fn read_gigabytes_per_second(threads: usize) -> f64 {
+    let numbers = vec![1u64; 32 << 20];
+    let read = || {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for part in numbers.chunks(numbers.len().div_ceil(threads)) {
+                scope.spawn(move || black_box(part.iter().fold(0, |sum, x| sum ^ x)));
+            }
+        });
+        size_of_val(&numbers[..]) as f64 / start.elapsed().as_secs_f64() / 1e9
+    };
+    let best = (0..5).map(|_| read()).fold(0.0, f64::max);
+    println!("reading memory: {best:.0} GB/s\n");
+    best
+}
+
+const FLOP_PORTABLE: usize = 2 * 64;
+
+/// Whatever the compiler makes of it.
+fn portable(rounds: usize) {
+    let (mut sums, x) = ([0f32; 64], black_box(1f32));
+    for _ in 0..rounds {
+        sums.iter_mut().for_each(|sum| *sum += x * x);
+        black_box(&mut sums);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+    use std::hint::black_box;
+
+    /// Sums that wait for none of the others.
+    const SUMS: usize = 20;
+    const SUMS_256: usize = 12;
+    pub const FLOP_BF16_512: usize = SUMS * 64;
+    pub const FLOP_F32_512: usize = SUMS * 32;
+    pub const FLOP_F32_256: usize = SUMS_256 * 16;
+
+    pub fn bf16_512(rounds: usize) {
+        // Safety: called for a processor that has them (`Isa`).
+        unsafe { bf16_512_loop(rounds) }
+    }
+
+    pub fn f32_512(rounds: usize) {
+        // Safety: as above.
+        unsafe { f32_512_loop(rounds) }
+    }
+
+    pub fn f32_256(rounds: usize) {
+        // Safety: as above.
+        unsafe { f32_256_loop(rounds) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
+    fn bf16_512_loop(rounds: usize) {
+        let mut sums = [_mm512_setzero_ps(); SUMS];
+        let x = _mm512_set1_epi16(black_box(0x3f80));
+        // Safety: both are 64 bytes.
+        let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(x) };
+        for _ in 0..rounds {
+            sums.iter_mut().for_each(|sum| *sum = _mm512_dpbf16_ps(*sum, x, x));
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl")]
+    fn f32_512_loop(rounds: usize) {
+        let mut sums = [_mm512_setzero_ps(); SUMS];
+        let x = _mm512_set1_ps(black_box(1.0));
+        for _ in 0..rounds {
+            sums.iter_mut().for_each(|sum| *sum = _mm512_fmadd_ps(x, x, *sum));
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn f32_256_loop(rounds: usize) {
+        let mut sums = [_mm256_setzero_ps(); SUMS_256];
+        let x = _mm256_set1_ps(black_box(1.0));
+        for _ in 0..rounds {
+            sums.iter_mut().for_each(|sum| *sum = _mm256_fmadd_ps(x, x, *sum));
+        }
+        black_box(sums);
+    }
+}

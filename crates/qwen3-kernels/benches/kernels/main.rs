@@ -1,0 +1,175 @@
+//! Each kernel of the CPU in the shapes of the 0.6B model, with GFLOP/s and the
+//! fraction of what the processor can do, measured before each group.
+//!
+//! `cargo bench -p qwen3-kernels --features cpu -- [name]`; the environment's
+//! `QWEN3_CPU_ISA` chooses the instructions.
+
+mod ceiling;
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::Flex;
+use ceiling::{Ceiling, read_gigabytes_per_second};
+use criterion::{Criterion, Throughput};
+use qwen3_kernels::isa::Isa;
+use qwen3_kernels::{
+    VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
+};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// hidden_size
+const C: usize = 1024;
+/// intermediate_size
+const F: usize = 3072;
+/// num_attention_heads
+const H: usize = 16;
+/// num_key_value_heads
+const K: usize = 8;
+/// head_dim
+const D: usize = 128;
+/// Rows of a batch: a query, a few texts, a full batch.
+const TOKENS: [usize; 3] = [16, 128, 512];
+
+/// Numbers between -1 and 1.
+fn random<const N: usize>(shape: [usize; N]) -> Tensor<Flex, N> {
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+/// What a kernel does each time.
+enum Work {
+    Flop(usize),
+    Bytes(usize),
+}
+
+struct Bench {
+    criterion: Criterion,
+    /// Of this dtype's products.
+    ceiling: Ceiling,
+    gigabytes_per_second: f64,
+}
+
+impl Bench {
+    /// Times `call` and says which part of the ceiling it reaches.
+    fn run<T>(&mut self, name: &str, work: Work, mut call: impl FnMut() -> T) {
+        let mut group = self.criterion.benchmark_group("kernels");
+        let mut best = f64::INFINITY;
+        group.throughput(match work {
+            Work::Flop(flop) => Throughput::Elements(flop as u64),
+            Work::Bytes(bytes) => Throughput::Bytes(bytes as u64),
+        });
+        group.sample_size(10).warm_up_time(Duration::from_millis(300));
+        group.measurement_time(Duration::from_secs(2));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                let start = Instant::now();
+                for _ in 0..times {
+                    black_box(call());
+                }
+                let elapsed = start.elapsed();
+                best = best.min(elapsed.as_secs_f64() / times as f64);
+                elapsed
+            });
+        });
+        group.finish();
+        if !best.is_finite() {
+            return; // Left out by the filter.
+        }
+        let (rate, unit, limit) = match work {
+            Work::Flop(flop) => (flop as f64 / best / 1e9, "GFLOP/s", self.ceiling.gigaflops),
+            Work::Bytes(bytes) => (bytes as f64 / best / 1e9, "GB/s", self.gigabytes_per_second),
+        };
+        println!("{name}: at best {rate:.0} {unit}, {:.0} % of {limit:.0}\n", 100.0 * rate / limit);
+    }
+
+    fn products(&mut self, dtype: DType) {
+        let weight = |rows, columns| random([rows, columns]).cast(dtype);
+        let (q, k, v) = (weight(H * D, C), weight(K * D, C), weight(K * D, C));
+        let (o, down) = (weight(C, H * D), weight(C, F));
+        let (gate, up) = (weight(F, C), weight(F, C));
+        for tokens in TOKENS {
+            let name = |kernel: &str| format!("{kernel} {tokens} {dtype:?}");
+            let (x, attended) = (random([tokens, C]), random([tokens, H * D]));
+            let mut residual = Some(random([tokens, C]));
+            let flop = |parameters: usize| Work::Flop(2 * tokens * parameters);
+            self.run(&name("q k v"), flop((H + 2 * K) * D * C), || {
+                linears(x.clone(), [q.clone(), k.clone(), v.clone()])
+            });
+            self.run(&name("o"), flop(C * H * D), || {
+                let hidden = residual.take().expect("it was put back");
+                residual = Some(linear_add(hidden, attended.clone(), o.clone()));
+            });
+            self.run(&name("gate up"), flop(2 * C * F), || {
+                linears(x.clone(), [gate.clone(), up.clone()])
+            });
+            let wide = random([tokens, F]);
+            self.run(&name("down"), flop(C * F), || {
+                let hidden = residual.take().expect("it was put back");
+                residual = Some(linear_add(hidden, wide.clone(), down.clone()));
+            });
+            self.run(&name("swiglu_mlp"), flop(3 * C * F), || {
+                let (hidden, x) = (residual.take().expect("it was put back"), x.clone());
+                residual = Some(swiglu_mlp(hidden, x, gate.clone(), up.clone(), down.clone()));
+            });
+        }
+    }
+
+    fn attention(&mut self, lengths: &[usize]) {
+        let mut bounds = vec![0];
+        for length in lengths {
+            bounds.push(bounds[bounds.len() - 1] + length);
+        }
+        let tokens = bounds[bounds.len() - 1];
+        let layout = VarlenLayout::new(bounds.clone(), bounds);
+        let (q, k, v) = (random([tokens, H, D]), random([tokens, K, D]), random([tokens, K, D]));
+        let pairs: usize = lengths.iter().map(|length| length * (length + 1) / 2).sum();
+        let name = format!("varlen_attention {} x {}", lengths.len(), lengths[0]);
+        self.run(&name, Work::Flop(4 * H * D * pairs), || {
+            varlen_attention(q.clone(), k.clone(), v.clone(), &layout, None, 0.088)
+        });
+    }
+
+    fn the_rest(&mut self) {
+        let tokens = 512;
+        let (x, weight) = (random([tokens, C]), random([C]));
+        self.run("rms_norm 512", Work::Bytes(8 * tokens * C), || {
+            rms_norm(x.clone(), weight.clone(), 1e-6)
+        });
+        let (x, weight) = (random([tokens, H, D]), random([D]));
+        let (cos, sin) = (random([tokens, D / 2]), random([tokens, D / 2]));
+        let mut heads = Some(x);
+        self.run("rms_norm_rotary 512", Work::Bytes(8 * tokens * H * D), || {
+            let x = heads.take().expect("it was put back");
+            heads = Some(rms_norm_rotary(x, weight.clone(), 1e-6, cos.clone(), sin.clone()));
+        });
+    }
+}
+
+fn main() {
+    if let Ok(name) = std::env::var("QWEN3_CPU_ISA") {
+        Isa::limit(name.parse().expect("QWEN3_CPU_ISA"));
+    }
+    let isa = Isa::best();
+    let threads = rayon::current_num_threads();
+    println!("{isa}, {threads} threads\n");
+    let criterion = Criterion::default().configure_from_args();
+    let gigabytes_per_second = read_gigabytes_per_second(threads);
+    let ceiling = Ceiling::measure(isa, DType::BF16, threads);
+    let mut bench = Bench { criterion, ceiling, gigabytes_per_second };
+    bench.products(DType::BF16);
+    bench.ceiling = Ceiling::measure(isa, DType::F32, threads);
+    bench.products(DType::F32);
+    bench.attention(&[128; 4]);
+    bench.attention(&[512]);
+    bench.attention(&[2048]);
+    bench.the_rest();
+    bench.criterion.final_summary();
+}
