@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A set of instructions. Each processor that has one has those before it.
+/// A set of instructions. A processor that has one has those before it in its
+/// family: x86-64 up to [`Isa::Avx512Bf16`], Arm from [`Isa::Neon`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Isa {
-    /// Whatever the compiler makes of plain Rust.
+    /// Whatever the compiler makes of plain Rust, on every processor.
     Portable,
     /// AVX2, FMA and F16C.
     Avx2,
@@ -16,51 +17,86 @@ pub enum Isa {
     Avx512,
     /// The same and its bfloat16 products.
     Avx512Bf16,
+    /// What every 64-bit Arm processor has.
+    Neon,
+    /// The same and its bfloat16 products.
+    NeonBf16,
 }
 
-const ALL: [(Isa, &str); 4] = [
+const ALL: [(Isa, &str); 6] = [
     (Isa::Portable, "portable"),
     (Isa::Avx2, "avx2"),
     (Isa::Avx512, "avx512"),
     (Isa::Avx512Bf16, "avx512-bf16"),
+    (Isa::Neon, "neon"),
+    (Isa::NeonBf16, "neon-bf16"),
 ];
 
-/// The highest that may be used; above all of them at first.
+/// The number of the highest that may be used; of none at first.
 static LIMIT: AtomicU8 = AtomicU8::new(u8::MAX);
 
 impl Isa {
     /// The best that this processor has, up to the limit.
     pub fn best() -> Self {
-        let limit = LIMIT.load(Ordering::Relaxed);
-        let usable = Self::available().into_iter().filter(|isa| *isa as u8 <= limit);
-        usable.max().unwrap_or(Self::Portable)
+        let limit = ALL.get(usize::from(LIMIT.load(Ordering::Relaxed))).map(|(isa, _)| *isa);
+        let is_usable = |isa: &Self| limit.is_none_or(|limit| isa.is_within(limit));
+        Self::available().into_iter().filter(is_usable).max().unwrap_or(Self::Portable)
     }
 
     /// All that this processor has, the best last.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut, reason = "other processors have none but the first")]
         let mut available = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("f16c");
-            let avx512 = avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq");
-            let bf16 = avx512 && is_x86_feature_detected!("avx512bf16");
-            let features = [(avx2, Self::Avx2), (avx512, Self::Avx512), (bf16, Self::Avx512Bf16)];
-            available.extend(features.into_iter().filter(|(has, _)| *has).map(|(_, isa)| isa));
-        }
+        available
+            .extend(of_this_processor().into_iter().filter(|(has, _)| *has).map(|(_, isa)| isa));
         available
     }
 
-    /// From now on this process uses nothing beyond `isa`: for tests and for
-    /// comparing speeds.
+    /// From now on this process uses nothing beyond `isa`, which on a processor
+    /// of the other family is [`Isa::Portable`]: for tests and for comparing speeds.
     pub fn limit(isa: Self) {
         LIMIT.store(isa as u8, Ordering::Relaxed);
     }
+
+    /// Whether products with bfloat16 weights are those of bfloat16 numbers, the
+    /// other side rounded too.
+    pub fn has_bf16_products(self) -> bool {
+        matches!(self, Self::Avx512Bf16 | Self::NeonBf16)
+    }
+
+    /// Whether this is one of those up to `limit`, in the family of `limit`.
+    fn is_within(self, limit: Self) -> bool {
+        let is_arm = |isa| isa >= Self::Neon;
+        self == Self::Portable || self <= limit && is_arm(self) == is_arm(limit)
+    }
+}
+
+/// Beside [`Isa::Portable`], and whether this processor has them.
+#[cfg(target_arch = "x86_64")]
+fn of_this_processor() -> [(bool, Isa); 3] {
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
+    let avx512 = avx2
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    let bf16 = avx512 && is_x86_feature_detected!("avx512bf16");
+    [(avx2, Isa::Avx2), (avx512, Isa::Avx512), (bf16, Isa::Avx512Bf16)]
+}
+
+/// Beside [`Isa::Portable`], and whether this processor has them.
+#[cfg(target_arch = "aarch64")]
+fn of_this_processor() -> [(bool, Isa); 2] {
+    let neon = std::arch::is_aarch64_feature_detected!("neon");
+    let bf16 = neon && std::arch::is_aarch64_feature_detected!("bf16");
+    [(neon, Isa::Neon), (bf16, Isa::NeonBf16)]
+}
+
+/// Beside [`Isa::Portable`], and whether this processor has them.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn of_this_processor() -> [(bool, Isa); 0] {
+    []
 }
 
 impl fmt::Display for Isa {
@@ -75,7 +111,8 @@ pub struct UnknownIsa(String);
 
 impl fmt::Display for UnknownIsa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is none of portable, avx2, avx512, avx512-bf16", self.0)
+        let names = ALL.map(|(_, name)| name).join(", ");
+        write!(f, "`{}` is none of {names}", self.0)
     }
 }
 
@@ -103,8 +140,22 @@ mod tests {
     }
 
     #[test]
+    fn the_table_is_in_the_order_of_the_numbers() {
+        assert!(ALL.iter().enumerate().all(|(number, (isa, _))| *isa as usize == number));
+    }
+
+    #[test]
     fn the_best_is_one_that_is_available() {
         assert!(Isa::available().contains(&Isa::best()));
         assert_eq!(Isa::available()[0], Isa::Portable);
+    }
+
+    #[test]
+    fn a_limit_of_the_other_family_leaves_what_every_processor_has() {
+        let within =
+            |limit| ALL.map(|(isa, _)| isa).into_iter().filter(move |isa| isa.is_within(limit));
+        assert!(within(Isa::Portable).eq([Isa::Portable]));
+        assert!(within(Isa::Avx512).eq([Isa::Portable, Isa::Avx2, Isa::Avx512]));
+        assert!(within(Isa::NeonBf16).eq([Isa::Portable, Isa::Neon, Isa::NeonBf16]));
     }
 }

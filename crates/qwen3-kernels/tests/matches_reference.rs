@@ -92,7 +92,7 @@ proptest! {
         let weight = if half { narrow } else { wide.clone() };
         let residual = random([tokens, outputs], seed ^ 2);
         // Processors with bfloat16 products round what goes into them.
-        let rounds = half && Isa::best() == Isa::Avx512Bf16;
+        let rounds = half && Isa::best().has_bf16_products();
         let exact = if rounds { rounded(x.clone()) } else { x.clone() };
         let expected = linear::reference::linear(exact, wide);
         assert_close(linear(x.clone(), weight.clone()), expected.clone(), LINEAR);
@@ -128,7 +128,7 @@ proptest! {
         let (gate, up) = (narrow([width, columns], seed ^ 2), narrow([width, columns], seed ^ 3));
         let down = narrow([columns, width], seed ^ 4);
         let wide = [&gate, &up, &down].map(|weight| weight.clone().cast(DType::F32));
-        let rounds = half && Isa::best() == Isa::Avx512Bf16;
+        let rounds = half && Isa::best().has_bf16_products();
         let exact = if rounds { rounded(x.clone()) } else { x.clone() };
         let [wide_gate, wide_up, wide_down] = wide.clone();
         let reference = swiglu_mlp::reference::swiglu_mlp::<B>;

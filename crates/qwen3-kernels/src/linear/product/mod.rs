@@ -22,6 +22,8 @@
 
 mod finish;
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod outer;
 mod portable;
 #[cfg(test)]
@@ -36,7 +38,9 @@ use burn::tensor::{bf16, f16};
 use finish::Finish;
 pub(crate) use finish::Numbers;
 use lanes::Lanes;
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+use neon::Load as Number;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use portable::Wide as Number;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -115,6 +119,8 @@ pub(crate) unsafe fn add_weighted_rows(
             Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => {
                 x86::add_weighted_rows(isa != Isa::Avx2, shape, p, v, out);
             }
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonBf16 => neon::add_weighted_rows(shape, p, v, out),
             _ => portable::add_weighted_rows(shape, p, v, out),
         }
     }
@@ -147,7 +153,7 @@ impl Weight<'_> {
 
     /// Whether the path's products round their inputs to bfloat16.
     pub fn rounds_inputs(&self, isa: Isa) -> bool {
-        isa == Isa::Avx512Bf16 && matches!(self, Self::Bf16(_))
+        isa.has_bf16_products() && matches!(self, Self::Bf16(_))
     }
 }
 
@@ -240,6 +246,10 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
                 (Weight::Bf16(w), Weight::Bf16(up), Input::Bf16(x)) if isa == Isa::Avx512Bf16 => {
                     x86::avx512_bf16(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
+                #[cfg(target_arch = "aarch64")]
+                (Weight::Bf16(w), Weight::Bf16(up), Input::Bf16(x)) if isa == Isa::NeonBf16 => {
+                    neon::bf16_products(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                }
                 (Weight::F32(w), Weight::F32(up), Input::F32(x)) => {
                     kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
@@ -289,6 +299,8 @@ fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
         Isa::Avx512Bf16 | Isa::Avx512 => x86::in_512::<W>,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::in_256::<W>,
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonBf16 => neon::in_128::<W>,
         _ => portable::block::<W>,
     }
 }
