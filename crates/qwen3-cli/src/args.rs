@@ -11,7 +11,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C (what was finished stays).
 
 Environment: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE as in huggingface_hub;
-QWEN3_CPU_ISA limits the CPU's instructions to portable, avx2, avx512 or avx512-bf16,
+QWEN3_CPU_ISA limits the CPU's instructions to portable, avx2, avx512, avx512-bf16 or amx-bf16,
 on Arm to neon or neon-bf16.";
 
 /// Text embeddings and reranking with Qwen3, on any machine.

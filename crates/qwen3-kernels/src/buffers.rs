@@ -58,13 +58,18 @@ impl Buffer {
 
     /// The first `n` numbers.
     pub fn numbers<T: Pod>(&self, n: usize) -> &[T] {
-        &bytemuck::cast_slice(&self.lines)[..n]
+        &bytemuck::cast_slice(&self.lines[..lines_of::<T>(n)])[..n]
     }
 
     /// The first `n` numbers.
     pub fn numbers_mut<T: Pod>(&mut self, n: usize) -> &mut [T] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..n]
+        &mut bytemuck::cast_slice_mut(&mut self.lines[..lines_of::<T>(n)])[..n]
     }
+}
+
+/// Lines that so many numbers take.
+fn lines_of<T>(n: usize) -> usize {
+    (n * size_of::<T>()).div_ceil(size_of::<Line>())
 }
 
 impl Drop for Buffer {
@@ -83,6 +88,8 @@ impl AllocationController for Buffer {
         AllocationProperty::Other
     }
 
+    /// # Safety
+    /// Only initialized bytes are written.
     unsafe fn memory_mut(&mut self) -> &mut [MaybeUninit<u8>] {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
         // Safety: the same layout; only initialized bytes are written, by the caller.
@@ -120,6 +127,14 @@ mod tests {
         assert_eq!(pool.take(5).unwrap().len(), 8);
         assert_eq!(pool.take(5).unwrap().len(), 16);
         assert!(pool.take(5).is_none());
+    }
+
+    #[test]
+    fn numbers_may_be_wider_than_a_line() {
+        let mut buffer = Buffer { lines: vec![Line::zeroed(); 5] };
+        assert_eq!(buffer.numbers::<[Line; 2]>(2).len(), 2);
+        assert_eq!(buffer.numbers_mut::<[Line; 2]>(2).len(), 2);
+        assert_eq!(buffer.numbers::<u16>(33).len(), 33);
     }
 
     #[test]

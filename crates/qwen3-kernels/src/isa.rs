@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A set of instructions. A processor that has one has those before it in its
-/// family: x86-64 up to [`Isa::Avx512Bf16`], Arm from [`Isa::Neon`].
+/// family: x86-64 up to [`Isa::AmxBf16`], Arm from [`Isa::Neon`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Isa {
@@ -17,17 +17,20 @@ pub enum Isa {
     Avx512,
     /// The same and its bfloat16 products.
     Avx512Bf16,
+    /// The same and AMX with bfloat16 tiles, on Linux.
+    AmxBf16,
     /// What every 64-bit Arm processor has.
     Neon,
     /// The same and its bfloat16 products.
     NeonBf16,
 }
 
-const ALL: [(Isa, &str); 6] = [
+const ALL: [(Isa, &str); 7] = [
     (Isa::Portable, "portable"),
     (Isa::Avx2, "avx2"),
     (Isa::Avx512, "avx512"),
     (Isa::Avx512Bf16, "avx512-bf16"),
+    (Isa::AmxBf16, "amx-bf16"),
     (Isa::Neon, "neon"),
     (Isa::NeonBf16, "neon-bf16"),
 ];
@@ -60,7 +63,7 @@ impl Isa {
     /// Whether products with bfloat16 weights are those of bfloat16 numbers, the
     /// other side rounded too.
     pub fn has_bf16_products(self) -> bool {
-        matches!(self, Self::Avx512Bf16 | Self::NeonBf16)
+        matches!(self, Self::Avx512Bf16 | Self::AmxBf16 | Self::NeonBf16)
     }
 
     /// Whether this is one of those up to `limit`, in the family of `limit`.
@@ -72,7 +75,7 @@ impl Isa {
 
 /// Beside [`Isa::Portable`], and whether this processor has them.
 #[cfg(target_arch = "x86_64")]
-fn of_this_processor() -> [(bool, Isa); 3] {
+fn of_this_processor() -> [(bool, Isa); 4] {
     let avx2 = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c");
@@ -82,7 +85,11 @@ fn of_this_processor() -> [(bool, Isa); 3] {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
     let bf16 = avx512 && is_x86_feature_detected!("avx512bf16");
-    [(avx2, Isa::Avx2), (avx512, Isa::Avx512), (bf16, Isa::Avx512Bf16)]
+    #[cfg(target_os = "linux")]
+    let amx = bf16 && crate::linear::product::amx::is_available();
+    #[cfg(not(target_os = "linux"))]
+    let amx = false;
+    [(avx2, Isa::Avx2), (avx512, Isa::Avx512), (bf16, Isa::Avx512Bf16), (amx, Isa::AmxBf16)]
 }
 
 /// Beside [`Isa::Portable`], and whether this processor has them.

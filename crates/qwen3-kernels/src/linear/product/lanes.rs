@@ -47,7 +47,7 @@ pub(super) unsafe trait Lanes<const MAX_ROWS: usize> {
     /// # Safety
     /// See [`Lanes::zero`].
     #[inline(always)]
-    unsafe fn fetch(_from: *const u8) {}
+    unsafe fn fetch<T>(_from: *const T) {}
     /// The sum over the lanes of each.
     ///
     /// # Safety

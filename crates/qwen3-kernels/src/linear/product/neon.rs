@@ -190,19 +190,19 @@ unsafe fn sum_128([a, b, c, d]: [float32x4_t; TILE_COLUMNS]) -> [f32; TILE_COLUM
 }
 
 /// # Safety
-/// As [`super::block`].
+/// As [`super::block::block`].
 #[target_feature(enable = "neon,bf16")]
 pub(super) unsafe fn bf16_products(block: &Block<bf16, bf16>) {
     // Safety: by the caller.
-    unsafe { super::block::<Bf16Products, MAX_ROWS>(block) }
+    unsafe { super::block::block::<Bf16Products, MAX_ROWS>(block) }
 }
 
 /// # Safety
-/// As [`super::block`].
+/// As [`super::block::block`].
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn in_128<W: Load>(block: &Block<f32, W>) {
     // Safety: by the caller.
-    unsafe { super::block::<Neon<W>, MAX_ROWS>(block) }
+    unsafe { super::block::block::<Neon<W>, MAX_ROWS>(block) }
 }
 
 // Safety: loads and stores of 4 numbers.

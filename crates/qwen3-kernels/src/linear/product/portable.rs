@@ -92,10 +92,10 @@ unsafe impl<W: Wide> Lanes<MAX_ROWS> for Portable<W> {
 }
 
 /// # Safety
-/// As [`super::block`].
+/// As [`super::block::block`].
 pub(super) unsafe fn block<W: Wide>(block: &Block<f32, W>) {
     // Safety: by the caller.
-    unsafe { super::block::<Portable<W>, MAX_ROWS>(block) }
+    unsafe { super::block::block::<Portable<W>, MAX_ROWS>(block) }
 }
 
 /// `sum + x · y`, rounded once where the target has an instruction for it;

@@ -118,7 +118,6 @@ fn check_parts([m, k, n]: [usize; 3], seed: u64) {
                 Part::swiglu(b, c, n, Numbers::Bf16(&mut narrow)),
             ];
             products(isa, [m, k], Input::F32(&x), &parts);
-            drop(parts);
             for i in 0..m * n {
                 let [a, b, c] = alone.each_ref().map(|y| y[i]);
                 assert_eq!((stored[i], added[i]), (a, residual[i] + b), "{isa} at {i}");

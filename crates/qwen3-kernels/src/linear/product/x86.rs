@@ -65,7 +65,7 @@ unsafe impl Lanes<ROWS_512> for Avx512Bf16 {
     }
 
     #[inline(always)]
-    unsafe fn fetch(from: *const u8) {
+    unsafe fn fetch<T>(from: *const T) {
         // Safety: a hint, which reads nothing.
         unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
     }
@@ -220,7 +220,7 @@ unsafe impl<W: Load> Lanes<ROWS_512> for Avx512<W> {
     }
 
     #[inline(always)]
-    unsafe fn fetch(from: *const u8) {
+    unsafe fn fetch<T>(from: *const T) {
         // Safety: a hint, which reads nothing.
         unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
     }
@@ -280,7 +280,7 @@ unsafe impl<W: Load> Lanes<ROWS_256> for Avx2<W> {
     }
 
     #[inline(always)]
-    unsafe fn fetch(from: *const u8) {
+    unsafe fn fetch<T>(from: *const T) {
         // Safety: a hint, which reads nothing.
         unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
     }
@@ -293,27 +293,27 @@ unsafe impl<W: Load> Lanes<ROWS_256> for Avx2<W> {
 }
 
 /// # Safety
-/// As [`super::block`].
+/// As [`super::block::block`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) unsafe fn avx512_bf16(block: &Block<bf16, bf16>) {
     // Safety: by the caller.
-    unsafe { super::block::<Avx512Bf16, ROWS_512>(block) }
+    unsafe { super::block::block::<Avx512Bf16, ROWS_512>(block) }
 }
 
 /// # Safety
-/// As [`super::block`].
+/// As [`super::block::block`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) unsafe fn in_512<W: Load>(block: &Block<f32, W>) {
     // Safety: by the caller.
-    unsafe { super::block::<Avx512<W>, ROWS_512>(block) }
+    unsafe { super::block::block::<Avx512<W>, ROWS_512>(block) }
 }
 
 /// # Safety
-/// As [`super::block`].
+/// As [`super::block::block`].
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) unsafe fn in_256<W: Load>(block: &Block<f32, W>) {
     // Safety: by the caller.
-    unsafe { super::block::<Avx2<W>, ROWS_256>(block) }
+    unsafe { super::block::block::<Avx2<W>, ROWS_256>(block) }
 }
 
 // Safety: loads and stores of 16 numbers.

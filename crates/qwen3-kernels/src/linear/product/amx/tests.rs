@@ -1,0 +1,294 @@
+//! The same driver over emulated tiles and, where there are any, real ones.
+
+use super::packed::{Packed, Tile};
+use super::processor::{Processor, is_available};
+use super::tiles::{Emulated, Tiles, add_dot_products};
+use super::{Panel, Rows, STRIP, nearest_bf16, run, run_on};
+use crate::linear::product::{Input, Numbers, Part, Weight};
+use burn::tensor::bf16;
+use proptest::prelude::*;
+use std::ops::Range;
+
+/// Seeded numbers between -1 and 1.
+fn random(length: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+fn narrow(numbers: &[f32]) -> Vec<bf16> {
+    numbers.iter().map(|&x| nearest_bf16(x)).collect()
+}
+
+/// Runs `check` with emulated tiles, and with those of the processor.
+fn with_tiles(mut check: impl FnMut(&str, Compute)) {
+    check("emulated", &mut |panel, x, rows, take| panel.compute(&mut Emulated, x, rows, take));
+    if !is_available() {
+        println!("skipped with the processor's own tiles: it has no AMX");
+        return;
+    }
+    check("processor", &mut |panel, x, rows, take| {
+        panel.compute(&mut Processor::configured(), x, rows, take);
+    });
+}
+
+type Compute<'a> = &'a mut dyn FnMut(&Panel, &Packed, Range<usize>, Take);
+type Take<'a> = &'a mut dyn FnMut(usize, usize, usize, [&[[f32; STRIP]]; 2]);
+
+/// `[m, n]` of one weight, in panels of `columns` columns and blocks of `rows` rows.
+fn in_panels(
+    compute: Compute,
+    [m, k, n]: [usize; 3],
+    x: &[f32],
+    weight: &[bf16],
+    [rows, columns]: [usize; 2],
+) -> Vec<f32> {
+    let mut y = vec![f32::NAN; m * n];
+    let x = Packed::new([m, k], x, nearest_bf16);
+    for column in (0..n).step_by(columns) {
+        let weight = Rows { data: weight, stride: k };
+        let panel = Panel::of_one(k, weight, column..n.min(column + columns));
+        for row in (0..m).step_by(rows) {
+            compute(&panel, &x, row..m.min(row + rows), &mut |row, column, n_here, strips| {
+                for (i, (first, second)) in strips[0].iter().zip(strips[1]).enumerate() {
+                    let to = &mut y[(row + i) * n + column..][..n_here];
+                    assert!(to.iter().all(|y| y.is_nan()), "row {row}, column {column} twice");
+                    to.copy_from_slice(&[*first, *second].concat()[..n_here]);
+                }
+            });
+        }
+    }
+    y
+}
+
+fn check([m, k, n]: [usize; 3], block: [usize; 2], seed: u64) {
+    let (x, weight) = (random(m * k, seed), narrow(&random(n * k, seed ^ 1)));
+    with_tiles(|name, compute| {
+        let y = in_panels(compute, [m, k, n], &x, &weight, block);
+        for (at, &found) in y.iter().enumerate() {
+            let (x, w) = (&x[at / n * k..][..k], &weight[at % n * k..][..k]);
+            let products = x.iter().zip(w).map(|(&x, w)| nearest_bf16(x).to_f64() * w.to_f64());
+            let (sum, size) = products.fold((0.0, 0.0), |(s, a), p: f64| (s + p, a + p.abs()));
+            let off = (f64::from(found) - sum).abs();
+            assert!(off <= 2e-6 * size + 1e-30, "{name} [{m}, {k}, {n}] at {at}: off {off:e}");
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn products_are_right_for_odd_sizes(
+        m in 1usize..70, k in 1usize..100, n in 1usize..70,
+        rows in 1usize..70, columns in 1usize..70, seed: u64,
+    ) {
+        check([m, k, n], [rows, columns], seed);
+    }
+
+    #[test]
+    fn products_are_right_around_the_sizes_of_tiles(
+        m in sizes(), k in sizes(), n in sizes(), seed: u64,
+    ) {
+        check([m, k, n], [m, n], seed);
+    }
+
+    #[test]
+    fn transposing_is_the_same_in_512_bits_and_plainly(seed: u64) {
+        let numbers = random(STRIP * STRIP, seed);
+        let tile = Tile(std::array::from_fn(|row| {
+            std::array::from_fn(|column| numbers[row * STRIP + column].to_bits())
+        }));
+        prop_assert_eq!(tile.transposed(), tile.transposed_plainly());
+        prop_assert_eq!(tile.transposed().transposed(), tile);
+    }
+}
+
+fn sizes() -> impl Strategy<Value = usize> {
+    prop::sample::select(vec![1usize, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65])
+}
+
+#[test]
+fn nothing_times_nothing_is_zero() {
+    check([3, 0, 5], [3, 5], 1);
+    check([0, 5, 5], [1, 5], 2);
+}
+
+#[test]
+fn a_row_is_the_same_alone_and_among_others_and_in_any_panel() {
+    let [m, k, n] = [37, 100, 41];
+    let (x, weight) = (random(m * k, 1), narrow(&random(n * k, 2)));
+    with_tiles(|name, compute| {
+        let together = in_panels(compute, [m, k, n], &x, &weight, [m, n]);
+        assert_eq!(together, in_panels(compute, [m, k, n], &x, &weight, [5, 7]), "{name}");
+        for row in 0..m {
+            let alone = in_panels(compute, [1, k, n], &x[row * k..][..k], &weight, [1, n]);
+            assert_eq!(alone, together[row * n..][..n], "{name} row {row}");
+        }
+    });
+}
+
+/// A gate and its value, one beside the other.
+#[test]
+fn two_weights_give_the_numbers_of_each() {
+    for n in [1, 15, 16, 17, 40] {
+        let [m, k] = [35, 64];
+        let x = random(m * k, 1);
+        let weights = [2, 3].map(|seed| narrow(&random(n * k, seed)));
+        with_tiles(|name, compute| {
+            let alone = weights.each_ref().map(|w| in_panels(compute, [m, k, n], &x, w, [m, n]));
+            let both = weights.each_ref().map(|data| Rows { data, stride: k });
+            let x = Packed::new([m, k], &narrow(&x), |x| x);
+            let mut seen = 0;
+            compute(&Panel::of_two(k, both, 0..n), &x, 0..m, &mut |row, column, here, strips| {
+                seen += here * strips[0].len();
+                for (strip, alone) in strips.iter().zip(&alone) {
+                    for (row, found) in (row..).zip(*strip) {
+                        let expected = &alone[row * n + column..][..here];
+                        assert_eq!(&found[..here], expected, "{name} row {row}");
+                    }
+                }
+            });
+            assert_eq!(seen, m * n, "{name}");
+        });
+    }
+}
+
+#[test]
+fn bad_numbers_spoil_their_row_and_no_other() {
+    let [m, k, n] = [35, 70, 20];
+    let weight = narrow(&random(n * k, 2));
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for at in [3, 69] {
+            let mut x = random(m * k, 1);
+            x[17 * k + at] = bad;
+            with_tiles(|name, compute| {
+                let y = in_panels(compute, [m, k, n], &x, &weight, [m, n]);
+                for (row, y) in y.chunks(n).enumerate() {
+                    let spoiled = y.iter().all(|y| !y.is_finite());
+                    assert_eq!(spoiled, row == 17, "{name}: {bad} at {at}, row {row}: {y:?}");
+                }
+            });
+        }
+    }
+}
+
+/// As `vdpbf16ps` has it too; a checkpoint's smallest numbers are far above.
+#[test]
+fn denormal_numbers_are_zero() {
+    let (denormal, normal) = (1e-39, f32::MIN_POSITIVE);
+    for (x, w, expected) in [
+        (denormal, 1e30, 0.0),
+        (1e30, denormal, 0.0),
+        (normal, 0.5, 0.0),
+        (normal, -0.5, -0.0),
+        (normal, 1.0, normal),
+    ] {
+        with_tiles(|name, compute| {
+            let y = in_panels(compute, [1, 1, 1], &[x], &narrow(&[w]), [1, 1]);
+            assert_eq!(y, [expected], "{name}: {x:e} · {w:e}");
+        });
+    }
+}
+
+/// The first of each pair, then the second, then both, then what was there: by
+/// numbers for which another order gives another sum.
+#[test]
+fn dot_products_are_summed_in_the_order_of_the_manual() {
+    let pairs = |first: [f32; STRIP], second: [f32; STRIP]| -> [u32; STRIP] {
+        std::array::from_fn(|i| {
+            let [low, high] = [first[i], second[i]].map(|x| u32::from(nearest_bf16(x).to_bits()));
+            low | high << 16
+        })
+    };
+    // Beside it an odd number is a tie, which goes to a multiple of four.
+    let big = (1u64 << 24) as f32;
+    let (mut first, mut second) = ([0.0; STRIP], [0.0; STRIP]);
+    first[..4].copy_from_slice(&[big, 1.0, -big, 1.0]);
+    second[..3].copy_from_slice(&[1.0, 1.0, big]);
+    let [mut a, mut ones, mut c] = [Tile::ZERO; 3];
+    a.0[5] = pairs(first, second);
+    ones.0 = [pairs([1.0; STRIP], [1.0; STRIP]); STRIP];
+    c.0[5] = [(-1f32).to_bits(); STRIP];
+    add_dot_products(&mut c, &a, &ones);
+    let mut expected = Tile::ZERO;
+    // 1 and `big` + 2 are `big` + 4; one less is that again.
+    expected.0[5] = [(big + 4.0).to_bits(); STRIP];
+    assert_eq!(c, expected);
+}
+
+/// One part stored, one added to what is there, one gated, and that in bfloat16.
+fn check_parts([m, k, n]: [usize; 3], seed: u64, run: impl Fn([usize; 2], Input, &[Part])) {
+    let (x, residual) = (random(m * k, seed), random(m * n, seed ^ 4));
+    let weights = [1, 2, 3].map(|part| narrow(&random(n * k, seed ^ part)));
+    let alone = weights.each_ref().map(|weight| {
+        let mut y = vec![f32::NAN; m * n];
+        run([m, k], Input::F32(&x), &[Part::store(Weight::Bf16(weight), n, &mut y)]);
+        y
+    });
+    let (mut stored, mut added) = (vec![f32::NAN; m * n], residual.clone());
+    let (mut gated, mut rounded) = (vec![f32::NAN; m * n], vec![bf16::NAN; m * n]);
+    let [a, b, c] = weights.each_ref().map(|weight| Weight::Bf16(weight));
+    let parts = [
+        Part::store(a, n, &mut stored),
+        Part::add(b, n, &mut added),
+        Part::swiglu(b, c, n, Numbers::F32(&mut gated)),
+        Part::swiglu(b, c, n, Numbers::Bf16(&mut rounded)),
+    ];
+    run([m, k], Input::Bf16(&narrow(&x)), &parts);
+    for at in 0..m * n {
+        let [a, b, c] = alone.each_ref().map(|y| y[at]);
+        assert_eq!((stored[at], added[at]), (a, residual[at] + b), "at {at}");
+        let (b, c) = (f64::from(b), f64::from(c));
+        let expected = b / (1.0 + (-b).exp()) * c;
+        let off = (f64::from(gated[at]) - expected).abs();
+        assert!(off <= 1e-6 * expected.abs() + 1e-30, "at {at}: off {off:e}");
+        assert_eq!(rounded[at], nearest_bf16(gated[at]), "at {at}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn several_parts_end_each_in_its_own_way(
+        m in 1usize..70, k in 1usize..70, n in 1usize..70, seed: u64,
+    ) {
+        check_parts([m, k, n], seed, |shape, x, parts| run_on(|| Emulated, shape, x, parts));
+        if is_available() {
+            check_parts([m, k, n], seed, run);
+        }
+    }
+}
+
+/// Of whole numbers, whose sums are the same in any order.
+#[test]
+fn emulated_tiles_are_the_processors() {
+    if !is_available() {
+        println!("skipped: a processor without AMX");
+        return;
+    }
+    let [m, k, n] = [40, 96, 50];
+    let whole = |length, seed| random(length, seed).into_iter().map(|x| (x * 20.0).round());
+    let x: Vec<f32> = whole(m * k, 1).collect();
+    let weight = narrow(&whole(n * k, 2).collect::<Vec<_>>());
+    let (mut found, mut expected) = (vec![f32::NAN; m * n], vec![f32::NAN; m * n]);
+    run([m, k], Input::F32(&x), &[Part::store(Weight::Bf16(&weight), n, &mut found)]);
+    let part = Part::store(Weight::Bf16(&weight), n, &mut expected);
+    run_on(|| Emulated, [m, k], Input::F32(&x), &[part]);
+    assert_eq!(found, expected);
+}
+
+#[test]
+#[should_panic(expected = "2 steps")]
+fn tiles_beyond_the_weight_are_refused() {
+    let weight = vec![bf16::ZERO; STRIP * 64 - 1];
+    let rows = Rows { data: &weight[..], stride: 64 };
+    let mut sums = [[Tile::ZERO; 2]; 2];
+    Emulated.multiply([rows; 2], &[[Tile::ZERO; 2]; 2], &mut sums);
+}
