@@ -15,7 +15,7 @@ mod cpu {
         Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
         varlen_attention,
     };
-    use burn::tensor::Tensor;
+    use burn::tensor::{DType, Tensor};
     use burn_flex::Flex;
 
     impl Kernels for Flex {
@@ -70,8 +70,9 @@ mod cpu {
             layout: &VarlenLayout,
             prefix: Option<&SharedPrefix<Self>>,
             scale: f64,
+            products: DType,
         ) -> Tensor<Self, 3> {
-            varlen_attention::cpu::varlen_attention(q, k, v, layout, prefix, scale)
+            varlen_attention::cpu::varlen_attention(q, k, v, layout, prefix, scale, products)
         }
     }
 }

@@ -60,6 +60,37 @@ impl Isa {
         LIMIT.store(isa as u8, Ordering::Relaxed);
     }
 
+    /// Runs `call`, which the compiler makes anew with the instructions of this
+    /// one: for loops over numbers, which it turns into vectors.
+    ///
+    /// # Panics
+    /// If this processor hasn't these instructions.
+    #[inline]
+    pub(crate) fn vectorized<R>(self, call: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let has = |isa| of_this_processor().contains(&(true, isa));
+            match self {
+                Self::Portable | Self::Neon | Self::NeonBf16 => {}
+                // Safety: the processor has the instructions, by the assertion.
+                Self::Avx2 => {
+                    return unsafe {
+                        assert!(has(Self::Avx2), "a processor without AVX2");
+                        with_avx2(call)
+                    };
+                }
+                // Safety: as above.
+                Self::Avx512 | Self::Avx512Bf16 | Self::AmxBf16 => {
+                    return unsafe {
+                        assert!(has(Self::Avx512), "a processor without AVX-512");
+                        with_avx512(call)
+                    };
+                }
+            }
+        }
+        call()
+    }
+
     /// Whether products with bfloat16 weights are those of bfloat16 numbers, the
     /// other side rounded too.
     pub fn has_bf16_products(self) -> bool {
@@ -71,6 +102,22 @@ impl Isa {
         let is_arm = |isa| isa >= Self::Neon;
         self == Self::Portable || self <= limit && is_arm(self) == is_arm(limit)
     }
+}
+
+/// # Safety
+/// The processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn with_avx2<R>(call: impl FnOnce() -> R) -> R {
+    call()
+}
+
+/// # Safety
+/// The processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn with_avx512<R>(call: impl FnOnce() -> R) -> R {
+    call()
 }
 
 /// Beside [`Isa::Portable`], and whether this processor has them.

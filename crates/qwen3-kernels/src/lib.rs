@@ -43,7 +43,7 @@ pub mod varlen_attention;
 #[cfg(feature = "cuda")]
 pub mod cuda_driver;
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, backend::Backend};
 pub use varlen_attention::{SharedPrefix, VarlenLayout};
 
 /// A backend that can compute Qwen3.
@@ -108,7 +108,9 @@ pub trait Kernels: Backend {
         layout: &VarlenLayout,
         prefix: Option<&SharedPrefix<Self>>,
         scale: f64,
+        products: DType,
     ) -> Tensor<Self, 3> {
+        let _ = products;
         varlen_attention::reference::varlen_attention(q, k, v, layout, prefix, scale)
     }
 }
@@ -223,6 +225,9 @@ pub fn swiglu_mlp<B: Kernels>(
 /// # Shapes
 /// - `q`: `[Tq, H, D]`, `k`, `v`: `[Tk, K, D]`, float32
 /// - `layout`: the sequences' bounds in `Tq` and `Tk`
+/// - `products`: what queries, keys, values and attention weights may be rounded
+///   to before they are multiplied, as [`linear()`] does with the weight's dtype;
+///   with float32 nothing is
 /// - returns `[Tq, H, D]`, float32
 ///
 /// # Panics
@@ -234,7 +239,8 @@ pub fn varlen_attention<B: Kernels>(
     layout: &VarlenLayout,
     prefix: Option<&SharedPrefix<B>>,
     scale: f64,
+    products: DType,
 ) -> Tensor<B, 3> {
     layout.assert_covers(q.dims()[0], k.dims()[0]);
-    B::varlen_attention(q, k, v, layout, prefix, scale)
+    B::varlen_attention(q, k, v, layout, prefix, scale, products)
 }

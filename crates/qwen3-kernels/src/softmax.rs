@@ -6,6 +6,7 @@ use std::f32::consts::LOG2_E;
 const LANES: usize = 16;
 
 /// The larger of `start` and every value that is not NaN.
+#[inline(always)]
 pub(crate) fn max(values: &[f32], start: f32) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [start; LANES];
@@ -20,6 +21,7 @@ pub(crate) fn max(values: &[f32], start: f32) -> f32 {
 }
 
 /// Replaces each value by `exp(value - max)` and returns their sum.
+#[inline(always)]
 pub(crate) fn exp_in_place(values: &mut [f32], max: f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let mut chunks = values.chunks_exact_mut(LANES);

@@ -154,7 +154,8 @@ impl<B: Kernels> Attention<B> {
         observer.see(stage(Step::KRotary), &k)?;
 
         let scale = (config.head_dim as f64).sqrt().recip();
-        let attended = varlen_attention(q, k, v, &rows.layout, None, scale); // [R, H, D]
+        let products = self.o_proj.weight.dtype();
+        let attended = varlen_attention(q, k, v, &rows.layout, None, scale, products); // [R, H, D]
         observer.see(stage(Step::Attention), &attended)?;
         Ok(self.o_proj.add_to(rows.of(hidden), attended.flatten(1, 2))) // [R, C]
     }

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 /// Products in all threads at once, by the instructions that a kernel uses.
+#[derive(Default)]
 pub struct Ceiling {
     pub gigaflops: f64,
 }

@@ -122,7 +122,7 @@ impl Bench {
         }
     }
 
-    fn attention(&mut self, lengths: &[usize]) {
+    fn attention(&mut self, lengths: &[usize], dtype: DType) {
         let mut bounds = vec![0];
         for length in lengths {
             bounds.push(bounds[bounds.len() - 1] + length);
@@ -131,9 +131,9 @@ impl Bench {
         let layout = VarlenLayout::new(bounds.clone(), bounds);
         let (q, k, v) = (random([tokens, H, D]), random([tokens, K, D]), random([tokens, K, D]));
         let pairs: usize = lengths.iter().map(|length| length * (length + 1) / 2).sum();
-        let name = format!("varlen_attention {} x {}", lengths.len(), lengths[0]);
+        let name = format!("varlen_attention {} x {} {dtype:?}", lengths.len(), lengths[0]);
         self.run(&name, Work::Flop(4 * H * D * pairs), || {
-            varlen_attention(q.clone(), k.clone(), v.clone(), &layout, None, 0.088)
+            varlen_attention(q.clone(), k.clone(), v.clone(), &layout, None, 0.088, dtype)
         });
     }
 
@@ -162,14 +162,14 @@ fn main() {
     println!("{isa}, {threads} threads\n");
     let criterion = Criterion::default().configure_from_args();
     let gigabytes_per_second = read_gigabytes_per_second(threads);
-    let ceiling = Ceiling::measure(isa, DType::BF16, threads);
-    let mut bench = Bench { criterion, ceiling, gigabytes_per_second };
-    bench.products(DType::BF16);
-    bench.ceiling = Ceiling::measure(isa, DType::F32, threads);
-    bench.products(DType::F32);
-    bench.attention(&[128; 4]);
-    bench.attention(&[512]);
-    bench.attention(&[2048]);
+    let mut bench = Bench { criterion, ceiling: Ceiling::default(), gigabytes_per_second };
+    for dtype in [DType::BF16, DType::F32] {
+        bench.ceiling = Ceiling::measure(isa, dtype, threads);
+        bench.products(dtype);
+        bench.attention(&[128; 4], dtype);
+        bench.attention(&[512], dtype);
+        bench.attention(&[2048], dtype);
+    }
     bench.the_rest();
     bench.criterion.final_summary();
 }

@@ -1,6 +1,7 @@
 //! RMS norm on Burn Flex: one pass over each row, rows in parallel.
 
 use crate::buffers;
+use crate::isa::Isa;
 use crate::linear::cpu::contiguous;
 use burn::tensor::{Tensor, TensorPrimitive};
 use burn_flex::Flex;
@@ -23,26 +24,31 @@ pub(crate) fn rms_norm(
     assert_eq!(weight.layout().num_elements(), columns, "rms_norm: one weight per column");
     let mut y = buffers::tensor([rows, columns]);
     let (input, weight) = (x.storage::<f32>(), weight.storage::<f32>());
+    let isa = Isa::best();
     let task = columns * ROWS_PER_TASK;
     y.storage_mut::<f32>().par_chunks_mut(task).zip(input.par_chunks(task)).for_each(
         |(outputs, inputs)| {
-            for (y, x) in outputs.chunks_mut(columns).zip(inputs.chunks(columns)) {
-                let factor = factor(x, epsilon);
-                for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
-                    *y = x * factor * weight;
+            isa.vectorized(|| {
+                for (y, x) in outputs.chunks_mut(columns).zip(inputs.chunks(columns)) {
+                    let factor = factor(x, epsilon);
+                    for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
+                        *y = x * factor * weight;
+                    }
                 }
-            }
+            });
         },
     );
     Tensor::from_primitive(TensorPrimitive::Float(y))
 }
 
 /// What a row is multiplied with: 1 / sqrt(mean(x²) + epsilon).
+#[inline(always)]
 pub(crate) fn factor(row: &[f32], epsilon: f64) -> f32 {
     let mean_square = sum_of_squares(row) / row.len() as f64;
     (1.0 / (mean_square + epsilon).sqrt()) as f32
 }
 
+#[inline(always)]
 fn sum_of_squares(row: &[f32]) -> f64 {
     let mut sums = [0f32; LANES];
     let chunks = row.chunks_exact(LANES);

@@ -1,6 +1,7 @@
 //! The norm of each head and its rotation on Burn Flex: one pass in place,
 //! tokens in parallel.
 
+use crate::isa::Isa;
 use crate::linear::cpu::contiguous;
 use crate::rms_norm::cpu::factor;
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -25,6 +26,7 @@ pub(crate) fn rms_norm_rotary(
     assert_eq!(sin.dims(), [tokens, half], "rms_norm_rotary: an angle per token and pair");
     let (mut x, weight) = (contiguous(x), contiguous(weight));
     let (cos, sin) = (contiguous(cos), contiguous(sin));
+    let isa = Isa::best();
     let weight: &[f32] = weight.storage();
     let angles =
         cos.storage::<f32>().chunks_exact(half).zip(sin.storage::<f32>().chunks_exact(half));
@@ -33,16 +35,19 @@ pub(crate) fn rms_norm_rotary(
         .par_chunks_mut(TOKENS_PER_TASK * heads * width)
         .zip(angles.par_chunks(TOKENS_PER_TASK))
         .for_each(|(x, angles)| {
-            for (token, (cos, sin)) in x.chunks_exact_mut(heads * width).zip(angles) {
-                for head in token.chunks_exact_mut(width) {
-                    turn_normed(head, weight, epsilon, cos, sin);
+            isa.vectorized(|| {
+                for (token, (cos, sin)) in x.chunks_exact_mut(heads * width).zip(angles) {
+                    for head in token.chunks_exact_mut(width) {
+                        turn_normed(head, weight, epsilon, cos, sin);
+                    }
                 }
-            }
+            });
         });
     Tensor::from_primitive(TensorPrimitive::Float(x))
 }
 
 /// One head.
+#[inline(always)]
 fn turn_normed(head: &mut [f32], weight: &[f32], epsilon: f64, cos: &[f32], sin: &[f32]) {
     let factor = factor(head, epsilon);
     let (first, second) = head.split_at_mut(cos.len());

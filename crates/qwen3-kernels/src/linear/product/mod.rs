@@ -28,6 +28,8 @@ mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod outer;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod pairs;
 mod portable;
 mod tasks;
 #[cfg(test)]
@@ -211,7 +213,7 @@ pub(crate) fn products(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
         _ if rounds && isa == Isa::AmxBf16 => amx::run([m, k], x, parts),
         Input::F32(x) if rounds => {
             let mut buffer = Buffer::new(size_of_val(x));
-            round(x, buffer.numbers_mut(x.len()));
+            round(isa, x, buffer.numbers_mut(x.len()));
             run(isa, [m, k], Input::Bf16(buffer.numbers(x.len())), parts);
         }
         _ => run(isa, [m, k], x, parts),
@@ -265,12 +267,12 @@ fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
 }
 
 /// `x` rounded to bfloat16, to the nearest, ties to even, in parallel.
-fn round(x: &[f32], rounded: &mut [bf16]) {
+fn round(isa: Isa, x: &[f32], rounded: &mut [bf16]) {
     const TASK: usize = 32 * 1024;
     rounded.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(rounded, x)| {
-        for (rounded, &x) in rounded.iter_mut().zip(x) {
-            *rounded = nearest_bf16(x);
-        }
+        isa.vectorized(|| {
+            rounded.iter_mut().zip(x).for_each(|(rounded, &x)| *rounded = nearest_bf16(x));
+        });
     });
 }
 

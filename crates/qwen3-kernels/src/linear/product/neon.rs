@@ -207,12 +207,20 @@ pub(super) unsafe fn in_128<W: Load>(block: &Block<f32, W>) {
 
 // Safety: loads and stores of 4 numbers.
 unsafe impl Vector<MAX_ROWS> for float32x4_t {
+    type Number = f32;
+    type Numbers = Self;
     const LANES: usize = 4;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // Safety: by the caller, as in all that follows.
         unsafe { vld1q_f32(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_numbers(from: *const f32) -> Self {
+        // Safety: by the caller.
+        unsafe { Self::load(from) }
     }
 
     #[inline(always)]
@@ -225,6 +233,11 @@ unsafe impl Vector<MAX_ROWS> for float32x4_t {
     unsafe fn add(self, factor: f32, x: Self) -> Self {
         // Safety: by the caller.
         unsafe { vfmaq_n_f32(self, x, factor) }
+    }
+
+    #[inline(always)]
+    fn add_one(sum: f32, factor: f32, x: f32) -> f32 {
+        sum + factor * x
     }
 }
 

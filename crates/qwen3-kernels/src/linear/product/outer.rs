@@ -12,18 +12,25 @@
 use super::Rows;
 use crate::destination::Destination;
 
-/// Registers of float32 numbers, `MAX_ROWS` times [`VECTORS`] of which fit
-/// beside what they are made of.
+/// Registers of float32 sums, `MAX_ROWS` times [`VECTORS`] of which fit beside
+/// what they are made of.
 ///
 /// # Safety
 /// Implementations read and write [`Vector::LANES`] numbers; their methods are
 /// called only where the processor has their instructions.
 pub(super) unsafe trait Vector<const MAX_ROWS: usize>: Copy {
+    /// What is weighted, and with what: float32 numbers, or pairs of bfloat16.
+    type Number: Copy;
+    /// [`Vector::LANES`] of them in a register.
+    type Numbers: Copy;
     /// Numbers in a register.
     const LANES: usize;
     /// # Safety
     /// [`Vector::LANES`] numbers can be read.
     unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// [`Vector::LANES`] numbers can be read.
+    unsafe fn load_numbers(from: *const Self::Number) -> Self::Numbers;
     /// # Safety
     /// [`Vector::LANES`] numbers can be written.
     unsafe fn store(self, to: *mut f32);
@@ -31,7 +38,9 @@ pub(super) unsafe trait Vector<const MAX_ROWS: usize>: Copy {
     ///
     /// # Safety
     /// The processor has the instructions.
-    unsafe fn add(self, factor: f32, x: Self) -> Self;
+    unsafe fn add(self, factor: Self::Number, x: Self::Numbers) -> Self;
+    /// [`Vector::add`] of one number.
+    fn add_one(sum: f32, factor: Self::Number, x: Self::Number) -> f32;
 }
 
 /// Registers of one row of a tile.
@@ -45,8 +54,8 @@ const VECTORS: usize = 4;
 #[inline(always)]
 pub(super) unsafe fn add<V: Vector<MAX_ROWS>, const MAX_ROWS: usize>(
     [m, k, n]: [usize; 3],
-    p: Rows<f32>,
-    v: Rows<f32>,
+    p: Rows<V::Number>,
+    v: Rows<V::Number>,
     out: Destination,
 ) {
     assert!(p.holds(m, k) && v.holds(k, n), "[{m}, {k}] · [{k}, {n}]");
@@ -69,7 +78,8 @@ pub(super) unsafe fn add<V: Vector<MAX_ROWS>, const MAX_ROWS: usize>(
                 for row in row..row + rows {
                     let sum = out.at(row, column, 1);
                     for key in 0..k {
-                        *sum += p.data[row * p.stride + key] * v.data[key * v.stride + column];
+                        let factor = p.data[row * p.stride + key];
+                        *sum = V::add_one(*sum, factor, v.data[key * v.stride + column]);
                     }
                 }
                 column += 1;
@@ -86,8 +96,8 @@ unsafe fn tiles<V: Vector<MAX_ROWS>, const N: usize, const MAX_ROWS: usize>(
     [rows, k]: [usize; 2],
     row: usize,
     column: usize,
-    p: Rows<f32>,
-    v: Rows<f32>,
+    p: Rows<V::Number>,
+    v: Rows<V::Number>,
     out: Destination,
 ) {
     // Safety: by the caller.
@@ -110,8 +120,8 @@ unsafe fn tile<V: Vector<MAX_ROWS>, const M: usize, const N: usize, const MAX_RO
     k: usize,
     row: usize,
     column: usize,
-    p: Rows<f32>,
-    v: Rows<f32>,
+    p: Rows<V::Number>,
+    v: Rows<V::Number>,
     out: Destination,
 ) {
     // Safety: by the caller.
@@ -119,11 +129,12 @@ unsafe fn tile<V: Vector<MAX_ROWS>, const M: usize, const N: usize, const MAX_RO
         let outs: [*mut f32; M] = std::array::from_fn(|m| out.at(row + m, column, N * V::LANES));
         let mut sums: [[V; N]; M] =
             outs.map(|out| std::array::from_fn(|n| V::load(out.add(n * V::LANES))));
-        let p_rows: [*const f32; M] =
+        let p_rows: [*const V::Number; M] =
             std::array::from_fn(|m| p.data.as_ptr().add((row + m) * p.stride));
         for key in 0..k {
             let from = v.data.as_ptr().add(key * v.stride + column);
-            let values: [V; N] = std::array::from_fn(|n| V::load(from.add(n * V::LANES)));
+            let values: [V::Numbers; N] =
+                std::array::from_fn(|n| V::load_numbers(from.add(n * V::LANES)));
             for (m, sums) in sums.iter_mut().enumerate() {
                 let factor = *p_rows[m].add(key);
                 for (sum, value) in sums.iter_mut().zip(values) {

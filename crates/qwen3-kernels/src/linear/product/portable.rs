@@ -110,12 +110,20 @@ fn add_product(sum: f32, x: f32, y: f32) -> f32 {
 
 // Safety: reads and writes through arrays of this length.
 unsafe impl Vector<MAX_ROWS> for [f32; STEP] {
+    type Number = f32;
+    type Numbers = Self;
     const LANES: usize = STEP;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // Safety: by the caller.
         unsafe { padded(from, STEP, 0.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_numbers(from: *const f32) -> Self {
+        // Safety: by the caller.
+        unsafe { Self::load(from) }
     }
 
     #[inline(always)]
@@ -127,6 +135,11 @@ unsafe impl Vector<MAX_ROWS> for [f32; STEP] {
     #[inline(always)]
     unsafe fn add(self, factor: f32, x: Self) -> Self {
         std::array::from_fn(|lane| add_product(self[lane], factor, x[lane]))
+    }
+
+    #[inline(always)]
+    fn add_one(sum: f32, factor: f32, x: f32) -> f32 {
+        sum + factor * x
     }
 }
 

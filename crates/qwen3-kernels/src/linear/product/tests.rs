@@ -51,7 +51,7 @@ fn product(isa: Isa, [m, k, n]: [usize; 3], x: &[f32], weight: Weight, out: &mut
 
 fn rounded(x: &[f32]) -> Vec<bf16> {
     let mut rounded = vec![bf16::ZERO; x.len()];
-    round(x, &mut rounded);
+    round(Isa::best(), x, &mut rounded);
     rounded
 }
 

@@ -318,12 +318,20 @@ pub(super) unsafe fn in_256<W: Load>(block: &Block<f32, W>) {
 
 // Safety: loads and stores of 16 numbers.
 unsafe impl Vector<ROWS_512> for __m512 {
+    type Number = f32;
+    type Numbers = Self;
     const LANES: usize = 16;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // Safety: by the caller, as in all that follows.
         unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_numbers(from: *const f32) -> Self {
+        // Safety: by the caller.
+        unsafe { Self::load(from) }
     }
 
     #[inline(always)]
@@ -337,16 +345,29 @@ unsafe impl Vector<ROWS_512> for __m512 {
         // Safety: by the caller.
         unsafe { _mm512_fmadd_ps(_mm512_set1_ps(factor), x, self) }
     }
+
+    #[inline(always)]
+    fn add_one(sum: f32, factor: f32, x: f32) -> f32 {
+        sum + factor * x
+    }
 }
 
 // Safety: loads and stores of 8 numbers.
 unsafe impl Vector<ROWS_256> for __m256 {
+    type Number = f32;
+    type Numbers = Self;
     const LANES: usize = 8;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // Safety: by the caller, as in all that follows.
         unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_numbers(from: *const f32) -> Self {
+        // Safety: by the caller.
+        unsafe { Self::load(from) }
     }
 
     #[inline(always)]
@@ -359,6 +380,11 @@ unsafe impl Vector<ROWS_256> for __m256 {
     unsafe fn add(self, factor: f32, x: Self) -> Self {
         // Safety: by the caller.
         unsafe { _mm256_fmadd_ps(_mm256_set1_ps(factor), x, self) }
+    }
+
+    #[inline(always)]
+    fn add_one(sum: f32, factor: f32, x: f32) -> f32 {
+        sum + factor * x
     }
 }
 

@@ -4,19 +4,25 @@
 //! Nothing of the size of the scores is ever held: one task's workspace is
 //! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
 
+mod keys;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
+
 use super::{SharedPrefix, Span, VarlenLayout};
 use crate::buffers;
 use crate::destination::Destination;
 use crate::isa::Isa;
 use crate::linear::cpu::contiguous;
-use crate::linear::product::{self, Rows};
 use crate::softmax;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::Flex;
+use keys::{KeyBlock, KeyValues, Rounded, blocks};
 use rayon::prelude::*;
+use std::cell::RefCell;
 
-/// Queries of one task; with two query heads per key head, 64 rows of scores.
-const QUERY_BLOCK: usize = 32;
+/// Queries of one task; with two query heads per key head, 48 rows of scores,
+/// which is a multiple of what a product's tile takes.
+const QUERY_BLOCK: usize = 24;
 /// Keys met at one time: their scores and the keys themselves fit the
 /// second-level cache.
 const KEY_BLOCK: usize = 256;
@@ -29,39 +35,68 @@ pub(crate) fn varlen_attention(
     layout: &VarlenLayout,
     prefix: Option<&SharedPrefix<Flex>>,
     scale: f64,
+    products: DType,
 ) -> Tensor<Flex, 3> {
     let [tokens, heads, width] = q.dims();
     let [_, kv_heads, _] = k.dims();
     let (q, k, v) = (contiguous(q), contiguous(k), contiguous(v));
     let prefix = prefix.map(|prefix| (contiguous(prefix.k.clone()), contiguous(prefix.v.clone())));
+    let isa = Isa::best();
+    let in_pairs = products == DType::BF16 && has_pairs(isa, width);
+    let shape = [kv_heads, width];
+    let sequences = layout.spans().map(|span| (span.first_key, span.n_keys));
+    let prefix = prefix.as_ref().map(|(k, v)| {
+        let (k, v): (&[f32], &[f32]) = (k.storage(), v.storage());
+        let n_keys = k.len() / (kv_heads * width);
+        (KeyValues::new(k, v, shape, [(0, n_keys)].into_iter(), in_pairs), n_keys)
+    });
     let problem = Problem {
         q: q.storage(),
-        k: k.storage(),
-        v: v.storage(),
-        prefix: prefix.as_ref().map(|(k, v)| (k.storage(), v.storage())),
+        own: KeyValues::new(k.storage(), v.storage(), shape, sequences, in_pairs),
+        prefix,
         heads,
         kv_heads,
         width,
         scale: scale as f32,
-        isa: Isa::best(),
+        isa,
     };
-    let tasks: Vec<Task> = layout.spans().flat_map(|span| problem.tasks(span)).collect();
+    let spans = layout.spans().enumerate();
+    let tasks: Vec<Task> = spans.flat_map(|(index, span)| problem.tasks(index, span)).collect();
 
     let mut output = buffers::tensor([tokens, heads, width]);
     let out = Destination::new(output.storage_mut(), heads * width);
-    tasks.par_iter().for_each_init(Workspace::default, |workspace, task| {
-        problem.attend(task, workspace);
-        for (at, values) in problem.finished(task, workspace) {
-            // Safety: no two tasks share a query and a head, and `output`
-            // outlives the loop.
-            unsafe { out.row(0, at, values.len()) }.copy_from_slice(values);
-        }
+    tasks.par_iter().for_each(|task| {
+        WORKSPACE.with_borrow_mut(|workspace| {
+            isa.vectorized(|| problem.attend(task, workspace));
+            for (at, values) in problem.finished(task, workspace) {
+                // Safety: no two tasks share a query and a head, and `output`
+                // outlives the loop.
+                unsafe { out.row(0, at, values.len()) }.copy_from_slice(values);
+            }
+        });
     });
     Tensor::from_primitive(TensorPrimitive::Float(output))
 }
 
+thread_local! {
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
+}
+
+/// Whether there are products of pairs of bfloat16 numbers for such heads.
+fn has_pairs(isa: Isa, width: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return isa.has_bf16_products() && pairs::is_possible(width);
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = (isa, width);
+        false
+    }
+}
+
 /// A block of queries of one sequence, for one key and value head.
 struct Task {
+    /// Which sequence.
+    sequence: usize,
     span: Span,
     /// First query of the block, counted in the sequence.
     first: usize,
@@ -69,25 +104,13 @@ struct Task {
     kv_head: usize,
 }
 
-/// Keys and values of one source, and which of them a task meets now.
-#[derive(Clone, Copy)]
-struct Keys<'a> {
-    k: &'a [f32],
-    v: &'a [f32],
-    /// First row of the block in `k` and `v`.
-    row: usize,
-    n_keys: usize,
-    /// How many of the block's keys the task's first query sees; each later
-    /// query sees one more. Negative while even later ones see none.
-    seen_by_first: isize,
-}
-
 /// Buffers of one thread. A row is one query of one of the H/K query heads.
 #[derive(Default)]
 struct Workspace {
     /// `[rows, D]`, times the scale.
     queries: Vec<f32>,
-    /// `[rows, keys]`
+    rounded: Rounded,
+    /// `[rows, columns of the block]`
     scores: Vec<f32>,
     /// `[rows, D]`, not yet divided by `sum`.
     attended: Vec<f32>,
@@ -99,9 +122,9 @@ struct Workspace {
 
 struct Problem<'a> {
     q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
-    prefix: Option<(&'a [f32], &'a [f32])>,
+    own: KeyValues<'a>,
+    /// What stands before every sequence, and how many keys that is.
+    prefix: Option<(KeyValues<'a>, usize)>,
     heads: usize,
     kv_heads: usize,
     width: usize,
@@ -110,12 +133,12 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    fn tasks(&self, span: Span) -> impl Iterator<Item = Task> + use<> {
+    fn tasks(&self, sequence: usize, span: Span) -> impl Iterator<Item = Task> + use<> {
         let kv_heads = self.kv_heads;
         // The last block first: it sees the most keys, so it should not start last.
         (0..span.n_queries).step_by(QUERY_BLOCK).rev().flat_map(move |first| {
             let n_queries = QUERY_BLOCK.min(span.n_queries - first);
-            (0..kv_heads).map(move |kv_head| Task { span, first, n_queries, kv_head })
+            (0..kv_heads).map(move |kv_head| Task { sequence, span, first, n_queries, kv_head })
         })
     }
 
@@ -130,24 +153,24 @@ impl Problem<'_> {
         (row * self.heads + task.kv_head * self.group() + head) * self.width
     }
 
+    #[inline(always)]
     fn attend(&self, task: &Task, workspace: &mut Workspace) {
         self.begin(task, workspace);
-        if let Some((k, v)) = self.prefix {
-            let n_keys = k.len() / (self.kv_heads * self.width);
-            let keys = Keys { k, v, row: 0, n_keys, seen_by_first: n_keys as isize };
-            self.meet_all(task, workspace, keys);
+        if let Some((prefix, n_keys)) = &self.prefix {
+            prefix.prepare(&workspace.queries, &mut workspace.rounded);
+            for block in blocks(0, *n_keys, task.kv_head) {
+                self.meet(prefix, &block, *n_keys, workspace);
+            }
         }
         let seen_by_first = task.span.n_keys - task.span.n_queries + task.first + 1;
-        let keys = Keys {
-            k: self.k,
-            v: self.v,
-            row: task.span.first_key,
-            n_keys: seen_by_first + task.n_queries - 1,
-            seen_by_first: seen_by_first as isize,
-        };
-        self.meet_all(task, workspace, keys);
+        let n_keys = seen_by_first + task.n_queries - 1;
+        self.own.prepare(&workspace.queries, &mut workspace.rounded);
+        for block in blocks(task.sequence, n_keys, task.kv_head) {
+            self.meet(&self.own, &block, seen_by_first, workspace);
+        }
     }
 
+    #[inline(always)]
     fn begin(&self, task: &Task, workspace: &mut Workspace) {
         let rows = self.group() * task.n_queries;
         let refill = |buffer: &mut Vec<f32>, length, value| {
@@ -167,43 +190,24 @@ impl Problem<'_> {
         }
     }
 
-    fn meet_all(&self, task: &Task, workspace: &mut Workspace, keys: Keys) {
-        for first in (0..keys.n_keys).step_by(KEY_BLOCK) {
-            let block = Keys {
-                row: keys.row + first,
-                n_keys: KEY_BLOCK.min(keys.n_keys - first),
-                seen_by_first: keys.seen_by_first - first as isize,
-                ..keys
-            };
-            self.meet(task, workspace, block);
-        }
-    }
-
-    /// Takes one block of keys into the running softmax.
-    fn meet(&self, task: &Task, workspace: &mut Workspace, keys: Keys) {
-        let Workspace { queries, scores, attended, max, sum } = workspace;
-        let (rows, width, n_keys) = (max.len(), self.width, keys.n_keys);
-        let stride = self.kv_heads * width;
-        let from = keys.row * stride + task.kv_head * width;
-        scores.resize(rows * n_keys, 0.0);
-        let of_task = |data| Rows { data, stride };
-        let isa = self.isa;
-        // Safety: the buffers are this thread's own, and outlive the calls.
-        unsafe {
-            let queries = Rows { data: queries, stride: width };
-            let destination = Destination::new(scores, n_keys);
-            product::scores(
-                isa,
-                [rows, width, n_keys],
-                queries,
-                of_task(&keys.k[from..]),
-                destination,
-            );
-        }
-        for (row, scores) in scores.chunks_exact_mut(n_keys).enumerate() {
-            let query = row / self.group();
-            let seen = (keys.seen_by_first + query as isize).clamp(0, n_keys as isize);
-            let (seen, unseen) = scores.split_at_mut(seen as usize);
+    /// Takes one block of keys into the running softmax. The task's first query
+    /// sees `seen_by_first` keys of the block's source, each later one one more.
+    #[inline(always)]
+    fn meet(
+        &self,
+        source: &KeyValues,
+        block: &KeyBlock,
+        seen_by_first: usize,
+        workspace: &mut Workspace,
+    ) {
+        let Workspace { queries, rounded, scores, attended, max, sum } = workspace;
+        let (rows, width, columns) = (max.len(), self.width, block.columns());
+        scores.resize(rows * columns, 0.0);
+        source.scores(self.isa, block, queries, rounded, scores);
+        for (row, scores) in scores.chunks_exact_mut(columns).enumerate() {
+            let seen = seen_by_first + row / self.group();
+            let seen = seen.saturating_sub(block.keys.start).min(block.keys.len());
+            let (seen, unseen) = scores.split_at_mut(seen);
             unseen.fill(0.0);
             if seen.is_empty() {
                 continue;
@@ -214,13 +218,7 @@ impl Problem<'_> {
             max[row] = new_max;
             attended[row * width..][..width].iter_mut().for_each(|x| *x *= shrink);
         }
-        // Safety: as above.
-        unsafe {
-            let weights = Rows { data: scores, stride: n_keys };
-            let destination = Destination::new(attended, width);
-            let shape = [rows, n_keys, width];
-            product::add_weighted_rows(isa, shape, weights, of_task(&keys.v[from..]), destination);
-        }
+        source.add_values(self.isa, block, scores, rounded, attended);
     }
 
     /// The finished rows of a task, by query and head.

@@ -1,0 +1,89 @@
+//! Sums of weighted rows from pairs of bfloat16 numbers.
+//!
+//! A pair is two numbers that are multiplied with another pair and summed, the
+//! first one in the lower half: two columns of the left side, two rows of the right.
+
+use super::outer::{self, Vector};
+use super::{Rows, nearest_bf16};
+use crate::destination::Destination;
+use std::arch::x86_64::*;
+
+/// As in [`super::x86`].
+const ROWS_512: usize = 6;
+
+/// Two numbers, rounded.
+#[inline(always)]
+pub(crate) fn pair(first: f32, second: f32) -> u32 {
+    u32::from(nearest_bf16(first).to_bits()) | u32::from(nearest_bf16(second).to_bits()) << 16
+}
+
+/// The two numbers of a pair.
+#[inline(always)]
+fn wide(pair: u32) -> [f32; 2] {
+    [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
+}
+
+/// Sums of pairs of products.
+#[derive(Clone, Copy)]
+struct OfPairs(__m512);
+
+// Safety: loads and stores of 16 numbers, or of 16 pairs.
+unsafe impl Vector<ROWS_512> for OfPairs {
+    type Number = u32;
+    type Numbers = __m512i;
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // Safety: by the caller, as in all that follows.
+        Self(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_numbers(from: *const u32) -> __m512i {
+        // Safety: by the caller.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // Safety: by the caller.
+        unsafe { _mm512_storeu_ps(to, self.0) };
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, factor: u32, x: __m512i) -> Self {
+        // Safety: by the caller; both types are 64 bytes.
+        unsafe {
+            let factors = _mm512_set1_epi32(factor.cast_signed());
+            let [factors, x] =
+                [factors, x].map(|pairs| std::mem::transmute::<__m512i, __m512bh>(pairs));
+            Self(_mm512_dpbf16_ps(self.0, factors, x))
+        }
+    }
+
+    #[inline(always)]
+    fn add_one(sum: f32, factor: u32, x: u32) -> f32 {
+        let ([a, b], [x, y]) = (wide(factor), wide(x));
+        sum + (a * x + b * y)
+    }
+}
+
+/// `out += p · v` from pairs, on this thread; `p` is `[m, k]`, `v` `[k, n]`.
+///
+/// # Safety
+/// The processor has AVX-512 and its bfloat16 products; otherwise as
+/// [`super::scores`].
+///
+/// # Panics
+/// If the slices are smaller.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(crate) unsafe fn add_weighted_pairs(
+    shape: [usize; 3],
+    p: Rows<u32>,
+    v: Rows<u32>,
+    out: Destination,
+) {
+    // Safety: by the caller.
+    unsafe { outer::add::<OfPairs, ROWS_512>(shape, p, v, out) }
+}
