@@ -127,8 +127,12 @@ unsafe fn tile<V: Vector<MAX_ROWS>, const M: usize, const N: usize, const MAX_RO
     // Safety: by the caller.
     unsafe {
         let outs: [*mut f32; M] = std::array::from_fn(|m| out.at(row + m, column, N * V::LANES));
-        let mut sums: [[V; N]; M] =
-            outs.map(|out| std::array::from_fn(|n| V::load(out.add(n * V::LANES))));
+        let mut sums = [[V::load(outs[0]); N]; M];
+        for (sums, out) in sums.iter_mut().zip(outs) {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(out.add(n * V::LANES));
+            }
+        }
         let p_rows: [*const V::Number; M] =
             std::array::from_fn(|m| p.data.as_ptr().add((row + m) * p.stride));
         for key in 0..k {

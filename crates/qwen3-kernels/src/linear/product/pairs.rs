@@ -56,8 +56,8 @@ unsafe impl Vector<ROWS_512> for OfPairs {
         // Safety: by the caller; both types are 64 bytes.
         unsafe {
             let factors = _mm512_set1_epi32(factor.cast_signed());
-            let [factors, x] =
-                [factors, x].map(|pairs| std::mem::transmute::<__m512i, __m512bh>(pairs));
+            let factors = std::mem::transmute::<__m512i, __m512bh>(factors);
+            let x = std::mem::transmute::<__m512i, __m512bh>(x);
             Self(_mm512_dpbf16_ps(self.0, factors, x))
         }
     }

@@ -61,6 +61,7 @@ impl<'a> KeyValues<'a> {
     }
 
     /// Makes of the queries `[rows, D]` what [`KeyValues::scores`] takes.
+    #[inline(always)]
     pub fn prepare(&self, queries: &[f32], rounded: &mut Rounded) {
         #[cfg(target_arch = "x86_64")]
         if matches!(self, Self::Pairs(_)) {
@@ -70,6 +71,7 @@ impl<'a> KeyValues<'a> {
     }
 
     /// `scores = queries · kᵀ`, `[rows, columns]`; what is beyond the keys is nothing.
+    #[inline(always)]
     pub fn scores(
         &self,
         isa: Isa,
@@ -95,6 +97,7 @@ impl<'a> KeyValues<'a> {
     }
 
     /// `attended += weights · v`, `[rows, D]`
+    #[inline(always)]
     pub fn add_values(
         &self,
         isa: Isa,

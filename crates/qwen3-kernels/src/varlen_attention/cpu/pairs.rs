@@ -75,6 +75,7 @@ impl Pairs {
     }
 
     /// As [`super::keys::KeyValues::scores`], from rounded queries.
+    #[inline(always)]
     pub fn scores(&self, block: &KeyBlock, queries: &[u32], scores: &mut [f32]) {
         let (n, pairs) = (block.columns(), self.width / 2);
         scores.fill(0.0);
@@ -86,6 +87,7 @@ impl Pairs {
     }
 
     /// As [`super::keys::KeyValues::add_values`], from rounded weights.
+    #[inline(always)]
     pub fn add_values(&self, block: &KeyBlock, weights: &[u32], attended: &mut [f32]) {
         let (pairs, width) = (block.columns() / 2, self.width);
         let rows = Rows { data: weights, stride: pairs };
@@ -126,6 +128,7 @@ pub(super) fn is_possible(width: usize) -> bool {
 }
 
 /// Numbers as pairs of neighbours.
+#[inline(always)]
 pub(super) fn round(numbers: &[f32], pairs: &mut Vec<u32>) {
     pairs.clear();
     let (twos, rest) = numbers.as_chunks::<2>();
