@@ -60,37 +60,6 @@ impl Isa {
         LIMIT.store(isa as u8, Ordering::Relaxed);
     }
 
-    /// Runs `call`, which the compiler makes anew with the instructions of this
-    /// one: for loops over numbers, which it turns into vectors.
-    ///
-    /// # Panics
-    /// If this processor hasn't these instructions.
-    #[inline]
-    pub(crate) fn vectorized<R>(self, call: impl FnOnce() -> R) -> R {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let has = |isa| of_this_processor().contains(&(true, isa));
-            match self {
-                Self::Portable | Self::Neon | Self::NeonBf16 => {}
-                // Safety: the processor has the instructions, by the assertion.
-                Self::Avx2 => {
-                    return unsafe {
-                        assert!(has(Self::Avx2), "a processor without AVX2");
-                        with_avx2(call)
-                    };
-                }
-                // Safety: as above.
-                Self::Avx512 | Self::Avx512Bf16 | Self::AmxBf16 => {
-                    return unsafe {
-                        assert!(has(Self::Avx512), "a processor without AVX-512");
-                        with_avx512(call)
-                    };
-                }
-            }
-        }
-        call()
-    }
-
     /// Whether products with bfloat16 weights are those of bfloat16 numbers, the
     /// other side rounded too.
     pub fn has_bf16_products(self) -> bool {
@@ -104,21 +73,45 @@ impl Isa {
     }
 }
 
-/// # Safety
-/// The processor has the instructions.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn with_avx2<R>(call: impl FnOnce() -> R) -> R {
-    call()
-}
+/// Defines a function of plain Rust, made for each set of instructions and
+/// called with the [`Isa`] to use: loops over numbers become its vectors. What
+/// it calls has to be inlined.
+macro_rules! vectorized {
+    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block) => {
+        $(#[$doc])*
+        fn $name(isa: $crate::isa::Isa, $($argument: $type),*) {
+            #[inline(always)]
+            fn plain($($argument: $type),*) $body
 
-/// # Safety
-/// The processor has the instructions.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn with_avx512<R>(call: impl FnOnce() -> R) -> R {
-    call()
+            /// # Safety
+            /// The processor has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn in_256($($argument: $type),*) {
+                plain($($argument),*)
+            }
+
+            /// # Safety
+            /// The processor has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+            unsafe fn in_512($($argument: $type),*) {
+                plain($($argument),*)
+            }
+
+            match isa {
+                // Safety: the processor has the instructions (`Isa`).
+                #[cfg(target_arch = "x86_64")]
+                Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => unsafe { in_512($($argument),*) },
+                // Safety: as above.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => unsafe { in_256($($argument),*) },
+                _ => plain($($argument),*),
+            }
+        }
+    };
 }
+pub(crate) use vectorized;
 
 /// Beside [`Isa::Portable`], and whether this processor has them.
 #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! RMS norm on Burn Flex: one pass over each row, rows in parallel.
 
 use crate::buffers;
-use crate::isa::Isa;
+use crate::isa::{Isa, vectorized};
 use crate::linear::cpu::contiguous;
 use burn::tensor::{Tensor, TensorPrimitive};
 use burn_flex::Flex;
@@ -26,19 +26,23 @@ pub(crate) fn rms_norm(
     let (input, weight) = (x.storage::<f32>(), weight.storage::<f32>());
     let isa = Isa::best();
     let task = columns * ROWS_PER_TASK;
-    y.storage_mut::<f32>().par_chunks_mut(task).zip(input.par_chunks(task)).for_each(
-        |(outputs, inputs)| {
-            isa.vectorized(|| {
-                for (y, x) in outputs.chunks_mut(columns).zip(inputs.chunks(columns)) {
-                    let factor = factor(x, epsilon);
-                    for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
-                        *y = x * factor * weight;
-                    }
-                }
-            });
-        },
-    );
+    y.storage_mut::<f32>()
+        .par_chunks_mut(task)
+        .zip(input.par_chunks(task))
+        .for_each(|(outputs, inputs)| norm_rows(isa, inputs, outputs, weight, epsilon));
     Tensor::from_primitive(TensorPrimitive::Float(y))
+}
+
+vectorized! {
+    fn norm_rows(inputs: &[f32], outputs: &mut [f32], weight: &[f32], epsilon: f64) {
+        let columns = weight.len();
+        for (y, x) in outputs.chunks_mut(columns).zip(inputs.chunks(columns)) {
+            let factor = factor(x, epsilon);
+            for ((y, &x), &weight) in y.iter_mut().zip(x).zip(weight) {
+                *y = x * factor * weight;
+            }
+        }
+    }
 }
 
 /// What a row is multiplied with: 1 / sqrt(mean(x²) + epsilon).

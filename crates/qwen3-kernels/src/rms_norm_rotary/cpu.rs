@@ -1,7 +1,7 @@
 //! The norm of each head and its rotation on Burn Flex: one pass in place,
 //! tokens in parallel.
 
-use crate::isa::Isa;
+use crate::isa::{Isa, vectorized};
 use crate::linear::cpu::contiguous;
 use crate::rms_norm::cpu::factor;
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -35,15 +35,20 @@ pub(crate) fn rms_norm_rotary(
         .par_chunks_mut(TOKENS_PER_TASK * heads * width)
         .zip(angles.par_chunks(TOKENS_PER_TASK))
         .for_each(|(x, angles)| {
-            isa.vectorized(|| {
-                for (token, (cos, sin)) in x.chunks_exact_mut(heads * width).zip(angles) {
-                    for head in token.chunks_exact_mut(width) {
-                        turn_normed(head, weight, epsilon, cos, sin);
-                    }
-                }
-            });
+            turn_tokens(isa, x, angles, weight, epsilon);
         });
     Tensor::from_primitive(TensorPrimitive::Float(x))
+}
+
+vectorized! {
+    fn turn_tokens(x: &mut [f32], angles: &[(&[f32], &[f32])], weight: &[f32], epsilon: f64) {
+        let columns = x.len() / angles.len();
+        for (token, (cos, sin)) in x.chunks_exact_mut(columns).zip(angles) {
+            for head in token.chunks_exact_mut(weight.len()) {
+                turn_normed(head, weight, epsilon, cos, sin);
+            }
+        }
+    }
 }
 
 /// One head.

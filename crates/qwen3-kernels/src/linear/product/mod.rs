@@ -39,7 +39,7 @@ mod x86;
 
 use crate::buffers::Buffer;
 use crate::destination::Destination;
-use crate::isa::Isa;
+use crate::isa::{Isa, vectorized};
 use block::{Block, PANEL_COLUMNS, TILE_COLUMNS};
 use burn::tensor::{bf16, f16};
 use finish::Finish;
@@ -270,10 +270,16 @@ fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
 fn round(isa: Isa, x: &[f32], rounded: &mut [bf16]) {
     const TASK: usize = 32 * 1024;
     rounded.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(rounded, x)| {
-        isa.vectorized(|| {
-            rounded.iter_mut().zip(x).for_each(|(rounded, &x)| *rounded = nearest_bf16(x));
-        });
+        round_numbers(isa, x, rounded);
     });
+}
+
+vectorized! {
+    fn round_numbers(x: &[f32], rounded: &mut [bf16]) {
+        for (rounded, &x) in rounded.iter_mut().zip(x) {
+            *rounded = nearest_bf16(x);
+        }
+    }
 }
 
 /// To the nearest bfloat16, ties to even.

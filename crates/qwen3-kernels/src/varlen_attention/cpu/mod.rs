@@ -11,7 +11,7 @@ mod pairs;
 use super::{SharedPrefix, Span, VarlenLayout};
 use crate::buffers;
 use crate::destination::Destination;
-use crate::isa::Isa;
+use crate::isa::{Isa, vectorized};
 use crate::linear::cpu::contiguous;
 use crate::softmax;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
@@ -67,7 +67,7 @@ pub(crate) fn varlen_attention(
     let out = Destination::new(output.storage_mut(), heads * width);
     tasks.par_iter().for_each(|task| {
         WORKSPACE.with_borrow_mut(|workspace| {
-            isa.vectorized(|| problem.attend(task, workspace));
+            attend(isa, &problem, task, workspace);
             for (at, values) in problem.finished(task, workspace) {
                 // Safety: no two tasks share a query and a head, and `output`
                 // outlives the loop.
@@ -76,6 +76,13 @@ pub(crate) fn varlen_attention(
         });
     });
     Tensor::from_primitive(TensorPrimitive::Float(output))
+}
+
+vectorized! {
+    /// All of a task but the division by the sums.
+    fn attend(problem: &Problem, task: &Task, workspace: &mut Workspace) {
+        problem.attend(task, workspace);
+    }
 }
 
 thread_local! {

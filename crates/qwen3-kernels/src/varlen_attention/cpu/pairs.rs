@@ -11,7 +11,7 @@ use super::KEY_BLOCK;
 use super::keys::{COLUMNS, KeyBlock};
 use crate::buffers::Buffer;
 use crate::destination::Destination;
-use crate::isa::Isa;
+use crate::isa::{Isa, vectorized};
 use crate::linear::product::Rows;
 use crate::linear::product::pairs::{add_weighted_pairs, pair};
 use rayon::prelude::*;
@@ -64,12 +64,9 @@ impl Pairs {
         let keys = pieces(packed.keys.numbers_mut(pairs), &blocks, width);
         let values = pieces(packed.values.numbers_mut(pairs), &blocks, width);
         let shape = [kv_heads, width];
-        let isa = Isa::Avx512;
+        let isa = Isa::Avx512Bf16;
         blocks.par_iter().zip(keys).zip(values).for_each(|((block, keys), values)| {
-            isa.vectorized(|| {
-                block.pack_keys(k, shape, keys);
-                block.pack_values(v, shape, values);
-            });
+            pack(isa, block, (k, keys), (v, values), shape);
         });
         packed
     }
@@ -119,6 +116,19 @@ impl Pairs {
     fn stride(&self, block: &KeyBlock) -> usize {
         let [start, end] = [0, 1].map(|next| self.starts[block.sequence + next]);
         KEY_BLOCK.min(end - start - block.keys.start)
+    }
+}
+
+vectorized! {
+    /// A block of keys and of values, each from its source.
+    fn pack(
+        block: &Source,
+        keys: (&[f32], &mut [u32]),
+        values: (&[f32], &mut [u32]),
+        shape: [usize; 2],
+    ) {
+        block.pack_keys(keys.0, shape, keys.1);
+        block.pack_values(values.0, shape, values.1);
     }
 }
 
