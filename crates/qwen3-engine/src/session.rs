@@ -83,6 +83,10 @@ impl Session {
         self.dtype
     }
 
+    pub fn max_batch_tokens(&self) -> usize {
+        self.max_batch_tokens
+    }
+
     /// Runs `call` on this session's threads.
     pub fn install<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
         self.threads.install(call)
