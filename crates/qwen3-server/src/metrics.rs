@@ -6,9 +6,13 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder, exponential_buckets,
 };
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// Requests whose times are kept.
+const RECENT: usize = 512;
 
 /// All numbers of one server. Clones share them.
 #[derive(Clone)]
@@ -28,6 +32,8 @@ struct Numbers {
     predict: Work,
     responses: IntCounterVec,
     model: PerModel,
+    /// Seconds of the last requests.
+    recent: Mutex<VecDeque<f64>>,
 }
 
 /// What is counted for vectors and for scores alike.
@@ -112,6 +118,7 @@ impl Metrics {
                     &["model", "event"],
                 ),
             },
+            recent: Mutex::default(),
             registry,
         };
         for method in ["single", "batch"] {
@@ -148,6 +155,15 @@ impl Metrics {
         work.count.inc_by(texts as u64);
         work.success.inc_by(texts as u64);
         work.durations.observe(times);
+        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.truncate(RECENT - 1);
+        recent.push_front(times.total.as_secs_f64());
+    }
+
+    /// Seconds of the last requests, newest first.
+    pub fn recent(&self) -> Vec<f64> {
+        let recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().copied().collect()
     }
 
     /// Counts a request that was refused or failed.

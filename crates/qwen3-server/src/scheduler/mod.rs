@@ -185,6 +185,8 @@ pub struct Snapshot {
     pub tokens: usize,
     /// What each replica is doing.
     pub replicas: Vec<Phase>,
+    /// Tokens per second of the last batches.
+    pub tokens_per_second: f64,
 }
 
 /// Shares the replicas of one model between requests.
@@ -227,6 +229,8 @@ struct State {
     /// What each replica computes now.
     running: Vec<Option<Running>>,
     phases: Vec<Phase>,
+    /// Tokens that a batch of each replica may have.
+    budgets: Vec<usize>,
     is_stopped: bool,
     last_request: RequestId,
 }
@@ -255,6 +259,7 @@ impl Scheduler {
                 cache: Cache::new(settings.cache_bytes),
                 running: (0..replicas).map(|_| None).collect(),
                 phases: vec![Phase::Loading; replicas],
+                budgets: vec![usize::MAX; replicas],
                 is_stopped: false,
                 last_request: 0,
             }),
@@ -342,7 +347,13 @@ impl Scheduler {
             texts: state.queue.texts(),
             tokens: state.queue.tokens(),
             replicas: state.phases.clone(),
+            tokens_per_second: self.shared.metrics.tokens_per_second(),
         }
+    }
+
+    /// Tokens that a batch of the least able replica may have.
+    pub fn max_batch_tokens(&self) -> usize {
+        self.shared.lock().budgets.iter().copied().min().unwrap_or_default()
     }
 
     /// Ends all work, and waits for the replicas to be freed. What still waits

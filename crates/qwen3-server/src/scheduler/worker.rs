@@ -22,8 +22,6 @@ pub(super) struct Worker {
     network: Option<Box<dyn Loaded>>,
     /// For texts that give NaN; loaded when one does.
     precise: Option<Box<dyn Loaded>>,
-    /// Lowered when the device runs out of memory.
-    max_batch_tokens: usize,
 }
 
 /// What there is to do.
@@ -36,7 +34,7 @@ enum Next {
 impl Worker {
     pub fn new(shared: Arc<Shared>, replica: usize, load: Load) -> Self {
         let (network, precise) = (None, None);
-        Self { shared, replica, load, network, precise, max_batch_tokens: usize::MAX }
+        Self { shared, replica, load, network, precise }
     }
 
     /// Until it is over. `loaded` hears of the first load.
@@ -110,8 +108,7 @@ impl Worker {
         let network = guarded(|| self.try_load(Precision::Chosen))?;
         let network = network.expect("only a precise one may be left out");
         let name = network.name();
-        self.max_batch_tokens = self.max_batch_tokens.min(network.max_batch_tokens());
-        self.shared.metrics.batch_budget(self.max_batch_tokens);
+        self.lower_budget(network.max_batch_tokens());
         self.network = Some(network);
         self.enter(Phase::Ready(name.clone()));
         let seconds = started.elapsed().as_secs_f64();
@@ -159,7 +156,8 @@ impl Worker {
         let (works, cancel) = {
             let mut state = self.shared.lock();
             let max_texts = self.shared.settings.max_batch_texts;
-            let works = state.queue.take(self.max_batch_tokens, max_texts);
+            let max_tokens = state.budgets[self.replica];
+            let works = state.queue.take(max_tokens, max_texts);
             let cancel = CancelToken::default();
             let running = Running { works: works.clone(), cancel: cancel.clone() };
             state.running[self.replica] = (!works.is_empty()).then_some(running);
@@ -201,6 +199,7 @@ impl Worker {
             Err(Trouble::Engine(EngineError::OutOfMemory { .. })) if works.len() > 1 => {
                 self.shared.metrics.out_of_memory();
                 self.lower_budget(tokens / 2);
+                tracing::warn!(replica = self.replica, tokens, "out of memory: smaller batches");
                 let (left, right) = works.split_at(works.len() / 2);
                 self.compute(left, cancel);
                 self.compute(right, cancel);
@@ -246,11 +245,11 @@ impl Worker {
         }
     }
 
-    fn lower_budget(&mut self, tokens: usize) {
-        self.max_batch_tokens = self.max_batch_tokens.min(tokens.max(1));
-        self.shared.metrics.batch_budget(self.max_batch_tokens);
-        let max_batch_tokens = self.max_batch_tokens;
-        tracing::warn!(replica = self.replica, max_batch_tokens, "out of memory: smaller batches");
+    fn lower_budget(&self, tokens: usize) {
+        let mut state = self.shared.lock();
+        let budget = &mut state.budgets[self.replica];
+        *budget = tokens.clamp(1, *budget);
+        self.shared.metrics.batch_budget(*budget);
     }
 
     fn answer(&self, works: &[Work], rows: Vec<Vec<f32>>, started: Instant) {
