@@ -5,11 +5,12 @@ use crate::error::Error;
 use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
 use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
+use qwen3_server::scheduler::{QueueLimits, SchedulerSettings, Trouble};
 use qwen3_server::{
     Address, App, Listener, Metrics, ServeOptions, Settings, Source, Tls, load_embedder,
     load_reranker, router,
 };
+use std::io::IsTerminal;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
@@ -56,7 +57,10 @@ async fn run(args: ServeArgs) -> Result<(), Error> {
 fn start_log(args: &ServeArgs) -> Result<(), Error> {
     let level = &args.operation.log_level;
     let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel { level: level.clone() })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match args.operation.json_output {
         true => log.json().flatten_event(true).init(),
         false => log.init(),
@@ -73,11 +77,6 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
         (model, _) => model.clone(),
     };
     let reranker = reranker.clone();
-    let failed = |what, source: &Source, trouble: &dyn std::fmt::Display| Error::Serve {
-        what,
-        model: source.model.clone(),
-        reason: trouble.to_string(),
-    };
     let embedder = model.map(|model| {
         let source = source(args, model, Kind::Embedding);
         load_embedder(&source, scheduling, &metrics)
@@ -90,6 +89,16 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
             .map_err(|trouble| failed("reranker", &source, &trouble))
     });
     Ok(App::new(Inference::new(settings, metrics), embedder, reranker.transpose()?))
+}
+
+fn failed(what: &'static str, source: &Source, trouble: &Trouble) -> Error {
+    let way_out = match trouble {
+        Trouble::Engine(qwen3_engine::Error::WrongKind { .. }) => {
+            "; `--model` takes embedding models, `--reranker` rerankers"
+        }
+        _ => "",
+    };
+    Error::Serve { what, model: source.model.clone(), reason: format!("{trouble}{way_out}") }
 }
 
 /// Where a model comes from; `wanted` says which of the two it is.

@@ -343,8 +343,9 @@ impl Call {
 
     /// What `work` gives, unless it takes too long; then it is dropped.
     async fn in_time<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let Some(allowed) = self.timeout else { return work.await };
-        let result = tokio::time::timeout_at((self.started + allowed).into(), work).await;
+        let until = self.timeout.and_then(|allowed| self.started.checked_add(allowed));
+        let (Some(allowed), Some(until)) = (self.timeout, until) else { return work.await };
+        let result = tokio::time::timeout_at(until.into(), work).await;
         result.unwrap_or(Err(Error::Deadline { allowed }))
     }
 }

@@ -202,6 +202,11 @@ pub struct ModelMetrics {
 }
 
 impl ModelMetrics {
+    /// What the model is for.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// What waits. Called under the scheduler's lock.
     pub fn queue(&self, texts: usize, tokens: usize) {
         let before = self.shown_texts.swap(texts as u64, Ordering::Relaxed);

@@ -126,9 +126,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whether a JSON object has a field with a value; for routes that two dialects share.
 pub fn has(bytes: &[u8], field: &str) -> bool {
-    let object: Result<serde_json::Map<String, serde_json::Value>, _> =
-        serde_json::from_slice(bytes);
-    object.is_ok_and(|object| object.get(field).is_some_and(|value| !value.is_null()))
+    type Fields = std::collections::BTreeMap<String, Option<serde::de::IgnoredAny>>;
+    let fields: Result<Fields, _> = serde_json::from_slice(bytes);
+    fields.is_ok_and(|fields| fields.get(field).is_some_and(Option::is_some))
 }
 
 impl IntoResponseParts for Compute {

@@ -2,9 +2,9 @@
 
 use super::vllm::prompt_tokens;
 use super::{Answer, Body, Dialect, Extension, Inputs, Usage};
-use crate::app::SharedApp;
+use crate::app::{App, SharedApp};
 use crate::error::{Cause, Error};
-use crate::inference::{Call, Vector};
+use crate::inference::{Call, Results, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -144,16 +144,8 @@ pub async fn embeddings(
     Layered(call): Layered<Call>,
     Body(request, _): Body<OpenAi, EmbeddingsRequest>,
 ) -> Answer<OpenAi, EmbeddingsResponse> {
-    let EmbeddingsRequest { input, encoding_format, dimensions, extension, .. } = request;
-    let normalize = extension.normalize.unwrap_or(true);
-    let (truncate, max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
-    let cut = extension.cut(truncate, max_tokens);
-    let reading = extension.reading(&app, cut)?;
-    let inputs = input.into_list("input")?;
-    let vector = Vector { dimensions, normalize };
-    let embedder = app.embedder()?;
-    let embedded = app.inference.embed(embedder, call, inputs, reading, vector).await?;
-    let format = encoding_format.unwrap_or_default();
+    let format = request.encoding_format.unwrap_or_default();
+    let embedded = vectors(&app, call, request).await?;
     let vectors = embedded.results.into_iter().zip(embedded.lengths).enumerate();
     let data = vectors.map(|(index, (vector, length))| EmbeddingObject {
         object: "embedding",
@@ -164,10 +156,26 @@ pub async fn embeddings(
     let answer = EmbeddingsResponse {
         object: "list",
         data: data.collect(),
-        model: embedder.name.clone(),
+        model: app.embedder()?.name.clone(),
         usage: embedded.compute.into(),
     };
     Ok((embedded.compute, Json(answer)))
+}
+
+/// The vectors that a request asks for.
+pub(super) async fn vectors(
+    app: &App,
+    call: Call,
+    request: EmbeddingsRequest,
+) -> Result<Results<Vec<f32>>, Error> {
+    let EmbeddingsRequest { input, dimensions, extension, .. } = request;
+    let normalize = extension.normalize.unwrap_or(true);
+    let (truncate, max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
+    let cut = extension.cut(truncate, max_tokens);
+    let reading = extension.reading(app, cut)?;
+    let inputs = input.into_list("input")?;
+    let vector = Vector { dimensions, normalize };
+    app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
 }
 
 /// The models that are served.
@@ -216,14 +224,18 @@ pub(super) fn status_type_code(error: &Error) -> (StatusCode, &'static str, Opti
     }
 }
 
+/// The field that an error is about.
+pub(super) fn param(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Empty { field } | Error::Invalid { field, .. } => Some(field),
+        _ => None,
+    }
+}
+
 impl Dialect for OpenAi {
     fn error(error: &Error) -> Response {
         let (status, r#type, code) = status_type_code(error);
-        let param = match error {
-            Error::Empty { field } | Error::Invalid { field, .. } => Some(*field),
-            _ => None,
-        };
-        let message = error.to_string();
+        let (message, param) = (error.to_string(), param(error));
         let error = OpenAiErrorDetails { message, r#type, param, code };
         (status, Json(OpenAiError { error })).into_response()
     }

@@ -1,13 +1,13 @@
 //! vLLM's pooling server: `/pooling`, `/score`, and `/rerank` with `documents`.
 
-use super::openai::{EmbeddingsRequest, Numbers, status_type_code};
+use super::openai::{EmbeddingsRequest, Numbers, param, status_type_code, vectors};
 use super::{
     Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Rejected, Texts, Usage, has,
     pair_reading, read, tei,
 };
 use crate::app::{App, SharedApp};
 use crate::error::Error;
-use crate::inference::{Call, Pair, Score, Vector};
+use crate::inference::{Call, Pair, Score};
 use axum::Extension as Layered;
 use axum::body::Body as HttpBody;
 use axum::extract::State;
@@ -132,7 +132,7 @@ pub struct VllmRerankRequest {
     pub documents: Vec<Document>,
     /// Only the best so many; 0: all.
     #[serde(default)]
-    pub top_n: usize,
+    pub top_n: Option<usize>,
     /// Cut pairs to this many tokens; -1: to as many as the model takes.
     #[serde(default)]
     pub truncate_prompt_tokens: Option<i64>,
@@ -183,16 +183,8 @@ pub async fn pooling(
     Layered(call): Layered<Call>,
     Body(request, _): Body<Vllm, EmbeddingsRequest>,
 ) -> Answer<Vllm, PoolingResponse> {
-    let EmbeddingsRequest { input, encoding_format, dimensions, extension, .. } = request;
-    let normalize = extension.normalize.unwrap_or(true);
-    let (truncate, max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
-    let cut = extension.cut(truncate, max_tokens);
-    let reading = extension.reading(&app, cut)?;
-    let inputs = input.into_list("input")?;
-    let embedder = app.embedder()?;
-    let vector = Vector { dimensions, normalize };
-    let embedded = app.inference.embed(embedder, call, inputs, reading, vector).await?;
-    let format = encoding_format.unwrap_or_default();
+    let format = request.encoding_format.unwrap_or_default();
+    let embedded = vectors(&app, call, request).await?;
     let data = embedded.results.into_iter().enumerate().map(|(index, vector)| PoolingObject {
         index,
         object: "pooling",
@@ -202,7 +194,7 @@ pub async fn pooling(
         id: format!("pool-{}", uuid::Uuid::new_v4().simple()),
         object: "list",
         created: now(),
-        model: embedder.name.clone(),
+        model: app.embedder()?.name.clone(),
         data: data.collect(),
         usage: embedded.compute.into(),
     };
@@ -288,7 +280,7 @@ async fn rerank(
         document: DocumentText { text: texts[index].clone() },
         relevance_score: score.shown(as_probability) as f32,
     };
-    let top_n = if request.top_n == 0 { usize::MAX } else { request.top_n };
+    let top_n = request.top_n.filter(|top_n| *top_n > 0).unwrap_or(usize::MAX);
     let answer = VllmRerankResponse {
         id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
         model,
@@ -334,15 +326,15 @@ fn now() -> u64 {
 impl Dialect for Vllm {
     fn error(error: &Error) -> Response {
         let (status, ..) = status_type_code(error);
-        let (r#type, param) = match status.as_u16() {
-            401 => ("AuthenticationError", None),
-            404 => ("NotFoundError", None),
-            429 => ("RateLimitError", None),
-            400..=499 => ("BadRequestError", None),
-            _ => ("InternalServerError", None),
+        let r#type = match status.as_u16() {
+            401 => "AuthenticationError",
+            404 => "NotFoundError",
+            429 => "RateLimitError",
+            400..=499 => "BadRequestError",
+            _ => "InternalServerError",
         };
-        let message = error.to_string();
-        let error = VllmErrorDetails { message, r#type, param, code: status.as_u16() };
+        let (message, param, code) = (error.to_string(), param(error), status.as_u16());
+        let error = VllmErrorDetails { message, r#type, param, code };
         (status, Json(VllmError { error })).into_response()
     }
 }

@@ -49,7 +49,12 @@ impl Worker {
             match self.next() {
                 Next::Stop => return,
                 Next::Unload => {
-                    tracing::info!(replica = self.replica, "unloaded after a while without work");
+                    let model = self.shared.metrics.name();
+                    tracing::info!(
+                        model,
+                        replica = self.replica,
+                        "unloaded after a while without work"
+                    );
                     (self.network, self.precise) = (None, None);
                     self.enter(Phase::Unloaded);
                 }
@@ -112,7 +117,8 @@ impl Worker {
         self.network = Some(network);
         self.enter(Phase::Ready(name.clone()));
         let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(replica = self.replica, device = name, seconds, "loaded");
+        let model = self.shared.metrics.name();
+        tracing::info!(model, replica = self.replica, device = name, seconds, "loaded");
         Ok(())
     }
 
