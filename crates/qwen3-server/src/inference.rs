@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Texts of one request that are tokenized before others have their turn.
+const TEXTS_PER_TURN: usize = 16;
+
 /// What all models of a server share.
 #[derive(Clone)]
 pub struct Inference {
@@ -195,17 +198,15 @@ impl Inference {
     ) -> Result<Results<Arc<[f32]>>, Error> {
         let _permit = self.admit("inputs", inputs.len())?;
         let characters = inputs.iter().map(TextOrIds::characters).sum();
+        let prompt = model.text.prompt(&reading.prompt);
+        let prompt = prompt.map_err(|reason| Error::Prompt { reason })?.into_owned();
+        let size = Size { task: Task::Embed, texts: inputs.len(), characters };
         let text = model.text.clone();
-        let tokenize = move || {
-            let prompt = text.prompt(&reading.prompt).map_err(|reason| Error::Prompt { reason })?;
-            let encode = |(index, input): (usize, &TextOrIds)| {
-                let encoded = text.encode(input.as_input(), &prompt, reading.limit);
-                encoded.map_err(|reason| Error::text(index, reason))
-            };
-            inputs.iter().enumerate().map(encode).collect()
+        let encode = move |index: usize| {
+            let encoded = text.encode(inputs[index].as_input(), &prompt, reading.limit);
+            encoded.map_err(|reason| Error::text(index, reason))
         };
-        let size = Size { task: Task::Embed, characters };
-        self.compute(&model.scheduler, call, size, rows, tokenize).await
+        self.compute(&model.scheduler, call, size, rows, encode).await
     }
 
     /// Scores of pairs.
@@ -224,15 +225,13 @@ impl Inference {
             .iter()
             .map(|pair| pair.query.chars().count() + pair.document.chars().count())
             .sum();
+        let size = Size { task: Task::Predict, texts: pairs.len(), characters };
         let text = model.text.clone();
-        let tokenize = move || {
-            let encode = |(index, pair): (usize, &Pair)| {
-                encode_pair(&text, pair, &reading).map_err(|reason| Error::text(index, reason))
-            };
-            pairs.iter().enumerate().map(encode).collect()
+        let encode = move |index: usize| {
+            let encoded = encode_pair(&text, &pairs[index], &reading);
+            encoded.map_err(|reason| Error::text(index, reason))
         };
-        let size = Size { task: Task::Predict, characters };
-        let rows = self.compute(&model.scheduler, call, size, Rows::Last, tokenize).await?;
+        let rows = self.compute(&model.scheduler, call, size, Rows::Last, encode).await?;
         rows.try_map(|row| Ok(Score { log_odds: model.text.log_odds(&row) }))
     }
 
@@ -273,19 +272,36 @@ impl Inference {
         permit.map_err(|_| Error::Busy { max: max_requests })
     }
 
+    /// The tokens of so many texts. Every few of them others have their turn.
+    async fn tokenize(
+        &self,
+        texts: usize,
+        encode: impl Fn(usize) -> Result<Encoded, Error> + Send + Sync + 'static,
+    ) -> Result<Vec<Encoded>, Error> {
+        let encode = Arc::new(encode);
+        let mut encoded = Vec::with_capacity(texts);
+        for start in (0..texts).step_by(TEXTS_PER_TURN) {
+            let turn = start..texts.min(start + TEXTS_PER_TURN);
+            let encode = encode.clone();
+            let part = self.blocking(move || turn.map(|index| encode(index)).collect());
+            encoded.extend::<Vec<Encoded>>(part.await?);
+        }
+        Ok(encoded)
+    }
+
     async fn compute(
         &self,
         scheduler: &Scheduler,
         call: Call,
         size: Size,
         rows: Rows,
-        tokenize: impl FnOnce() -> Result<Vec<Encoded>, Error> + Send + 'static,
+        encode: impl Fn(usize) -> Result<Encoded, Error> + Send + Sync + 'static,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;
         let work = async {
             let started = Instant::now();
-            let encoded = self.blocking(tokenize).await?;
+            let encoded = self.tokenize(size.texts, encode).await?;
             let tokenization = started.elapsed();
             let mut works = Vec::with_capacity(encoded.len());
             let mut lengths = Vec::with_capacity(encoded.len());
@@ -332,6 +348,7 @@ pub struct Vector {
 
 struct Size {
     task: Task,
+    texts: usize,
     characters: usize,
 }
 

@@ -19,13 +19,18 @@ fn start(arguments: &[&str]) -> Server {
     let run = on_cpu("serve", &embedding_model(), fixed).args(arguments.iter().copied());
     let mut child = run.start();
     let mut log = BufReader::new(child.stderr.take().unwrap());
+    let address = listening(&mut log);
+    Server { child, address, log }
+}
+
+/// The address that the log tells.
+fn listening(log: &mut impl BufRead) -> String {
     loop {
         let mut line = String::new();
         assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
         let line: Value = serde_json::from_str(&line).unwrap();
         if line["message"] == "listening" {
-            let address = line["address"].as_str().unwrap().to_owned();
-            return Server { child, address, log };
+            return line["address"].as_str().unwrap().to_owned();
         }
     }
 }
