@@ -32,6 +32,8 @@ struct Args {
     seconds: u64,
     words: usize,
     batch: usize,
+    bulk: usize,
+    count: usize,
     pid: Option<u32>,
     model: String,
 }
@@ -45,6 +47,8 @@ fn args() -> Result<Args, Box<dyn Error>> {
         seconds: 10,
         words: 12,
         batch: 1,
+        bulk: 2000,
+        count: 500,
         pid: None,
         model: String::new(),
     };
@@ -55,6 +59,8 @@ fn args() -> Result<Args, Box<dyn Error>> {
             "--seconds" => args.seconds = value.parse()?,
             "--words" => args.words = value.parse()?,
             "--batch" => args.batch = value.parse()?,
+            "--bulk" => args.bulk = value.parse()?,
+            "--count" => args.count = value.parse()?,
             "--pid" => args.pid = Some(value.parse()?),
             "--model" => args.model = value,
             _ => return Err(format!("unknown flag `{flag}`").into()),
@@ -361,10 +367,10 @@ fn resident_kibibytes(pid: u32) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// One text at a time while another client sends 2,000 again and again.
+/// One text at a time while another client sends `bulk` again and again.
 fn fairness(args: &Args) -> Result<(), Box<dyn Error>> {
     let texts = texts(|_| args.words);
-    let alone = times(&args.address, &texts, 200)?;
+    let alone = times(&args.address, &texts, args.count)?;
     let is_over = AtomicBool::new(false);
     let (beside, full) = thread::scope(|scope| {
         let bulk = scope.spawn(|| {
@@ -373,7 +379,7 @@ fn fairness(args: &Args) -> Result<(), Box<dyn Error>> {
             let started = Instant::now();
             while !is_over.load(Ordering::Relaxed) {
                 let batch: Vec<String> =
-                    (0..2000).map(|i| format!("{round} {i} {}", texts[i % TEXTS])).collect();
+                    (0..args.bulk).map(|i| format!("{round} {i} {}", texts[i % TEXTS])).collect();
                 let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
                 let (status, _) = client.embed(&batch).expect("an answer");
                 assert_eq!(status, 200);
@@ -382,12 +388,12 @@ fn fairness(args: &Args) -> Result<(), Box<dyn Error>> {
             (round, started.elapsed())
         });
         thread::sleep(Duration::from_millis(500));
-        let beside = times(&args.address, &texts, 500);
+        let beside = times(&args.address, &texts, args.count);
         is_over.store(true, Ordering::Relaxed);
         (beside, bulk.join().expect("no thread panics"))
     });
     let per_bulk = full.1.as_secs_f64() * 1e3 / f64::from(full.0);
-    println!("one text alone, and beside 2,000 ({per_bulk:.0} ms each):");
+    println!("one text alone, and beside {} ({per_bulk:.0} ms each):", args.bulk);
     for latencies in [alone, beside?] {
         let count = latencies.len();
         let sum: Duration = latencies.iter().sum();
