@@ -148,10 +148,13 @@ impl Reference {
     }
 }
 
-/// The stages whose names begin with `prefix`, in the order of execution.
+/// The stages whose names begin with `prefix`, in the order of execution; not
+/// those [`INSIDE`] of a step.
 pub fn stages(tensors: &SafeTensors, prefix: &str) -> Stages {
     let names = tensors.names().into_iter().filter_map(|name| name.strip_prefix(prefix));
-    let mut names: Vec<&str> = names.filter(|name| *name != "embedding").collect();
+    let is_inside = |name: &str| INSIDE.iter().any(|module| name.ends_with(module));
+    let mut names: Vec<&str> =
+        names.filter(|name| *name != "embedding" && !is_inside(name)).collect();
     names.sort_by_key(|name| order(name));
     let stage = |name: &str| {
         let values = numbers(tensors, &format!("{prefix}{name}"));
@@ -160,18 +163,19 @@ pub fn stages(tensors: &SafeTensors, prefix: &str) -> Stages {
     names.into_iter().map(stage).collect()
 }
 
+/// Modules whose outputs our network never holds: norms of heads, which are
+/// turned in the same step, and what is added to the residual stream as it is
+/// computed. They show in the step after them.
+const INSIDE: [&str; 4] = [".self_attn.q_norm", ".self_attn.k_norm", ".self_attn", ".mlp"];
+
 /// Steps of a layer in the order of execution.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 6] = [
     "input_layernorm",
     "self_attn.v_proj",
-    "self_attn.q_norm",
-    "self_attn.k_norm",
     "self_attn.q_rotary",
     "self_attn.k_rotary",
     "self_attn.attention",
-    "self_attn",
     "post_attention_layernorm",
-    "mlp",
 ];
 
 /// Where a stage stands in the forward pass.
@@ -221,9 +225,8 @@ mod tests {
             "norm",
             "layers.10",
             "layers.2",
-            "layers.2.mlp",
-            "layers.2.self_attn",
-            "layers.2.self_attn.q_norm",
+            "layers.2.post_attention_layernorm",
+            "layers.2.self_attn.q_rotary",
             "layers.2.self_attn.attention",
             "layers.2.input_layernorm",
             "embedding",
@@ -237,10 +240,9 @@ mod tests {
                 "tokens",
                 "embed_tokens",
                 "layers.2.input_layernorm",
-                "layers.2.self_attn.q_norm",
+                "layers.2.self_attn.q_rotary",
                 "layers.2.self_attn.attention",
-                "layers.2.self_attn",
-                "layers.2.mlp",
+                "layers.2.post_attention_layernorm",
                 "layers.2",
                 "layers.10",
                 "norm",

@@ -1,5 +1,6 @@
 //! What can be typed, with its help, and nothing of what is done with it.
 
+use crate::serve_args::ServeArgs;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qwen3_engine::{
@@ -56,6 +57,11 @@ pub enum Command {
         after_help = "Example: qwen3 convert --model Qwen/Qwen3-Embedding-0.6B --out qwen3.safetensors"
     )]
     Convert(ConvertArgs),
+    /// Answer over HTTP, as text-embeddings-inference, OpenAI, Cohere, Jina, vLLM and Ollama do
+    #[command(
+        after_help = "Example: qwen3 serve --model Qwen/Qwen3-Embedding-0.6B --reranker Qwen/Qwen3-Reranker-0.6B\n\nhttp://HOST:PORT/docs lists the routes, http://HOST:PORT/ui is a page to try them on.\n--help tells of more flags than -h."
+    )]
+    Serve(Box<ServeArgs>),
     /// Print a script that completes this command in a shell
     #[command(after_help = "Example: qwen3 completions bash > ~/.bash_completion.d/qwen3")]
     Completions {
@@ -108,7 +114,7 @@ pub struct ModelArgs {
     /// Tokens computed at one time; more needs more memory [default: by device]
     #[arg(long, value_name = "TOKENS")]
     pub batch_tokens: Option<usize>,
-    /// Worker threads [default: the cores this process may use]
+    /// Worker threads [default: the physical cores it may use]
     #[arg(long)]
     pub threads: Option<usize>,
     /// Print texts, tokens, seconds, tokens/s, load seconds and peak memory, as a line of JSON on

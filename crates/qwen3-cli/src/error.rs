@@ -167,6 +167,41 @@ pub enum Error {
         format: &'static str,
     },
 
+    /// The server can't listen.
+    #[error(transparent)]
+    Listen(#[from] qwen3_server::ListenError),
+
+    /// A model of the server doesn't load.
+    #[error("the {what} `{model}` can't be loaded: {reason}")]
+    Serve {
+        /// Embedding model or reranker.
+        what: &'static str,
+        /// As it was asked for.
+        model: String,
+        /// Why.
+        reason: String,
+    },
+
+    /// A file of keys can't be used.
+    #[error("can't read keys from `{}`; write one key a line", .path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What the system said; `None`: there is no key in it.
+        source: Option<io::Error>,
+    },
+
+    /// The runtime of the server doesn't start.
+    #[error("can't start the server's threads")]
+    Runtime(#[source] io::Error),
+
+    /// What the log should hold is misspelled.
+    #[error("`--log-level` is `{level}`; write a level such as `info` or `qwen3_server=debug`")]
+    LogLevel {
+        /// As it was typed.
+        level: String,
+    },
+
     /// Ctrl-C can't be caught.
     #[error("can't listen for Ctrl-C")]
     Signal(#[source] ctrlc::Error),

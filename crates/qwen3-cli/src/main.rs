@@ -10,6 +10,8 @@ mod inspect;
 mod output;
 mod rerank;
 mod run;
+mod serve;
+mod serve_args;
 mod similarity;
 mod stats;
 mod table;
@@ -68,6 +70,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Download(args) => inspect::download(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Convert(args) => convert::convert(&args),
+        Command::Serve(args) => serve::serve(*args),
         Command::Completions { shell } => inspect::print(&args::completions(shell)),
     }
 }

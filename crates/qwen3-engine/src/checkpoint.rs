@@ -132,6 +132,19 @@ impl Checkpoint {
         Ok(config.and_then(|config| config.max_seq_length))
     }
 
+    /// What the first output of a classifier is called in its config.
+    pub(crate) fn first_label(&self) -> Result<String, Error> {
+        #[derive(serde::Deserialize)]
+        struct Labels {
+            #[serde(default)]
+            id2label: std::collections::BTreeMap<String, String>,
+        }
+        let labels: Option<Labels> = self.side_file("config.json")?;
+        let first = labels.and_then(|labels| labels.id2label.get("0").cloned());
+        // What Transformers calls one without a name.
+        Ok(first.unwrap_or_else(|| "LABEL_0".to_owned()))
+    }
+
     fn side_file<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         self.file(name)?.map(|json| parse(&json, &self.path_of(name))).transpose()
     }

@@ -2,29 +2,21 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::device::{DeviceId, Fallback};
+use crate::embedder_text::EmbedderText;
 use crate::error::Error;
-use crate::options::{Kind, Options};
+use crate::options::Options;
 use crate::progress::Hooks;
 use crate::session::Session;
-use crate::similarity::Similarity;
 use qwen3::{Dtype, Recorded, Rows, head};
-use qwen3_text::{EmbeddingTokenizer, Encoded, Limit, Prompts, SpecialTokens, instruct_prompt};
+use qwen3_text::Encoded;
 use rayon::prelude::*;
-use std::borrow::Cow;
-
-/// The model's prompts, where they are written down.
-const PROMPTS: &str = "config_sentence_transformers.json";
 
 /// A loaded Qwen3-Embedding model.
 ///
 /// It may be shared between threads; calls on one device run one after the other.
 pub struct Embedder {
+    text: EmbedderText,
     session: Session,
-    tokenizer: EmbeddingTokenizer,
-    prompts: Prompts,
-    limit: Limit,
-    similarity: Similarity,
-    hidden_size: usize,
 }
 
 /// A text, or the token ids that another program made of one. An end token is
@@ -95,37 +87,8 @@ impl Embedder {
     /// or if the device can't run it.
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
         let checkpoint = Checkpoint::find(model, options)?;
-        if checkpoint.kind != Kind::Embedding {
-            return Err(Error::WrongKind {
-                model: model.to_owned(),
-                found: checkpoint.kind,
-                wanted: "an embedding model",
-            });
-        }
-        checkpoint.check_pooling()?;
-        let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
-        let tokenizer = EmbeddingTokenizer::from_json(
-            &checkpoint.needed("tokenizer.json")?,
-            &checkpoint.path_of("tokenizer.json"),
-            special_tokens,
-        )?;
-        let prompts = match checkpoint.file(PROMPTS)? {
-            Some(json) => Prompts::from_json(&json, &checkpoint.path_of(PROMPTS))?,
-            None => Prompts::default(),
-        };
-        let max_positions = checkpoint.config.max_position_embeddings;
-        let usual = checkpoint.max_seq_length()?.unwrap_or(max_positions);
-        let max_tokens = max_tokens(options.max_tokens, usual, max_positions)?;
-        // A similarity that isn't known here is not used here either.
-        let similarity = prompts.similarity_fn_name().and_then(|name| name.parse().ok());
-        Ok(Self {
-            session: Session::load(&checkpoint, options)?,
-            tokenizer,
-            limit: Limit { max_tokens, truncate: options.truncate },
-            similarity: similarity.unwrap_or_default(),
-            hidden_size: checkpoint.config.hidden_size,
-            prompts,
-        })
+        let text = EmbedderText::of(&checkpoint, model, options)?;
+        Ok(Self { text, session: Session::load(&checkpoint, options)? })
     }
 
     /// Vectors of texts (or token ids), in their order.
@@ -140,7 +103,7 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let prompt = self.prompt(&options.prompt)?.into_owned();
+        let prompt = self.text.prompt(&options.prompt)?.into_owned();
         self.encode_with(inputs, &prompt, options)
     }
 
@@ -183,10 +146,7 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let dimensions = options.dimensions.unwrap_or(self.hidden_size);
-        if dimensions == 0 || dimensions > self.hidden_size {
-            return Err(Error::Dimensions { asked: dimensions, max: self.hidden_size });
-        }
+        let dimensions = self.text.dimensions(options.dimensions)?;
         let encoded = self.tokenize(inputs, prompt, &options.hooks)?;
         let rows = self.session.rows(&ids(&encoded), Rows::Last, &options.hooks)?;
         let embed = |(row, encoded): (Vec<f32>, Encoded)| Embedding {
@@ -210,10 +170,10 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let encoded = self.tokenize(inputs, &self.prompt(prompt)?, hooks)?;
+        let encoded = self.tokenize(inputs, &self.text.prompt(prompt)?, hooks)?;
         let rows = self.session.rows(&ids(&encoded), Rows::All, hooks)?;
         let split = |(rows, encoded): (Vec<f32>, Encoded)| TokenEmbeddings {
-            vectors: rows.chunks(self.hidden_size).map(<[f32]>::to_vec).collect(),
+            vectors: rows.chunks(self.max_dimensions()).map(<[f32]>::to_vec).collect(),
             truncated: encoded.truncated,
             input_ids: encoded.input_ids,
         };
@@ -225,7 +185,7 @@ impl Embedder {
     /// # Errors
     /// If the text is invalid, or too long and not to be truncated.
     pub fn tokenize_one(&self, text: &str, prompt: &Prompt) -> Result<Vec<u32>, Error> {
-        Ok(self.tokenizer.encode(&self.prompt(prompt)?, text, self.limit)?.input_ids)
+        Ok(self.text.encode(text.into(), &self.text.prompt(prompt)?, self.text.limit())?.input_ids)
     }
 
     /// Similarities of all `left` with all `right` vectors, row by row, in the
@@ -238,7 +198,7 @@ impl Embedder {
         L: AsRef<[f32]>,
         R: AsRef<[f32]>,
     {
-        self.similarity.matrix(left, right)
+        self.text.similarity().matrix(left, right)
     }
 
     /// Every stage of the forward pass of a packed batch, to compare with other
@@ -257,12 +217,12 @@ impl Embedder {
 
     /// `hidden_size`: the most dimensions that a vector can have.
     pub fn max_dimensions(&self) -> usize {
-        self.hidden_size
+        self.text.max_dimensions()
     }
 
     /// Names of the model's prompts.
     pub fn prompt_names(&self) -> impl Iterator<Item = &str> {
-        self.prompts.names()
+        self.text.prompt_names()
     }
 
     /// Where the model runs.
@@ -292,42 +252,18 @@ impl Embedder {
         let inputs: Vec<Input> = inputs.into_iter().map(Into::into).collect();
         let encode = |(index, input): (usize, &Input)| {
             hooks.check()?;
-            let encoded = match input {
-                Input::Text(text) => self.tokenizer.encode(prompt, text, self.limit),
-                Input::Ids(ids) => self.tokenizer.encode_ids(ids, self.limit),
-            };
+            let encoded = self.text.encode(*input, prompt, self.text.limit());
             encoded.map_err(|reason| Error::Input { input: index, reason })
         };
         self.session.install(|| inputs.par_iter().enumerate().map(encode).collect())
     }
 
-    fn prompt<'s>(&'s self, prompt: &'s Prompt) -> Result<Cow<'s, str>, Error> {
-        Ok(match prompt {
-            Prompt::Default => self.prompts.default_prompt().unwrap_or_default().into(),
-            Prompt::Name(name) => self.prompts.get(name)?.into(),
-            Prompt::Instruction(task) => instruct_prompt(task).into(),
-            Prompt::Text(text) => text.into(),
-        })
-    }
-
     /// The options' prompt, or the one of this name where they leave it open.
     fn prompt_or(&self, name: &str, prompt: &Prompt) -> Result<String, Error> {
         Ok(match prompt {
-            Prompt::Default => self.prompts.get(name)?.to_owned(),
-            other => self.prompt(other)?.into_owned(),
+            Prompt::Default => self.text.prompt(&Prompt::Name(name.to_owned()))?.into_owned(),
+            other => self.text.prompt(other)?.into_owned(),
         })
-    }
-}
-
-/// The limit asked for, checked against what the model takes.
-pub(crate) fn max_tokens(asked: Option<usize>, usual: usize, max: usize) -> Result<usize, Error> {
-    match asked {
-        None => Ok(usual.min(max)),
-        Some(value) if (1..=max).contains(&value) => Ok(value),
-        Some(value) => {
-            let range = format!("this model takes 1 to {max}");
-            Err(Error::Option { option: "max_tokens", value, range })
-        }
     }
 }
 

@@ -21,6 +21,9 @@
 //! Every failure is an [`Error`] with a way out in its message, and leaves the
 //! engine usable, unless it says that the device was lost.
 //!
+//! [`EmbedderText`], [`RerankerText`] and [`Network`] are the halves that these
+//! two consist of, for servers, which queue tokens between them.
+//!
 //! Data flows one way: text → tokens (`qwen3-text`) → packed batch → hidden
 //! states (`qwen3`) → pooled rows → vectors or scores (here).
 //!
@@ -29,6 +32,9 @@
 
 mod embedder;
 mod reranker;
+mod embedder_text;
+mod reranker_text;
+mod network;
 mod options;
 mod device;
 mod progress;
@@ -53,15 +59,21 @@ pub use checksum::sha256;
 pub use convert::{ConvertOptions, Converted, convert};
 pub use device::{Absent, DeviceChoice, DeviceId, DeviceInfo, Fallback, devices};
 pub use embedder::{Embedder, Embedding, EncodeOptions, Input, Prompt, TokenEmbeddings};
+pub use embedder_text::EmbedderText;
 pub use error::Error;
 pub use hub::model_path;
+pub use network::Network;
 pub use options::{DtypeChoice, Kind, Layout, Options, UnknownName};
 pub use portable::Provenance;
 pub use progress::{CancelToken, Hooks, OnProgress, Progress};
-pub use qwen3::{Config, Dtype, Recorded, Stage, Step, Weights};
-pub use qwen3_text::{DEFAULT_TASK, Error as TextError, SpecialTokens, Truncate};
+pub use qwen3::head::probability;
+pub use qwen3::{Config, Dtype, Recorded, Rows, Stage, Step, Weights};
+pub use qwen3_text::{
+    DEFAULT_TASK, Encoded, Error as TextError, Limit, SpecialTokens, Token, Truncate,
+};
 pub use random::random_checkpoint;
 pub use reranker::{RankOptions, Ranked, Reranker, Score};
+pub use reranker_text::RerankerText;
 pub use self_check::{MIN_COSINE, SelfCheck, self_check, speed};
 pub use similarity::Similarity;
 pub use system::{peak_memory_bytes, processor_name};

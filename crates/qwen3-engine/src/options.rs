@@ -14,7 +14,7 @@ pub struct Options {
     pub device: DeviceChoice,
     /// Precision of the weights in memory.
     pub dtype: DtypeChoice,
-    /// Worker threads; `None`: one per core this process may use.
+    /// Worker threads; `None`: one per physical core this process may use.
     pub threads: Option<usize>,
     /// Tokens computed at one time; `None`: chosen by device. A longer text is
     /// a batch of its own. More is faster on a GPU, and needs more memory.

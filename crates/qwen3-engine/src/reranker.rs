@@ -2,26 +2,22 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::device::{DeviceId, Fallback};
-use crate::embedder::{ids, max_tokens};
+use crate::embedder::ids;
 use crate::error::Error;
-use crate::options::{Kind, Options};
+use crate::options::Options;
 use crate::progress::Hooks;
+use crate::reranker_text::RerankerText;
 use crate::session::Session;
-use qwen3::{Dtype, Recorded, Rows, ScoreHead, head};
-use qwen3_text::{DEFAULT_TASK, Encoded, Limit, RerankTokenizer, SpecialTokens};
+use qwen3::{Dtype, Recorded, Rows, head};
+use qwen3_text::Encoded;
 use rayon::prelude::*;
-
-/// The model card's limit; the model itself takes more.
-const USUAL_MAX_TOKENS: usize = 8_192;
 
 /// A loaded Qwen3-Reranker model.
 ///
 /// It may be shared between threads; calls on one device run one after the other.
 pub struct Reranker {
+    text: RerankerText,
     session: Session,
-    tokenizer: RerankTokenizer,
-    head: ScoreHead,
-    limit: Limit,
 }
 
 /// What one call of [`Reranker::rank`] or [`Reranker::score`] may choose.
@@ -66,32 +62,8 @@ impl Reranker {
     /// the device can't run it.
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
         let checkpoint = Checkpoint::find(model, options)?;
-        let (config, weights) = (&checkpoint.config, &checkpoint.weights);
-        let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
-        let tokenizer = RerankTokenizer::from_json(
-            &checkpoint.needed("tokenizer.json")?,
-            &checkpoint.path_of("tokenizer.json"),
-            special_tokens,
-        )?;
-        let head = match checkpoint.kind {
-            Kind::Reranker => {
-                let (yes, no) = (tokenizer.yes_token_id(), tokenizer.no_token_id());
-                ScoreHead::yes_no(weights, config, yes, no)?
-            }
-            Kind::SequenceClassification => ScoreHead::sequence_classification(weights, config)?,
-            Kind::Embedding => {
-                return Err(Error::WrongKind {
-                    model: model.to_owned(),
-                    found: checkpoint.kind,
-                    wanted: "a reranker",
-                });
-            }
-        };
-        let max_tokens =
-            max_tokens(options.max_tokens, USUAL_MAX_TOKENS, config.max_position_embeddings)?;
-        let session = Session::load(&checkpoint, options)?;
-        let limit = Limit { max_tokens, truncate: options.truncate };
-        Ok(Self { session, tokenizer, head, limit })
+        let text = RerankerText::of(&checkpoint, model, options)?;
+        Ok(Self { text, session: Session::load(&checkpoint, options)? })
     }
 
     /// Documents by how well they answer `query`, best first; equal ones in
@@ -127,7 +99,7 @@ impl Reranker {
         let encoded = self.tokenize(pairs, options)?;
         let rows = self.session.rows(&ids(&encoded), Rows::Last, &options.hooks)?;
         let score = |(row, encoded): (Vec<f32>, Encoded)| {
-            let log_odds = self.head.log_odds(&row);
+            let log_odds = self.text.log_odds(&row);
             Score {
                 score: head::probability(log_odds),
                 log_odds,
@@ -141,9 +113,9 @@ impl Reranker {
     /// `logit_yes − logit_no` after query and document without any template, as
     /// some published numbers are.
     pub(crate) fn plain_log_odds(&self, query: &str, document: &str) -> Result<f64, Error> {
-        let ids = self.tokenizer.encode_plain(&[query, document])?;
+        let ids = self.text.encode_plain(&[query, document])?;
         let rows = self.session.rows(&[&ids], Rows::Last, &Hooks::default())?;
-        Ok(self.head.log_odds(&rows[0]))
+        Ok(self.text.log_odds(&rows[0]))
     }
 
     /// Every stage of the forward pass; see [`crate::Embedder::stages`].
@@ -192,11 +164,11 @@ impl Reranker {
         Q: AsRef<str> + Sync,
         D: AsRef<str> + Sync,
     {
-        let instruction = options.instruction.as_deref().unwrap_or(DEFAULT_TASK);
+        let instruction = options.instruction.as_deref();
         let encode = |(index, (query, document)): (usize, &(Q, D))| {
             options.hooks.check()?;
             let (query, document) = (query.as_ref(), document.as_ref());
-            let encoded = self.tokenizer.encode(instruction, query, document, self.limit);
+            let encoded = self.text.encode(query, document, instruction, self.text.limit());
             encoded.map_err(|reason| Error::Input { input: index, reason })
         };
         self.session.install(|| pairs.par_iter().enumerate().map(encode).collect())

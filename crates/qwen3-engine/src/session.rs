@@ -44,7 +44,7 @@ impl Session {
             }
         }
         let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(0))
+            .num_threads(options.threads.unwrap_or_else(system::usable_cores))
             .thread_name(|index| format!("qwen3-{index}"))
             .build()
             .map_err(|source| Error::Threads { source })?;
@@ -81,6 +81,10 @@ impl Session {
 
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    pub fn max_batch_tokens(&self) -> usize {
+        self.max_batch_tokens
     }
 
     /// Runs `call` on this session's threads.

@@ -32,6 +32,13 @@ pub(crate) fn available_memory_bytes() -> u64 {
     system.cgroup_limits().map_or(free, |limits| limits.free_memory.min(free))
 }
 
+/// Cores that this process may use: a second thread of the same core has no
+/// arithmetic of its own. Affinity and a container's limit count.
+pub(crate) fn usable_cores() -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    System::physical_core_count().map_or(threads, |cores| cores.clamp(1, threads))
+}
+
 /// The processor's name and threads.
 pub fn processor_name() -> String {
     processor().name

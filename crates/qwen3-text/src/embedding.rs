@@ -71,6 +71,10 @@ impl EmbeddingTokenizer {
         self.text.vocab_size()
     }
 
+    pub(crate) fn text(&self) -> &TextTokenizer {
+        &self.text
+    }
+
     fn check(&self, limit: Limit) -> Result<(), Error> {
         match limit.max_tokens {
             0 => Err(Error::LimitTooSmall { max_tokens: 0, minimum: 1 }),

@@ -28,7 +28,7 @@
 //! keeps. A stretch without either is encoded at once, which takes about 2 µs and 200 bytes of memory per byte; who takes
 //! texts from strangers should bound their bytes.
 //!
-//! What it doesn't do: download models, decode ids, cut documents into passages, apply a `chat_template.jinja` or
+//! What it doesn't do: download models, cut documents into passages, apply a `chat_template.jinja` or
 //! tokenize for other model families. It knows nothing of tensors and batches.
 
 mod embedding;
@@ -37,6 +37,7 @@ mod pieces;
 mod prompt;
 mod rerank;
 mod special;
+mod token;
 mod tokenizer;
 mod tokenizer_json;
 
@@ -45,4 +46,5 @@ pub use error::Error;
 pub use prompt::{DEFAULT_TASK, Prompts, instruct_prompt};
 pub use rerank::RerankTokenizer;
 pub use special::SpecialTokens;
+pub use token::Token;
 pub use tokenizer::{Encoded, Limit, Truncate};

@@ -91,6 +91,10 @@ impl RerankTokenizer {
         self.no_token_id
     }
 
+    pub(crate) fn text(&self) -> &TextTokenizer {
+        &self.text
+    }
+
     /// Tokens of the template before and after instruction, query and document; a limit has to be larger.
     pub fn overhead_tokens(&self) -> usize {
         self.prefix_ids.len() + self.suffix_ids.len()

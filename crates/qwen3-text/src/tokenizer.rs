@@ -5,9 +5,10 @@ use crate::pieces::pieces;
 use crate::special::{self, SpecialTokens};
 use crate::tokenizer_json::TokenizerJson;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use tokenizers::{AddedVocabulary, Tokenizer};
+use tokenizers::{AddedToken, AddedVocabulary, Tokenizer};
 
 /// What to drop from a text that has more tokens than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -70,7 +71,9 @@ const PIECE_BYTES: usize = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct TextTokenizer {
     /// Has added tokens only if the policy is to parse them.
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
+    /// The added tokens of the file, by id, whatever the policy.
+    pub(crate) added_by_id: BTreeMap<u32, AddedToken>,
     special: SpecialTokens,
     added_tokens: Vec<String>,
     vocab_size: usize,
@@ -86,7 +89,10 @@ impl TextTokenizer {
             tokenizer.with_added_vocabulary(AddedVocabulary::new());
         }
         let in_pieces = json.is_qwen_pattern && (!parse || json.pieces_keep_added_tokens);
-        Self { tokenizer, special, added_tokens, vocab_size, in_pieces }
+        let added_by_id: BTreeMap<u32, AddedToken> =
+            added_tokens.into_iter().map(|added| (added.id, added.token)).collect();
+        let added_tokens = added_by_id.values().map(|token| token.content.clone()).collect();
+        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, in_pieces }
     }
 
     pub(crate) fn vocab_size(&self) -> usize {

@@ -18,8 +18,8 @@ pub(crate) struct TokenizerJson {
     pub path: PathBuf,
     /// Recognises added tokens, and appends nothing.
     pub tokenizer: Tokenizer,
-    /// The texts of the added tokens.
-    pub added_tokens: Vec<String>,
+    /// The added tokens, in the order of the file.
+    pub added_tokens: Vec<AddedTokenWithId>,
     /// The ids that the post-processor appends to a text.
     pub appended_ids: Vec<u32>,
     /// The highest id and one.
@@ -44,11 +44,11 @@ struct File {
     model: Model,
 }
 
-#[derive(Deserialize)]
-struct AddedTokenWithId {
-    id: u32,
+#[derive(Debug, Deserialize)]
+pub(crate) struct AddedTokenWithId {
+    pub id: u32,
     #[serde(flatten)]
-    token: AddedToken,
+    pub token: AddedToken,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +122,7 @@ impl File {
             vocab_size: (highest_id as usize).saturating_add(1),
             is_qwen_pattern,
             pieces_keep_added_tokens: added.iter().all(|added| keeps_whole(&added.token)),
-            added_tokens: added.into_iter().map(|added| added.token.content).collect(),
+            added_tokens: added,
         })
     }
 

@@ -99,6 +99,9 @@ fn dependencies_point_down() {
     expect_arrows("qwen3-engine", "[build-dependencies]\nqwen3-cli = \"1\"", &["4: arrows"]);
     expect_arrows("qwen3-engine", "[dependencies.cubecl]\nversion = \"1\"", &["3: arrows"]);
     expect_arrows("qwen3-cli", "[dependencies]\ng = { package = \"wgpu\" }", &["4: arrows"]);
+    expect_arrows("qwen3-engine", "[dependencies]\ntokio.workspace = true", &["4: arrows"]);
+    expect_arrows("qwen3-engine", "[dependencies]\nqwen3-server.workspace = true", &["4: arrows"]);
+    expect_arrows("qwen3-server", "[dependencies]\ntokio = \"1\"\nqwen3-engine = \"1\"", &[]);
     // What only tests see is free.
     expect_arrows("qwen3", "[dev-dependencies]\nburn-flex.workspace = true", &[]);
     expect_arrows("qwen3-new", "", &["1: arrows"]);
@@ -200,6 +203,7 @@ fn threads_are_started_by_the_engine() {
     let expected = ["2: threads", "3: threads", "4: threads", "5: threads"];
     expect(KERNEL, text, &expected);
     expect("crates/qwen3-engine/src/x.rs", text, &[]);
+    expect("crates/qwen3-server/src/x.rs", text, &[]);
     expect("crates/qwen3-text/tests/x.rs", text, &[]);
     expect(
         KERNEL,

@@ -3,7 +3,7 @@
 
 use crate::command::qwen3;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "embed",
     "similarity",
     "rerank",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 9] = [
     "download",
     "doctor",
     "convert",
+    "serve",
     "completions",
 ];
 

@@ -16,6 +16,8 @@ mod convert;
 mod doctor;
 mod inspect;
 mod rerank;
+#[cfg(unix)]
+mod serve;
 mod similarity;
 
 // Texts that the command prints about itself.

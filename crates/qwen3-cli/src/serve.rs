@@ -1,0 +1,231 @@
+//! `qwen3 serve`
+
+use crate::embed::DEFAULT_MODEL;
+use crate::error::Error;
+use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
+use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
+use qwen3_server::inference::Inference;
+use qwen3_server::scheduler::{QueueLimits, SchedulerSettings, Trouble};
+use qwen3_server::{
+    Address, App, Listener, Metrics, ServeOptions, Settings, Source, Tls, load_embedder,
+    load_reranker, router,
+};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+pub fn serve(args: ServeArgs) -> Result<(), Error> {
+    start_log(&args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let result = runtime.block_on(run(args));
+    // What is still computed for nobody doesn't keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(args: ServeArgs) -> Result<(), Error> {
+    // First, so that a wrong file or a port in use doesn't cost a minute.
+    let settings = settings(&args)?;
+    let tls = tls(&args.network)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let listener = Listener::bind(&address(&args.network)).await?;
+    let has_keys = !settings.api_keys.is_empty();
+
+    let shutdown_timeout = args.operation.shutdown_timeout;
+    let loading = tokio::task::spawn_blocking(move || load(&args, settings));
+    let app =
+        Arc::new(loading.await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))?);
+
+    for name in app.names() {
+        tracing::info!(model = name, "serving");
+    }
+    tracing::info!(address = listener.address(), scheme, has_keys, "listening");
+    let options = ServeOptions { tls, shutdown_timeout };
+    let finished =
+        qwen3_server::serve(listener, router(app.clone()), options, told_to_stop()).await;
+    match finished {
+        true => tracing::info!("stopped"),
+        false => tracing::warn!("stopped; requests that took too long were broken off"),
+    }
+    for scheduler in app.schedulers() {
+        scheduler.stop();
+    }
+    Ok(())
+}
+
+fn start_log(args: &ServeArgs) -> Result<(), Error> {
+    let level = &args.operation.log_level;
+    let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel { level: level.clone() })?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match args.operation.json_output {
+        true => log.json().flatten_event(true).init(),
+        false => log.init(),
+    }
+    Ok(())
+}
+
+fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
+    let metrics = Metrics::new();
+    let scheduling = scheduling(args);
+    let (model, reranker) = (&args.models.model, &args.models.reranker);
+    let model = match (model, reranker) {
+        (None, None) => Some(DEFAULT_MODEL.to_owned()),
+        (model, _) => model.clone(),
+    };
+    let reranker = reranker.clone();
+    let embedder = model.map(|model| {
+        let source = source(args, model, Kind::Embedding);
+        load_embedder(&source, scheduling, &metrics)
+            .map_err(|trouble| failed("embedding model", &source, &trouble))
+    });
+    let embedder = embedder.transpose()?;
+    let reranker = reranker.map(|model| {
+        let source = source(args, model, Kind::Reranker);
+        load_reranker(&source, scheduling, &metrics)
+            .map_err(|trouble| failed("reranker", &source, &trouble))
+    });
+    Ok(App::new(Inference::new(settings, metrics), embedder, reranker.transpose()?))
+}
+
+fn failed(what: &'static str, source: &Source, trouble: &Trouble) -> Error {
+    let way_out = match trouble {
+        Trouble::Engine(qwen3_engine::Error::WrongKind { .. }) => {
+            "; `--model` takes embedding models, `--reranker` rerankers"
+        }
+        _ => "",
+    };
+    Error::Serve { what, model: source.model.clone(), reason: format!("{trouble}{way_out}") }
+}
+
+/// Where a model comes from; `wanted` says which of the two it is.
+fn source(args: &ServeArgs, model: String, wanted: Kind) -> Source {
+    let ModelsArgs { revision, reranker_revision, .. } = &args.models;
+    let ModelsArgs { served_model_name, served_reranker_name, .. } = &args.models;
+    let devices = &args.devices;
+    let (revision, name, devices) = match wanted {
+        Kind::Embedding => (revision, served_model_name, &devices.device),
+        _ if devices.reranker_device.is_empty() => {
+            (reranker_revision, served_reranker_name, &devices.device)
+        }
+        _ => (reranker_revision, served_reranker_name, &devices.reranker_device),
+    };
+    Source {
+        model,
+        name: name.clone(),
+        options: Options {
+            device: DeviceChoice::Auto,
+            dtype: args.devices.dtype,
+            threads: args.devices.threads,
+            max_batch_tokens: args.limits.max_batch_tokens,
+            max_tokens: args.limits.max_tokens,
+            special_tokens: args.models.special_tokens,
+            revision: revision.clone(),
+            cache_folder: args.models.cache_folder.clone(),
+            ..Options::default()
+        },
+        devices: devices.clone(),
+    }
+}
+
+fn scheduling(args: &ServeArgs) -> SchedulerSettings {
+    let LimitsArgs { max_queue_texts, max_queue_tokens, max_batch_requests, .. } = args.limits;
+    SchedulerSettings {
+        queue: QueueLimits { texts: max_queue_texts.get(), tokens: max_queue_tokens.get() },
+        max_batch_texts: max_batch_requests.map_or(usize::MAX, usize::from),
+        cache_bytes: args.limits.cache_bytes,
+        idle_unload: args.devices.idle_unload,
+        warm_up: !args.devices.no_warmup,
+    }
+}
+
+fn settings(args: &ServeArgs) -> Result<Settings, Error> {
+    let ModelsArgs { default_prompt_name, default_prompt, .. } = &args.models;
+    let default_prompt = match (default_prompt_name, default_prompt) {
+        (Some(name), _) => Prompt::Name(name.clone()),
+        (None, Some(text)) => Prompt::Text(text.clone()),
+        (None, None) => Prompt::Default,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = args.devices.tokenization_workers.map(usize::from);
+    Ok(Settings {
+        max_client_batch_size: args.limits.max_client_batch_size.get(),
+        max_concurrent_requests: args.limits.max_concurrent_requests.get(),
+        payload_limit: args.limits.payload_limit,
+        auto_truncate: args.limits.auto_truncate,
+        default_prompt,
+        tokenization_workers: workers.unwrap_or((cores - 1).clamp(1, 64)),
+        request_timeout: args.limits.request_timeout,
+        api_keys: keys(&args.network)?,
+        protect_monitoring: args.network.protect_monitoring,
+        cors_allow_origins: args.network.cors_allow_origin.clone(),
+        ..Settings::default()
+    })
+}
+
+/// The keys of the flag and of the file.
+fn keys(args: &NetworkArgs) -> Result<Vec<String>, Error> {
+    let mut keys = args.api_key.clone();
+    if let Some(path) = &args.api_key_file {
+        let unusable = |source| Error::Keys { path: path.clone(), source };
+        let lines = std::fs::read_to_string(path).map_err(|source| unusable(Some(source)))?;
+        let before = keys.len();
+        keys.extend(lines.lines().map(|line| line.trim().to_owned()));
+        keys.retain(|key| !key.is_empty());
+        // A server that was meant to have keys must not be open.
+        if keys.len() == before {
+            return Err(unusable(None));
+        }
+    }
+    keys.retain(|key| !key.is_empty());
+    Ok(keys)
+}
+
+fn tls(args: &NetworkArgs) -> Result<Option<Tls>, Error> {
+    let files = args.tls_cert.as_deref().zip(args.tls_key.as_deref());
+    Ok(files.map(|(certificate, key)| Tls::from_pem(certificate, key)).transpose()?)
+}
+
+fn address(args: &NetworkArgs) -> Address {
+    #[cfg(unix)]
+    if let Some(path) = &args.uds_path {
+        return Address::Unix(path.clone());
+    }
+    Address::Tcp(args.hostname.clone(), args.port)
+}
+
+/// Ready at the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
+async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated() => {}
+    }
+    tracing::info!("stopping: no new connections, requests are finished");
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(i32::from(crate::CANCELLED));
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}

@@ -1,0 +1,180 @@
+//! What an embedding model needs on the host: prompts and tokens before the
+//! network, vectors after it.
+
+use crate::checkpoint::Checkpoint;
+use crate::embedder::{Input, Prompt};
+use crate::error::Error;
+use crate::options::{Kind, Options};
+use crate::similarity::Similarity;
+use qwen3::head;
+use qwen3_text::{
+    EmbeddingTokenizer, Encoded, Error as TextError, Limit, Prompts, SpecialTokens, Token,
+    instruct_prompt,
+};
+use std::borrow::Cow;
+
+/// The model's prompts, where they are written down.
+const PROMPTS: &str = "config_sentence_transformers.json";
+
+/// The host's half of a Qwen3-Embedding model; [`crate::Network`] is the other
+/// one. For programs that queue tokens themselves, such as servers.
+///
+/// It may be used by any number of threads at the same time.
+pub struct EmbedderText {
+    tokenizer: EmbeddingTokenizer,
+    prompts: Prompts,
+    limit: Limit,
+    similarity: Similarity,
+    hidden_size: usize,
+}
+
+impl EmbedderText {
+    /// Reads the files beside the weights, without loading these.
+    ///
+    /// # Errors
+    /// If the model can't be found, downloaded or read, or is no embedding model.
+    pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
+        Self::of(&Checkpoint::find(model, options)?, model, options)
+    }
+
+    pub(crate) fn of(
+        checkpoint: &Checkpoint,
+        model: &str,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        if checkpoint.kind != Kind::Embedding {
+            return Err(Error::WrongKind {
+                model: model.to_owned(),
+                found: checkpoint.kind,
+                wanted: "an embedding model",
+            });
+        }
+        checkpoint.check_pooling()?;
+        let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
+        let tokenizer = EmbeddingTokenizer::from_json(
+            &checkpoint.needed("tokenizer.json")?,
+            &checkpoint.path_of("tokenizer.json"),
+            special_tokens,
+        )?;
+        let prompts = match checkpoint.file(PROMPTS)? {
+            Some(json) => Prompts::from_json(&json, &checkpoint.path_of(PROMPTS))?,
+            None => Prompts::default(),
+        };
+        let max_positions = checkpoint.config.max_position_embeddings;
+        let usual = checkpoint.max_seq_length()?.unwrap_or(max_positions);
+        let max_tokens = max_tokens(options.max_tokens, usual, max_positions)?;
+        // A similarity that isn't known here is not used here either.
+        let similarity = prompts.similarity_fn_name().and_then(|name| name.parse().ok());
+        Ok(Self {
+            tokenizer,
+            limit: Limit { max_tokens, truncate: options.truncate },
+            similarity: similarity.unwrap_or_default(),
+            hidden_size: checkpoint.config.hidden_size,
+            prompts,
+        })
+    }
+
+    /// The text that is put in front of inputs.
+    ///
+    /// # Errors
+    /// If the model has no prompt of this name.
+    pub fn prompt<'s>(&'s self, prompt: &'s Prompt) -> Result<Cow<'s, str>, TextError> {
+        Ok(match prompt {
+            Prompt::Default => self.prompts.default_prompt().unwrap_or_default().into(),
+            Prompt::Name(name) => self.prompts.get(name)?.into(),
+            Prompt::Instruction(task) => instruct_prompt(task).into(),
+            Prompt::Text(text) => text.into(),
+        })
+    }
+
+    /// The tokens of one input, with the end token.
+    ///
+    /// # Errors
+    /// If the input is invalid, or too long and not to be truncated.
+    pub fn encode(
+        &self,
+        input: Input<'_>,
+        prompt: &str,
+        limit: Limit,
+    ) -> Result<Encoded, TextError> {
+        match input {
+            Input::Text(text) => self.tokenizer.encode(prompt, text, limit),
+            Input::Ids(ids) => self.tokenizer.encode_ids(ids, limit),
+        }
+    }
+
+    /// The vector of a row `[C]` that the network gave for an input: its first
+    /// `dimensions` numbers (all, if `None`), scaled to length 1 if asked.
+    ///
+    /// # Errors
+    /// If the model has fewer dimensions, or none are asked for.
+    pub fn embedding(
+        &self,
+        row: Vec<f32>,
+        dimensions: Option<usize>,
+        normalize: bool,
+    ) -> Result<Vec<f32>, Error> {
+        Ok(head::embedding(row, self.dimensions(dimensions)?, normalize))
+    }
+
+    /// How many dimensions a vector has if these are asked for.
+    ///
+    /// # Errors
+    /// As [`EmbedderText::embedding`].
+    pub fn dimensions(&self, asked: Option<usize>) -> Result<usize, Error> {
+        match asked {
+            Some(asked) if asked == 0 || asked > self.hidden_size => {
+                Err(Error::Dimensions { asked, max: self.hidden_size })
+            }
+            _ => Ok(asked.unwrap_or(self.hidden_size)),
+        }
+    }
+
+    /// `hidden_size`: the most dimensions that a vector can have.
+    pub fn max_dimensions(&self) -> usize {
+        self.hidden_size
+    }
+
+    /// See [`EmbeddingTokenizer::tokens`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tokens(&self, text: &str, end_token: bool) -> Result<Vec<Token>, TextError> {
+        self.tokenizer.tokens(text, end_token)
+    }
+
+    /// See [`EmbeddingTokenizer::decode`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TextError> {
+        self.tokenizer.decode(ids, skip_special)
+    }
+
+    /// Names of the model's prompts.
+    pub fn prompt_names(&self) -> impl Iterator<Item = &str> {
+        self.prompts.names()
+    }
+
+    /// How long an input may be, and what happens to a longer one.
+    pub fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// The measure that the model's files name (cosine).
+    pub fn similarity(&self) -> Similarity {
+        self.similarity
+    }
+}
+
+/// The limit asked for, checked against what the model takes.
+pub(crate) fn max_tokens(asked: Option<usize>, usual: usize, max: usize) -> Result<usize, Error> {
+    match asked {
+        None => Ok(usual.min(max)),
+        Some(value) if (1..=max).contains(&value) => Ok(value),
+        Some(value) => {
+            let range = format!("this model takes 1 to {max}");
+            Err(Error::Option { option: "max_tokens", value, range })
+        }
+    }
+}

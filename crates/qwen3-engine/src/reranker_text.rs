@@ -1,0 +1,124 @@
+//! What a reranker needs on the host: the template and tokens before the
+//! network, the head after it.
+
+use crate::checkpoint::Checkpoint;
+use crate::embedder_text::max_tokens;
+use crate::error::Error;
+use crate::options::{Kind, Options};
+use qwen3::ScoreHead;
+use qwen3_text::{
+    DEFAULT_TASK, Encoded, Error as TextError, Limit, RerankTokenizer, SpecialTokens, Token,
+};
+
+/// The model card's limit; the model itself takes more.
+const USUAL_MAX_TOKENS: usize = 8_192;
+
+/// The host's half of a Qwen3-Reranker model; [`crate::Network`] is the other
+/// one. For programs that queue tokens themselves, such as servers.
+///
+/// It may be used by any number of threads at the same time.
+pub struct RerankerText {
+    tokenizer: RerankTokenizer,
+    head: ScoreHead,
+    limit: Limit,
+    label: String,
+}
+
+impl RerankerText {
+    /// Reads the files beside the weights and the rows of the head, without
+    /// loading the network.
+    ///
+    /// # Errors
+    /// If the model can't be found, downloaded or read, or is no reranker.
+    pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
+        Self::of(&Checkpoint::find(model, options)?, model, options)
+    }
+
+    pub(crate) fn of(
+        checkpoint: &Checkpoint,
+        model: &str,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let (config, weights) = (&checkpoint.config, &checkpoint.weights);
+        let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
+        let tokenizer = RerankTokenizer::from_json(
+            &checkpoint.needed("tokenizer.json")?,
+            &checkpoint.path_of("tokenizer.json"),
+            special_tokens,
+        )?;
+        let (head, label) = match checkpoint.kind {
+            Kind::Reranker => {
+                let (yes, no) = (tokenizer.yes_token_id(), tokenizer.no_token_id());
+                (ScoreHead::yes_no(weights, config, yes, no)?, "yes".to_owned())
+            }
+            Kind::SequenceClassification => {
+                (ScoreHead::sequence_classification(weights, config)?, checkpoint.first_label()?)
+            }
+            Kind::Embedding => {
+                return Err(Error::WrongKind {
+                    model: model.to_owned(),
+                    found: checkpoint.kind,
+                    wanted: "a reranker",
+                });
+            }
+        };
+        let max_tokens =
+            max_tokens(options.max_tokens, USUAL_MAX_TOKENS, config.max_position_embeddings)?;
+        let limit = Limit { max_tokens, truncate: options.truncate };
+        Ok(Self { tokenizer, head, limit, label })
+    }
+
+    /// The tokens of a pair, with the template; `instruction` is the official
+    /// default if `None`.
+    ///
+    /// # Errors
+    /// If a text is invalid, or too long and not to be truncated.
+    pub fn encode(
+        &self,
+        query: &str,
+        document: &str,
+        instruction: Option<&str>,
+        limit: Limit,
+    ) -> Result<Encoded, TextError> {
+        self.tokenizer.encode(instruction.unwrap_or(DEFAULT_TASK), query, document, limit)
+    }
+
+    /// `logit_yes − logit_no` from a row `[C]` that the network gave for a pair.
+    pub fn log_odds(&self, row: &[f32]) -> f64 {
+        self.head.log_odds(row)
+    }
+
+    /// See [`RerankTokenizer::tokens`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tokens(&self, text: &str) -> Result<Vec<Token>, TextError> {
+        self.tokenizer.tokens(text)
+    }
+
+    /// The tokens of texts one after the other, without the template.
+    ///
+    /// # Errors
+    /// If a text is invalid.
+    pub(crate) fn encode_plain(&self, texts: &[&str]) -> Result<Vec<u32>, TextError> {
+        self.tokenizer.encode_plain(texts)
+    }
+
+    /// See [`RerankTokenizer::decode`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TextError> {
+        self.tokenizer.decode(ids, skip_special)
+    }
+
+    /// How long a pair may be, and what happens to a longer one.
+    pub fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// What a high score says: `yes`, or the label that a classifier's config names.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+}

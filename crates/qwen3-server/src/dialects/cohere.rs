@@ -1,0 +1,164 @@
+//! Cohere: `/v2/rerank`, and `/v1/rerank` where the body is Cohere's.
+
+use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking};
+use crate::app::{App, SharedApp};
+use crate::error::{Cause, Error};
+use crate::inference::{Call, Score};
+use axum::Extension as Layered;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Documents that Cohere bills as one search.
+const DOCUMENTS_PER_SEARCH: usize = 100;
+
+/// Cohere.
+pub struct Cohere;
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereError {
+    /// For people.
+    pub message: String,
+}
+
+/// Documents to order by how well they answer a query.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CohereRerankRequest {
+    /// Any name: there is one reranker.
+    #[serde(default)]
+    #[allow(dead_code, reason = "clients must send it")]
+    pub model: Option<String>,
+    /// The query.
+    pub query: String,
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// Only the best so many.
+    #[serde(default)]
+    pub top_n: Option<usize>,
+    /// Documents are cut to this many tokens; otherwise pairs are cut to what the model takes.
+    #[serde(default)]
+    pub max_tokens_per_doc: Option<usize>,
+    /// Whether the answer repeats the documents (version 1).
+    #[serde(default)]
+    pub return_documents: Option<bool>,
+    /// What all dialects take.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// Documents, best first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereRerankResponse {
+    /// Of the answer.
+    pub id: String,
+    /// Best first.
+    pub results: Vec<CohereResult>,
+    /// What it would cost there.
+    pub meta: CohereMeta,
+}
+
+/// A document's place.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereResult {
+    /// The document, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentText>,
+    /// Index among the documents.
+    pub index: usize,
+    /// Probability that it answers the query.
+    pub relevance_score: f32,
+}
+
+/// What a request would cost there.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereMeta {
+    /// Of the dialect.
+    pub api_version: CohereVersion,
+    /// By searches.
+    pub billed_units: CohereUnits,
+}
+
+/// Of the dialect.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereVersion {
+    /// `1` or `2`
+    pub version: &'static str,
+    /// `false`
+    pub is_experimental: bool,
+}
+
+/// What a request would be billed for there.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CohereUnits {
+    /// One for each hundred documents.
+    pub search_units: usize,
+}
+
+/// Documents by how well they answer a query.
+#[utoipa::path(
+    post, path = "/v2/rerank", tag = "Cohere",
+    request_body = CohereRerankRequest,
+    responses(
+        (status = 200, description = "The documents, best first", body = CohereRerankResponse),
+        (status = "4XX", description = "The request is wrong, or too much waits", body = CohereError),
+        (status = "5XX", description = "The device failed, or the engine is being rebuilt", body = CohereError),
+    )
+)]
+pub async fn rerank_v2(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    body: Body<Cohere, CohereRerankRequest>,
+) -> Answer<Cohere, CohereRerankResponse> {
+    rerank(&app, call, body, "2").await
+}
+
+/// The same for either version.
+pub async fn rerank(
+    app: &App,
+    call: Call,
+    Body(request, _): Body<Cohere, CohereRerankRequest>,
+    version: &'static str,
+) -> Answer<Cohere, CohereRerankResponse> {
+    let as_probability = request.extension.normalize.unwrap_or(true);
+    let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
+    if documents.is_empty() {
+        return Err(Error::Empty { field: "documents" }.into());
+    }
+    let returned = request.return_documents.unwrap_or(false).then(|| documents.clone());
+    let search_units = documents.len().div_ceil(DOCUMENTS_PER_SEARCH);
+    let mut ranking = Ranking::new(request.query, documents, request.extension);
+    ranking.max_document_tokens = request.max_tokens_per_doc;
+    let scores = ranking.score(app, call).await?;
+    let result = |(index, score): (usize, Score)| CohereResult {
+        document: returned.as_ref().map(|texts| DocumentText { text: texts[index].clone() }),
+        index,
+        relevance_score: score.shown(as_probability) as f32,
+    };
+    let top_n = request.top_n.unwrap_or(usize::MAX);
+    let answer = CohereRerankResponse {
+        id: uuid::Uuid::new_v4().to_string(),
+        results: scores.ranked().into_iter().take(top_n).map(result).collect(),
+        meta: CohereMeta {
+            api_version: CohereVersion { version, is_experimental: false },
+            billed_units: CohereUnits { search_units },
+        },
+    };
+    Ok((scores.compute, Json(answer)))
+}
+
+impl Dialect for Cohere {
+    fn error(error: &Error) -> Response {
+        let status = match error.cause() {
+            Cause::Empty => StatusCode::BAD_REQUEST,
+            Cause::Backend => match error {
+                Error::WrongModel { .. } => StatusCode::NOT_FOUND,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            _ => error.status(),
+        };
+        (status, Json(CohereError { message: error.to_string() })).into_response()
+    }
+}

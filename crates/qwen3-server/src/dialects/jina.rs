@@ -1,0 +1,153 @@
+//! Jina: `/v1/rerank`. The answer also has what clients of vLLM, llama.cpp and
+//! SGLang read on this route.
+
+use super::cohere::Cohere;
+use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Usage};
+use super::{cohere, has, openai, read, tei};
+use crate::app::{App, SharedApp};
+use crate::error::Error;
+use crate::inference::{Call, Score};
+use axum::Extension as Layered;
+use axum::body::Body as HttpBody;
+use axum::extract::State;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Fields that only Cohere has.
+const COHERES: [&str; 3] = ["max_tokens_per_doc", "max_chunks_per_doc", "rank_fields"];
+
+/// Jina.
+pub struct Jina;
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JinaError {
+    /// For people.
+    pub detail: String,
+}
+
+/// Documents to order by how well they answer a query.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct JinaRerankRequest {
+    /// Any name: there is one reranker.
+    #[serde(default)]
+    #[allow(dead_code, reason = "clients must send it")]
+    pub model: Option<String>,
+    /// The query.
+    pub query: String,
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// Only the best so many.
+    #[serde(default)]
+    pub top_n: Option<usize>,
+    /// Whether the answer repeats the documents.
+    #[serde(default)]
+    pub return_documents: Option<bool>,
+    /// What all dialects take.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// Documents, best first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JinaRerankResponse {
+    /// Of the answer.
+    pub id: String,
+    /// `list`
+    pub object: &'static str,
+    /// The model's name.
+    pub model: String,
+    /// Tokens.
+    pub usage: Usage,
+    /// Best first.
+    pub results: Vec<JinaResult>,
+}
+
+/// A document's place.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JinaResult {
+    /// Index among the documents.
+    pub index: usize,
+    /// The document, unless it isn't wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentText>,
+    /// Probability that it answers the query.
+    pub relevance_score: f32,
+}
+
+/// Documents by how well they answer a query. The body decides whose route it
+/// is: `texts` is text-embeddings-inference's, fields that only Cohere has are
+/// Cohere's, and everything else Jina's.
+#[utoipa::path(
+    post, path = "/v1/rerank", tag = "Jina",
+    request_body = JinaRerankRequest,
+    responses(
+        (status = 200, description = "The documents, best first", body = JinaRerankResponse),
+        (status = "4XX", description = "The request is wrong, or too much waits", body = JinaError),
+        (status = "5XX", description = "The device failed, or the engine is being rebuilt", body = JinaError),
+    )
+)]
+pub async fn rerank_by_body(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    body: HttpBody,
+) -> Response {
+    let bytes = match read(body, &app).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Jina::error(&error),
+    };
+    if has(&bytes, "texts") {
+        return match Body::parse(&bytes) {
+            Ok(body) => tei::rerank(&app, call, body).await.into_response(),
+            Err(rejected) => rejected.into_response(),
+        };
+    }
+    if COHERES.iter().any(|field| has(&bytes, field)) {
+        return match Body::<Cohere, _>::parse(&bytes) {
+            Ok(body) => cohere::rerank(&app, call, body, "1").await.into_response(),
+            Err(rejected) => rejected.into_response(),
+        };
+    }
+    match Body::parse(&bytes) {
+        Ok(body) => rerank(&app, call, body).await.into_response(),
+        Err(rejected) => rejected.into_response(),
+    }
+}
+
+async fn rerank(
+    app: &App,
+    call: Call,
+    Body(request, _): Body<Jina, JinaRerankRequest>,
+) -> Answer<Jina, JinaRerankResponse> {
+    let as_probability = request.extension.normalize.unwrap_or(true);
+    let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
+    if documents.is_empty() {
+        return Err(Error::Empty { field: "documents" }.into());
+    }
+    let returned = request.return_documents.unwrap_or(true).then(|| documents.clone());
+    let model = app.reranker()?.name.clone();
+    let scores = Ranking::new(request.query, documents, request.extension).score(app, call).await?;
+    let result = |(index, score): (usize, Score)| JinaResult {
+        index,
+        document: returned.as_ref().map(|texts| DocumentText { text: texts[index].clone() }),
+        relevance_score: score.shown(as_probability) as f32,
+    };
+    // vLLM sends 0 for all of them.
+    let top_n = request.top_n.filter(|top_n| *top_n > 0).unwrap_or(usize::MAX);
+    let answer = JinaRerankResponse {
+        id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
+        object: "list",
+        model,
+        usage: scores.compute.into(),
+        results: scores.ranked().into_iter().take(top_n).map(result).collect(),
+    };
+    Ok((scores.compute, Json(answer)))
+}
+
+impl Dialect for Jina {
+    fn error(error: &Error) -> Response {
+        let (status, ..) = openai::status_type_code(error);
+        (status, Json(JinaError { detail: error.to_string() })).into_response()
+    }
+}

@@ -1,0 +1,210 @@
+//! Ollama: `/api/embed`, `/api/embeddings`, `/api/tags`, `/api/version`.
+
+use super::openai::status_type_code;
+use super::{Answer, Body, Dialect, Extension, Texts};
+use crate::app::{App, SharedApp};
+use crate::error::Error;
+use crate::inference::{Call, Results, TextOrIds, Vector};
+use axum::Extension as Layered;
+use axum::extract::State;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Ollama.
+pub struct Ollama;
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaError {
+    /// For people.
+    pub error: String,
+}
+
+/// Texts to turn into vectors. `options` and `keep_alive` are accepted, and
+/// have no effect: the server's own settings hold.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct OllamaEmbedRequest {
+    /// Any name: there is one embedding model.
+    #[serde(default)]
+    #[allow(dead_code, reason = "clients must send it")]
+    pub model: Option<String>,
+    /// A text or several.
+    pub input: Texts,
+    /// Whether texts that are too long are cut; by default they are.
+    #[serde(default)]
+    pub truncate: Option<bool>,
+    /// Keep this many of the first dimensions.
+    #[serde(default)]
+    pub dimensions: Option<usize>,
+    /// What all dialects take.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// Vectors of texts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaEmbedResponse {
+    /// The model's name.
+    pub model: String,
+    /// In the order of the inputs, of length 1.
+    pub embeddings: Vec<Vec<f32>>,
+    /// Nanoseconds.
+    pub total_duration: u64,
+    /// Nanoseconds; the model is loaded already.
+    pub load_duration: u64,
+    /// Tokens.
+    pub prompt_eval_count: usize,
+}
+
+/// A text to turn into a vector, in the older way.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct OllamaEmbeddingsRequest {
+    /// Any name: there is one embedding model.
+    #[serde(default)]
+    #[allow(dead_code, reason = "clients must send it")]
+    pub model: Option<String>,
+    /// The text.
+    pub prompt: String,
+    /// What all dialects take.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// The vector of a text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaEmbeddingsResponse {
+    /// Of length 1.
+    pub embedding: Vec<f32>,
+}
+
+/// The models that are served.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaTags {
+    /// One or two.
+    pub models: Vec<OllamaModel>,
+}
+
+/// A model that is served.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaModel {
+    /// Its name.
+    pub name: String,
+    /// The same.
+    pub model: String,
+    /// Its family.
+    pub details: OllamaDetails,
+}
+
+/// What a model is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaDetails {
+    /// `safetensors`
+    pub format: &'static str,
+    /// `qwen3`
+    pub family: &'static str,
+}
+
+/// Of this program.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaVersion {
+    /// The version.
+    pub version: &'static str,
+}
+
+/// Vectors of texts.
+#[utoipa::path(
+    post, path = "/api/embed", tag = "Ollama",
+    request_body = OllamaEmbedRequest,
+    responses(
+        (status = 200, description = "A vector per text", body = OllamaEmbedResponse),
+        (status = "4XX", description = "The request is wrong, or too much waits", body = OllamaError),
+        (status = "5XX", description = "The device failed, or the engine is being rebuilt", body = OllamaError),
+    )
+)]
+pub async fn embed(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    Body(request, _): Body<Ollama, OllamaEmbedRequest>,
+) -> Answer<Ollama, OllamaEmbedResponse> {
+    let texts = request.input.into_list();
+    let truncate = request.truncate.or(Some(true));
+    let embedded =
+        vectors(&app, call, texts, truncate, request.dimensions, request.extension).await?;
+    let total_duration = embedded.compute.times.total.as_nanos();
+    let answer = OllamaEmbedResponse {
+        model: app.embedder()?.name.clone(),
+        embeddings: embedded.results,
+        total_duration: u64::try_from(total_duration).unwrap_or(u64::MAX),
+        load_duration: 0,
+        prompt_eval_count: embedded.compute.tokens,
+    };
+    Ok((embedded.compute, Json(answer)))
+}
+
+/// The vector of a text, in the older way.
+#[utoipa::path(
+    post, path = "/api/embeddings", tag = "Ollama",
+    request_body = OllamaEmbeddingsRequest,
+    responses(
+        (status = 200, description = "The vector", body = OllamaEmbeddingsResponse),
+        (status = "4XX", description = "As of `/api/embed`", body = OllamaError),
+        (status = "5XX", description = "As of `/api/embed`", body = OllamaError),
+    )
+)]
+pub async fn embeddings(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    Body(request, _): Body<Ollama, OllamaEmbeddingsRequest>,
+) -> Answer<Ollama, OllamaEmbeddingsResponse> {
+    let texts = vec![request.prompt];
+    let mut embedded = vectors(&app, call, texts, Some(true), None, request.extension).await?;
+    let embedding = embedded.results.pop().expect("a vector per text");
+    Ok((embedded.compute, Json(OllamaEmbeddingsResponse { embedding })))
+}
+
+async fn vectors(
+    app: &App,
+    call: Call,
+    texts: Vec<String>,
+    truncate: Option<bool>,
+    dimensions: Option<usize>,
+    extension: Extension,
+) -> Result<Results<Vec<f32>>, Error> {
+    let normalize = extension.normalize.unwrap_or(true);
+    let cut = extension.cut(truncate, None);
+    let reading = extension.reading(app, cut)?;
+    let inputs = texts.into_iter().map(TextOrIds::Text).collect();
+    let vector = Vector { dimensions, normalize };
+    app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
+}
+
+/// The models that are served.
+#[utoipa::path(
+    get, path = "/api/tags", tag = "Ollama",
+    responses((status = 200, description = "One or two models", body = OllamaTags))
+)]
+pub async fn tags(State(app): State<SharedApp>) -> Json<OllamaTags> {
+    let model = |name: &str| OllamaModel {
+        name: name.to_owned(),
+        model: name.to_owned(),
+        details: OllamaDetails { format: "safetensors", family: "qwen3" },
+    };
+    Json(OllamaTags { models: app.names().map(model).collect() })
+}
+
+/// The version of this program.
+#[utoipa::path(
+    get, path = "/api/version", tag = "Ollama",
+    responses((status = 200, description = "The version", body = OllamaVersion))
+)]
+pub async fn version() -> Json<OllamaVersion> {
+    Json(OllamaVersion { version: env!("CARGO_PKG_VERSION") })
+}
+
+impl Dialect for Ollama {
+    fn error(error: &Error) -> Response {
+        let (status, ..) = status_type_code(error);
+        (status, Json(OllamaError { error: error.to_string() })).into_response()
+    }
+}

@@ -1,0 +1,150 @@
+//! `/embed`, `/embed_all` and `/similarity`.
+
+use super::{Tei, TeiError};
+use crate::app::SharedApp;
+use crate::dialects::{Answer, Body, Extension, Inputs};
+use crate::inference::{Call, TextOrIds, Vector};
+use axum::Extension as Layered;
+use axum::extract::State;
+use axum::response::Json;
+use qwen3_engine::Similarity;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Texts to turn into vectors.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct EmbedRequest {
+    /// A text, token ids, or a list of them.
+    pub inputs: Inputs,
+    /// Whether texts that are too long are cut; `null`: as the server is set.
+    #[serde(default)]
+    pub truncate: Option<bool>,
+    /// Keep this many of the first dimensions.
+    #[serde(default)]
+    pub dimensions: Option<usize>,
+    /// What all dialects take.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// Texts whose tokens become vectors.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct EmbedAllRequest {
+    /// A text, token ids, or a list of them.
+    pub inputs: Inputs,
+    /// Whether texts that are too long are cut; `null`: as the server is set.
+    #[serde(default)]
+    pub truncate: Option<bool>,
+    /// What all dialects take; `normalize` has no effect.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// Texts to compare.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct SimilarityRequest {
+    /// Which.
+    pub inputs: SimilarityInputs,
+    /// How.
+    #[serde(default)]
+    pub parameters: Option<SimilarityParameters>,
+}
+
+/// Which texts are compared.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct SimilarityInputs {
+    /// This one,
+    pub source_sentence: String,
+    /// with each of these.
+    pub sentences: Vec<String>,
+}
+
+/// How texts are compared.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct SimilarityParameters {
+    /// Whether texts that are too long are cut; `null`: as the server is set.
+    #[serde(default)]
+    pub truncate: Option<bool>,
+    /// What all dialects take; `normalize` has no effect.
+    #[serde(flatten)]
+    pub extension: Extension,
+}
+
+/// Vectors of texts, always a list of lists.
+#[utoipa::path(
+    post, path = "/embed", tag = "text-embeddings-inference",
+    request_body = EmbedRequest,
+    responses(
+        (status = 200, description = "A vector per text", body = Vec<Vec<f32>>),
+        (status = 400, description = "No text, or no JSON", body = TeiError),
+        (status = 422, description = "A field or text is wrong", body = TeiError),
+        (status = 424, description = "The device failed, or the model is a reranker", body = TeiError),
+        (status = 429, description = "Too much waits; `Retry-After` says for how long", body = TeiError),
+    )
+)]
+pub async fn embed(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    Body(request, _): Body<Tei, EmbedRequest>,
+) -> Answer<Tei, Vec<Vec<f32>>> {
+    let EmbedRequest { inputs, truncate, dimensions, extension } = request;
+    let normalize = extension.normalize.unwrap_or(true);
+    let cut = extension.cut(truncate, None);
+    let reading = extension.reading(&app, cut)?;
+    let inputs = inputs.into_list("inputs")?;
+    let vector = Vector { dimensions, normalize };
+    let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
+    Ok((embedded.compute, Json(embedded.results)))
+}
+
+/// Vectors of the tokens of texts, without padding.
+#[utoipa::path(
+    post, path = "/embed_all", tag = "text-embeddings-inference",
+    request_body = EmbedAllRequest,
+    responses(
+        (status = 200, description = "A vector per token of each text", body = Vec<Vec<Vec<f32>>>),
+        (status = "4XX", description = "As of `/embed`", body = TeiError),
+    )
+)]
+pub async fn embed_all(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    Body(request, _): Body<Tei, EmbedAllRequest>,
+) -> Answer<Tei, Vec<Vec<Vec<f32>>>> {
+    let EmbedAllRequest { inputs, truncate, extension } = request;
+    let cut = extension.cut(truncate, None);
+    let reading = extension.reading(&app, cut)?;
+    let inputs = inputs.into_list("inputs")?;
+    let embedded = app.inference.embed_tokens(app.embedder()?, call, inputs, reading).await?;
+    Ok((embedded.compute, Json(embedded.results)))
+}
+
+/// Cosines of a text with others.
+#[utoipa::path(
+    post, path = "/similarity", tag = "text-embeddings-inference",
+    request_body = SimilarityRequest,
+    responses(
+        (status = 200, description = "A cosine per sentence", body = Vec<f32>),
+        (status = "4XX", description = "As of `/embed`", body = TeiError),
+    )
+)]
+pub async fn similarity(
+    State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
+    Body(request, _): Body<Tei, SimilarityRequest>,
+) -> Answer<Tei, Vec<f32>> {
+    let SimilarityInputs { source_sentence, sentences } = request.inputs;
+    let SimilarityParameters { truncate, extension } = request.parameters.unwrap_or_default();
+    let cut = extension.cut(truncate, None);
+    let reading = extension.reading(&app, cut)?;
+    if sentences.is_empty() {
+        return Err(crate::error::Error::Empty { field: "sentences" }.into());
+    }
+    let texts = std::iter::once(source_sentence).chain(sentences);
+    let inputs = texts.map(TextOrIds::Text).collect();
+    let vector = Vector { dimensions: None, normalize: true };
+    let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
+    let (source, others) = embedded.results.split_first().expect("a vector per text");
+    let cosines = others.iter().map(|other| Similarity::Cosine.of(source, other) as f32).collect();
+    Ok((embedded.compute, Json(cosines)))
+}

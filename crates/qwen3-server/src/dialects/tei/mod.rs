@@ -1,0 +1,70 @@
+//! text-embeddings-inference: its routes, fields, headers and statuses.
+//! Where its code and its documentation differ, as its code.
+
+mod embed;
+mod info;
+mod rerank;
+mod tokens;
+
+pub use embed::*;
+pub use info::*;
+pub use rerank::*;
+pub use tokens::*;
+
+use super::Dialect;
+use crate::error::{Cause, Error};
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// text-embeddings-inference.
+pub struct Tei;
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TeiError {
+    /// For people.
+    pub error: String,
+    /// For programs.
+    pub error_type: TeiErrorType,
+}
+
+/// Capitals, as the code has it.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub enum TeiErrorType {
+    /// The engine is gone, or not yet back.
+    Unhealthy,
+    /// The device failed.
+    Backend,
+    /// Too much waits.
+    Overloaded,
+    /// A field is wrong.
+    Validation,
+    /// A text is refused.
+    Tokenizer,
+    /// There is nothing to compute.
+    Empty,
+}
+
+impl Dialect for Tei {
+    const WANTS_JSON_TYPE: bool = true;
+
+    fn error(error: &Error) -> Response {
+        let error_type = match error.cause() {
+            // As in the code: without a body.
+            Cause::Authentication => return error.status().into_response(),
+            Cause::Route | Cause::Body | Cause::Validation => TeiErrorType::Validation,
+            Cause::Empty => TeiErrorType::Empty,
+            Cause::Tokenizer => TeiErrorType::Tokenizer,
+            Cause::Overloaded => TeiErrorType::Overloaded,
+            Cause::Unhealthy => TeiErrorType::Unhealthy,
+            Cause::Backend | Cause::Internal => TeiErrorType::Backend,
+        };
+        let prefix = match error {
+            Error::TooLong { .. } | Error::Invalid { .. } => "Input validation error: ",
+            _ => "",
+        };
+        let error_body = TeiError { error: format!("{prefix}{error}"), error_type };
+        (error.status(), Json(error_body)).into_response()
+    }
+}

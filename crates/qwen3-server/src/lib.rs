@@ -1,0 +1,41 @@
+//! Embeddings and reranking over HTTP, in the dialects of
+//! text-embeddings-inference, OpenAI, Cohere, Jina, vLLM, llama.cpp and Ollama
+//! on one port.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//!  router ──▶ dialects::* ──▶ Inference ──▶ Scheduler ──▶ qwen3_engine::Network
+//!  keys, CORS   wire types     tokens        batches        rows
+//! ```
+//!
+//! [`router`] makes an axum router of an [`App`], which holds one or two models;
+//! [`serve`] listens for it. The [`scheduler`] knows nothing of HTTP, the
+//! dialects nothing of batches, and [`inference`] is all that is between them.
+//!
+//! What it doesn't do: other models, chat, storing vectors, gRPC.
+
+mod router;
+pub mod dialects;
+mod app;
+pub mod inference;
+pub mod scheduler;
+mod models;
+mod settings;
+mod error;
+mod metrics;
+mod auth;
+mod observe;
+mod monitoring;
+mod openapi;
+mod pages;
+mod listen;
+
+pub use app::App;
+pub use error::Error;
+pub use listen::{Address, ListenError, Listener, ServeOptions, Tls, serve};
+pub use metrics::Metrics;
+pub use models::{Source, load_embedder, load_reranker};
+pub use openapi::document;
+pub use router::router;
+pub use settings::Settings;

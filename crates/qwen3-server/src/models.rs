@@ -1,0 +1,119 @@
+//! Loads models: their half on the host once, their network on each device.
+
+use crate::inference::{About, Model};
+use crate::metrics::Metrics;
+use crate::scheduler::{Load, Loaded, Phase, Precision, Scheduler, SchedulerSettings, Trouble};
+use qwen3_engine::{
+    CancelToken, DeviceChoice, Dtype, DtypeChoice, EmbedderText, Error as EngineError, Hooks,
+    Network, Options, RerankerText, Rows,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A model to serve.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Hub id, folder, or converted file.
+    pub model: String,
+    /// What clients see as its name; `None`: what it is loaded from.
+    pub name: Option<String>,
+    /// How it is loaded; `device` and `hooks` are not used.
+    pub options: Options,
+    /// A replica on each of these.
+    pub devices: Vec<DeviceChoice>,
+}
+
+/// Loads an embedding model. Blocks.
+///
+/// # Errors
+/// If it can't be found, is none, or a device can't run it.
+pub fn load_embedder(
+    source: &Source,
+    settings: SchedulerSettings,
+    metrics: &Metrics,
+) -> Result<Model<EmbedderText>, Trouble> {
+    let text = EmbedderText::load(&source.model, &source.options)?;
+    load(source, text, settings, metrics, "embedding")
+}
+
+/// Loads a reranker. Blocks.
+///
+/// # Errors
+/// As [`load_embedder`].
+pub fn load_reranker(
+    source: &Source,
+    settings: SchedulerSettings,
+    metrics: &Metrics,
+) -> Result<Model<RerankerText>, Trouble> {
+    let text = RerankerText::load(&source.model, &source.options)?;
+    load(source, text, settings, metrics, "reranker")
+}
+
+fn load<T>(
+    source: &Source,
+    text: T,
+    settings: SchedulerSettings,
+    metrics: &Metrics,
+    label: &'static str,
+) -> Result<Model<T>, Trouble> {
+    let loaders = source.devices.iter().map(|device| loader(source, *device)).collect();
+    let scheduler = Scheduler::start(loaders, settings, metrics.model(label))?;
+    let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
+        Phase::Ready(name) => Some(name),
+        _ => None,
+    });
+    let about = About {
+        model_id: source.model.clone(),
+        revision: source.options.revision.clone(),
+        dtype: names.collect::<Vec<_>>().join(", "),
+        max_batch_tokens: scheduler.max_batch_tokens(),
+        max_batch_requests: (settings.max_batch_texts < usize::MAX)
+            .then_some(settings.max_batch_texts),
+    };
+    let name = source.name.clone().unwrap_or_else(|| source.model.clone());
+    Ok(Model { name, about, text: Arc::new(text), scheduler })
+}
+
+/// Loads the network on a device, whenever it is called.
+fn loader(source: &Source, device: DeviceChoice) -> Load {
+    let (model, options) = (source.model.clone(), source.options.clone());
+    let chosen = Mutex::new(None::<Dtype>);
+    Box::new(move |precision, cancel| {
+        let hooks = Hooks { on_progress: None, cancel: cancel.clone() };
+        let mut options = Options { device, hooks, ..options.clone() };
+        let mut chosen = chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        if precision == Precision::Float32 {
+            if *chosen == Some(Dtype::F32) {
+                return Ok(None);
+            }
+            options.dtype = DtypeChoice::F32;
+        }
+        let network = Network::load(&model, &options)?;
+        for passed_over in network.fallbacks() {
+            let (device, reason) = (passed_over.device.to_string(), &passed_over.reason);
+            tracing::warn!(device, reason, "a device was passed over");
+        }
+        if precision == Precision::Chosen {
+            *chosen = Some(network.dtype());
+        }
+        Ok(Some(Box::new(network) as Box<dyn Loaded>))
+    })
+}
+
+impl Loaded for Network {
+    fn rows(
+        &self,
+        batch: &[&[u32]],
+        rows: Rows,
+        cancel: &CancelToken,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        Network::rows(self, batch, rows, &Hooks { on_progress: None, cancel: cancel.clone() })
+    }
+
+    fn max_batch_tokens(&self) -> usize {
+        Network::max_batch_tokens(self)
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.device(), DtypeChoice::from(self.dtype()))
+    }
+}

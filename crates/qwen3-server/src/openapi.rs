@@ -1,0 +1,50 @@
+//! The OpenAPI document, made from the types.
+
+use crate::dialects::{cohere, jina, llama_cpp, ollama, openai, tei, vllm};
+use crate::monitoring;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "qwen3",
+        description = "Text embeddings and reranking with Qwen3, in the dialects of other servers. \
+                       Every request for inference also takes `instruction`, `prompt_name`, \
+                       `truncate_side` and `normalize`.",
+    ),
+    paths(
+        tei::embed, tei::embed_all, tei::similarity, tei::rerank, tei::predict, tei::tokenize,
+        tei::decode, tei::info,
+        openai::embeddings, openai::models,
+        cohere::rerank_v2,
+        jina::rerank_by_body,
+        vllm::pooling, vllm::score,
+        llama_cpp::embedding,
+        ollama::embed, ollama::embeddings, ollama::tags, ollama::version,
+        monitoring::health, monitoring::metrics, monitoring::stats,
+    ),
+    components(schemas(vllm::VllmRerankRequest, vllm::VllmRerankResponse, cohere::CohereRerankResponse)),
+    modifiers(&Keys),
+)]
+struct Document;
+
+/// Says that keys are sent as `Authorization: Bearer`.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer));
+        let none = utoipa::openapi::SecurityRequirement::default();
+        let key = utoipa::openapi::SecurityRequirement::new::<_, [&str; 0], &str>("key", []);
+        openapi.security = Some(vec![none, key]);
+    }
+}
+
+/// The document, OpenAPI 3.1.
+pub fn document() -> OpenApi {
+    Document::openapi()
+}

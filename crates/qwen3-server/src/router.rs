@@ -1,0 +1,133 @@
+//! Which path leads where, and what every request passes on its way.
+
+use crate::app::SharedApp;
+use crate::auth::with_key;
+use crate::dialects::cohere::Cohere;
+use crate::dialects::jina::Jina;
+use crate::dialects::llama_cpp::LlamaCpp;
+use crate::dialects::ollama::Ollama;
+use crate::dialects::openai::OpenAi;
+use crate::dialects::tei::Tei;
+use crate::dialects::vllm::Vllm;
+use crate::dialects::{Dialect, Rejected, cohere, jina, llama_cpp, ollama, openai, tei, vllm};
+use crate::error::Error;
+use crate::observe::observe;
+use crate::{monitoring, pages};
+use axum::Router;
+use axum::http::{HeaderName, Method, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+/// Headers of answers that web pages may read.
+const SHOWN_HEADERS: [&str; 10] = [
+    "x-request-id",
+    "x-compute-type",
+    "x-compute-time",
+    "x-compute-characters",
+    "x-compute-tokens",
+    "x-total-time",
+    "x-tokenization-time",
+    "x-queue-time",
+    "x-inference-time",
+    "x-truncated-inputs",
+];
+
+/// All routes of a server.
+pub fn router(app: SharedApp) -> Router {
+    let tei = Router::new()
+        .route("/info", get(tei::info))
+        .route("/embed", post(tei::embed))
+        .route("/embed_all", post(tei::embed_all))
+        .route("/similarity", post(tei::similarity))
+        .route("/predict", post(tei::predict))
+        .route("/rerank", post(vllm::rerank_by_body))
+        .route("/tokenize", post(tei::tokenize))
+        .route("/decode", post(tei::decode))
+        .route("/stats", get(monitoring::stats));
+    let openai = Router::new()
+        .route("/v1/embeddings", post(openai::embeddings))
+        .route("/embeddings", post(openai::embeddings))
+        .route("/v1/models", get(openai::models));
+    let cohere = Router::new().route("/v2/rerank", post(cohere::rerank_v2));
+    let jina = Router::new()
+        .route("/v1/rerank", post(jina::rerank_by_body))
+        .route("/v1/reranking", post(jina::rerank_by_body))
+        .route("/reranking", post(jina::rerank_by_body));
+    let vllm = Router::new()
+        .route("/pooling", post(vllm::pooling))
+        .route("/score", post(vllm::score))
+        .route("/v1/score", post(vllm::score));
+    let llama_cpp = Router::new().route("/embedding", post(llama_cpp::embedding));
+    let ollama = Router::new()
+        .route("/api/embed", post(ollama::embed))
+        .route("/api/embeddings", post(ollama::embeddings))
+        .route("/api/tags", get(ollama::tags))
+        .route("/api/version", get(ollama::version));
+    let mut watched = Router::new()
+        .route("/health", get(monitoring::health))
+        .route("/ping", get(monitoring::health))
+        .route("/metrics", get(monitoring::metrics));
+    if app.inference.settings.protect_monitoring {
+        watched = guarded::<Tei>(watched, &app);
+    }
+    let open = Router::new()
+        .route("/", get(monitoring::health))
+        .route("/ui", get(pages::ui))
+        .route("/docs", get(pages::docs))
+        .route("/openapi.json", get(pages::openapi))
+        .route("/api-doc/openapi.json", get(pages::openapi));
+
+    let routes = Router::new()
+        .merge(guarded::<Tei>(tei, &app))
+        .merge(guarded::<OpenAi>(openai, &app))
+        .merge(guarded::<Cohere>(cohere, &app))
+        .merge(guarded::<Jina>(jina, &app))
+        .merge(guarded::<Vllm>(vllm, &app))
+        .merge(guarded::<LlamaCpp>(llama_cpp, &app))
+        .merge(guarded::<Ollama>(ollama, &app))
+        .merge(watched)
+        .merge(open)
+        .fallback(async || Rejected::<Tei>::from(Error::NoRoute))
+        .method_not_allowed_fallback(async || Rejected::<Tei>::from(Error::NoMethod));
+    routes
+        // The first is the innermost.
+        .layer(CatchPanicLayer::custom(|_| Rejected::<Tei>::from(Error::Internal).into_response()))
+        .layer(from_fn_with_state(app.clone(), observe))
+        .layer(cors(&app.inference.settings.cors_allow_origins))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_response(no_sniffing))
+        .with_state(app)
+}
+
+/// Routes that want a key, and say so in their dialect.
+fn guarded<D: Dialect>(routes: Router<SharedApp>, app: &SharedApp) -> Router<SharedApp> {
+    routes.route_layer(from_fn_with_state(app.clone(), with_key::<D>))
+}
+
+/// Pages of these origins may send requests, with keys.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<_> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let is_any = origins.is_empty() || origins.contains(&"*".parse().expect("a valid value"));
+    let origins = if is_any { AllowOrigin::any() } else { AllowOrigin::list(origins) };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("x-request-timeout"),
+        ])
+        .expose_headers(SHOWN_HEADERS.map(HeaderName::from_static))
+}
+
+async fn no_sniffing(mut response: Response) -> Response {
+    let value = axum::http::HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, value);
+    response
+}

@@ -1,0 +1,89 @@
+//! What becomes of a text: refused, failed or computed.
+
+use super::queue::QueueLimits;
+use qwen3_engine::Error as EngineError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why nothing is computed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too much waits.
+    #[error("model is overloaded; {texts} texts wait, try again in {} s", .retry_after.as_secs())]
+    Overloaded {
+        /// Texts without an answer.
+        texts: usize,
+        /// When it may be worth it.
+        retry_after: Duration,
+    },
+    /// More than an empty queue holds.
+    #[error(
+        "{texts} texts with {tokens} tokens are more than the queue's {} texts and {} tokens; send them in several requests",
+        .limits.texts, .limits.tokens
+    )]
+    TooLarge {
+        /// Texts of the request.
+        texts: usize,
+        /// Their tokens.
+        tokens: usize,
+        /// What the queue holds.
+        limits: QueueLimits,
+    },
+    /// No replica works.
+    #[error("the model is not available: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a text has no rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// NaN or infinity, in float32 too.
+    #[error("the model gave NaN or infinity for this text; check the model's files")]
+    NonFinite,
+    /// One text alone doesn't fit.
+    #[error("out of memory for this text: {message}")]
+    OutOfMemory {
+        /// What was needed.
+        message: String,
+    },
+    /// The device or its driver failed; the engine is built anew.
+    #[error("the device failed: {message}")]
+    Device {
+        /// What it said.
+        message: String,
+    },
+    /// The server shuts down, or no replica could be loaded.
+    #[error("the model is not available: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a replica doesn't load or compute.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The engine says so.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// It should have said so.
+    #[error("the engine panicked, please report it: {message}")]
+    Panic {
+        /// The panic's message.
+        message: String,
+    },
+}
+
+/// The rows of one text, and how long they took.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// `[C]`, or `[tokens · C]`; finite.
+    pub rows: Arc<[f32]>,
+    /// From queue to batch.
+    pub queued: Duration,
+    /// The batch.
+    pub computed: Duration,
+}

@@ -1,0 +1,50 @@
+//! What may be chosen about a server.
+
+use qwen3_engine::Prompt;
+use std::time::Duration;
+
+/// Everything about requests. `Settings::default()` suits one machine behind nothing.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Texts of one request.
+    pub max_client_batch_size: usize,
+    /// Requests for inference at the same time; beyond: 429.
+    pub max_concurrent_requests: usize,
+    /// Bytes of a request's body; beyond: 413.
+    pub payload_limit: usize,
+    /// Whether longer texts are cut where a request doesn't say.
+    pub auto_truncate: bool,
+    /// The prompt of texts whose request names none.
+    pub default_prompt: Prompt,
+    /// Threads for texts to tokens.
+    pub tokenization_workers: usize,
+    /// How long a request may take from its head to its answer; `None`: as long as it takes.
+    pub request_timeout: Option<Duration>,
+    /// How long a client may take to send a body.
+    pub body_timeout: Duration,
+    /// Keys of which clients must send one; none: everybody may.
+    pub api_keys: Vec<String>,
+    /// Whether `/metrics` and `/health` want a key too.
+    pub protect_monitoring: bool,
+    /// Origins of web pages that may send requests; none: every one.
+    pub cors_allow_origins: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // What OpenAI's API takes, so that its clients needn't split.
+            max_client_batch_size: 2048,
+            max_concurrent_requests: 512,
+            payload_limit: 2_000_000,
+            auto_truncate: true,
+            default_prompt: Prompt::Default,
+            tokenization_workers: 1,
+            request_timeout: None,
+            body_timeout: Duration::from_secs(60),
+            api_keys: vec![],
+            protect_monitoring: false,
+            cors_allow_origins: vec![],
+        }
+    }
+}
