@@ -234,20 +234,33 @@ impl Tile {
             let mut sums = [[L::zero(); TILE_COLUMNS]; M];
             let mut at = k.start;
             while at + L::STEP <= k.end {
-                let weights = [
-                    L::load_w(w[0].add(at)),
-                    L::load_w(w[1].add(at)),
-                    L::load_w(w[2].add(at)),
-                    L::load_w(w[3].add(at)),
-                ];
                 if FETCH {
                     L::fetch(fetched[0].wrapping_add(at));
                     L::fetch(fetched[1].wrapping_add(at));
                 }
-                for m in 0..M {
-                    let x = L::load_x(x[m].add(at));
+                if L::HOLDS_WEIGHTS {
+                    let weights = [
+                        L::load_w(w[0].add(at)),
+                        L::load_w(w[1].add(at)),
+                        L::load_w(w[2].add(at)),
+                        L::load_w(w[3].add(at)),
+                    ];
+                    for m in 0..M {
+                        let x = L::load_x(x[m].add(at));
+                        for c in 0..TILE_COLUMNS {
+                            sums[m][c] = L::add_product(sums[m][c], x, weights[c]);
+                        }
+                    }
+                } else {
+                    let mut rows = [L::load_x(x[0].add(at)); M];
+                    for m in 1..M {
+                        rows[m] = L::load_x(x[m].add(at));
+                    }
                     for c in 0..TILE_COLUMNS {
-                        sums[m][c] = L::add_product(sums[m][c], x, weights[c]);
+                        let weight = L::load_w(w[c].add(at));
+                        for m in 0..M {
+                            sums[m][c] = L::add_product(sums[m][c], rows[m], weight);
+                        }
                     }
                 }
                 at += L::STEP;

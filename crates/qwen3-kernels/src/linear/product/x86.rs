@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 /// Rows whose sums fit 32 registers beside four weights and a row.
 const ROWS_512: usize = 6;
 /// The same with 16 registers.
-const ROWS_256: usize = 2;
+const ROWS_256: usize = 3;
 
 /// Pairs of bfloat16 products at a time, summed in float32 (`vdpbf16ps`).
 struct Avx512Bf16;
@@ -242,6 +242,7 @@ unsafe impl<W: Load> Lanes<ROWS_256> for Avx2<W> {
     type Numbers = __m256;
     type Sums = __m256;
     const STEP: usize = 8;
+    const HOLDS_WEIGHTS: bool = false;
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
