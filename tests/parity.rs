@@ -15,7 +15,7 @@ fn check_everywhere(name: &str) {
     let folder = fixture(name);
     let reference = Reference::read(&folder, usize::MAX).unwrap();
     let stages = reference.cases.iter().map(|case| case.stages.len()).max();
-    assert_eq!(stages, Some(1 + 3 * 11 + 1), "embeddings, three layers of eleven steps, norm");
+    assert_eq!(stages, Some(1 + 3 * 7 + 1), "embeddings, three layers of seven steps, norm");
     let (found, absent) = devices();
     for absent in absent {
         eprintln!("skipped: no `{}` device here ({})", absent.name, absent.reason);
