@@ -80,8 +80,10 @@ impl Drop for Buffer {
 }
 
 impl AllocationController for Buffer {
+    /// Less than that of a line: `Bytes` can't copy what is aligned to more
+    /// than its own `MAX_ALIGN`, and says so in debug builds.
     fn alloc_align(&self) -> usize {
-        align_of::<Line>()
+        align_of::<u128>()
     }
 
     fn property(&self) -> AllocationProperty {

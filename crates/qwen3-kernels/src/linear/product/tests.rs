@@ -94,6 +94,17 @@ proptest! {
     ) {
         check([m, k, n], seed);
     }
+
+    #[test]
+    fn products_are_right_around_the_sizes_of_registers_and_panels(
+        m in sizes(), k in sizes(), n in sizes(), seed: u64,
+    ) {
+        check([m, k, n], seed);
+    }
+}
+
+fn sizes() -> impl Strategy<Value = usize> {
+    prop::sample::select(vec![1usize, 2, 31, 32, 33, 257])
 }
 
 /// Three parts at once: one stored, one added to what is there, one gated.
@@ -137,7 +148,7 @@ proptest! {
 
     #[test]
     fn several_parts_end_each_in_its_own_way(
-        m in 1usize..20, k in 1usize..100, n in 1usize..40, seed: u64,
+        m in 1usize..40, k in 1usize..100, n in 1usize..40, seed: u64,
     ) {
         check_parts([m, k, n], seed);
     }
@@ -193,7 +204,37 @@ fn products_over_several_panels_and_blocks_are_right() {
     check([3, 1024, 500], 1);
     check([97, 64, 9], 2);
     check([1, 3072, 130], 3);
-    check([0, 5, 5], 4);
+    // Beyond a block of `k`, for few rows and for many.
+    check([2, 1025, 5], 4);
+    check([40, 1057, 5], 5);
+}
+
+#[test]
+fn products_of_nothing_are_nothing() {
+    for shape in [[0, 5, 5], [3, 0, 5], [3, 5, 0]] {
+        check(shape, 1);
+        check_parts(shape, 2);
+    }
+}
+
+/// Products of bfloat16 numbers take them for zeros; the smallest of float16 are
+/// normal numbers of float32.
+#[test]
+fn denormal_numbers_are_kept_where_products_are_in_float32() {
+    const X: f32 = 1e-39;
+    let (one_f16, one_bf16) = (&[f16::ONE][..], &[bf16::ONE][..]);
+    for isa in Isa::available() {
+        let of = |x: f32, weight| {
+            let mut y = [f32::NAN];
+            product(isa, [1, 1, 1], &[x], weight, &mut y);
+            y[0]
+        };
+        assert_eq!(of(X, Weight::F32(&[1.0])), X, "{isa}");
+        assert_eq!(of(X, Weight::F16(one_f16)), X, "{isa}");
+        let weight = Weight::Bf16(one_bf16);
+        assert_eq!(of(X, weight), if weight.rounds_inputs(isa) { 0.0 } else { X }, "{isa}");
+        assert_eq!(of(1.0, Weight::F16(&[f16::from_bits(1)])), 1.0 / (1 << 24) as f32, "{isa}");
+    }
 }
 
 /// A text's vector doesn't depend on its batch: to the last bit.
