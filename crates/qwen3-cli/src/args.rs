@@ -1,7 +1,7 @@
 //! What can be typed, with its help, and nothing of what is done with it.
 
 use crate::serve_args::ServeArgs;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qwen3_engine::{
     DeviceChoice, DtypeChoice, Hooks, Kind, Layout, Options, Similarity, SpecialTokens, Truncate,
@@ -342,13 +342,20 @@ impl ModelArgs {
 
 /// The arguments of this process; ends it with 2 if they are wrong.
 pub fn parse() -> Arguments {
-    Arguments::parse()
+    let matches = command().get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Values of the environment may be secret, and help texts are shown around.
+fn command() -> clap::Command {
+    let hidden = |arg: Arg| arg.hide_env_values(true);
+    Arguments::command().mut_subcommand("serve", |serve| serve.mut_args(hidden))
 }
 
 /// The completion script.
 pub fn completions(shell: Shell) -> String {
     let mut script = vec![];
-    clap_complete::generate(shell, &mut Arguments::command(), "qwen3", &mut script);
+    clap_complete::generate(shell, &mut command(), "qwen3", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 

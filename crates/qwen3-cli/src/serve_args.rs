@@ -27,36 +27,28 @@ pub struct ServeArgs {
 pub struct ModelsArgs {
     /// Embedding model: hub id, folder, or converted file [default without --reranker:
     /// Qwen/Qwen3-Embedding-0.6B]
-    #[arg(
-        short,
-        long,
-        visible_alias = "model-id",
-        env = "MODEL_ID",
-        hide_env_values = true,
-        value_name = "ID|PATH"
-    )]
+    #[arg(short, long, visible_alias = "model-id", env = "MODEL_ID", value_name = "ID|PATH")]
     pub model: Option<String>,
     /// Reranker, alone or beside an embedding model
-    #[arg(long, env = "RERANKER", hide_env_values = true, value_name = "ID|PATH")]
+    #[arg(long, env = "RERANKER", value_name = "ID|PATH")]
     pub reranker: Option<String>,
     /// Branch, tag or commit of the embedding model on the hub [default: main]
-    #[arg(long, env = "REVISION", hide_env_values = true)]
+    #[arg(long, env = "REVISION")]
     pub revision: Option<String>,
     /// Branch, tag or commit of the reranker on the hub [default: main]
-    #[arg(long, env = "RERANKER_REVISION", hide_env_values = true, value_name = "REVISION")]
+    #[arg(long, env = "RERANKER_REVISION", value_name = "REVISION")]
     pub reranker_revision: Option<String>,
     /// What clients see as the embedding model's name [default: as --model]
-    #[arg(long, env = "SERVED_MODEL_NAME", hide_env_values = true, value_name = "NAME")]
+    #[arg(long, env = "SERVED_MODEL_NAME", value_name = "NAME")]
     pub served_model_name: Option<String>,
     /// What clients see as the reranker's name [default: as --reranker]
-    #[arg(long, env = "SERVED_RERANKER_NAME", hide_env_values = true, value_name = "NAME")]
+    #[arg(long, env = "SERVED_RERANKER_NAME", value_name = "NAME")]
     pub served_reranker_name: Option<String>,
     /// The hub's cache [default: that of huggingface_hub]
     #[arg(
         long,
         visible_alias = "huggingface-hub-cache",
         env = "HUGGINGFACE_HUB_CACHE",
-        hide_env_values = true,
         value_name = "FOLDER"
     )]
     pub cache_folder: Option<PathBuf>,
@@ -64,32 +56,18 @@ pub struct ModelsArgs {
     #[arg(
         long,
         env = "DEFAULT_PROMPT_NAME",
-        hide_env_values = true,
         value_name = "NAME",
         conflicts_with = "default_prompt"
     )]
     pub default_prompt_name: Option<String>,
     /// Exactly this prompt for texts whose request names none
-    #[arg(long, env = "DEFAULT_PROMPT", hide_env_values = true, value_name = "TEXT")]
+    #[arg(long, env = "DEFAULT_PROMPT", value_name = "TEXT")]
     pub default_prompt: Option<String>,
     /// How vectors are pooled: as the models were trained
-    #[arg(
-        long,
-        value_enum,
-        env = "POOLING",
-        hide_env_values = true,
-        default_value = "last-token",
-        hide_short_help = true
-    )]
+    #[arg(long, value_enum, env = "POOLING", default_value = "last-token", hide_short_help = true)]
     pub pooling: Pooling,
     /// Control tokens in texts: parse, literal, strip or reject [default: parse; reranker: literal]
-    #[arg(
-        long,
-        env = "SPECIAL_TOKENS",
-        hide_env_values = true,
-        value_name = "POLICY",
-        hide_short_help = true
-    )]
+    #[arg(long, env = "SPECIAL_TOKENS", value_name = "POLICY", hide_short_help = true)]
     pub special_tokens: Option<SpecialTokens>,
 }
 
@@ -98,44 +76,26 @@ pub struct ModelsArgs {
 #[command(next_help_heading = "Devices")]
 pub struct DevicesArgs {
     /// A replica on each of these, such as cuda:0,cuda:1; see `qwen3 devices`
-    #[arg(
-        long,
-        env = "DEVICE",
-        hide_env_values = true,
-        value_delimiter = ',',
-        default_value = "auto"
-    )]
+    #[arg(long, env = "DEVICE", value_delimiter = ',', default_value = "auto")]
     pub device: Vec<DeviceChoice>,
     /// The same for the reranker [default: as --device]
-    #[arg(
-        long,
-        env = "RERANKER_DEVICE",
-        hide_env_values = true,
-        value_delimiter = ',',
-        value_name = "DEVICE"
-    )]
+    #[arg(long, env = "RERANKER_DEVICE", value_delimiter = ',', value_name = "DEVICE")]
     pub reranker_device: Vec<DeviceChoice>,
     /// Precision of the weights in memory: f32, bf16, f16, float32, float16 or auto (the model's
     /// own, if the device can)
-    #[arg(long, env = "DTYPE", hide_env_values = true, default_value = "auto", value_parser = dtype)]
+    #[arg(long, env = "DTYPE", default_value = "auto", value_parser = dtype)]
     pub dtype: DtypeChoice,
     /// Worker threads of each model [default: the physical cores it may use]
-    #[arg(long, env = "THREADS", hide_env_values = true)]
+    #[arg(long, env = "THREADS")]
     pub threads: Option<usize>,
     /// Threads for texts to tokens [default: cores but one, 1 to 64]
-    #[arg(
-        long,
-        env = "TOKENIZATION_WORKERS",
-        hide_env_values = true,
-        value_name = "N",
-        hide_short_help = true
-    )]
+    #[arg(long, env = "TOKENIZATION_WORKERS", value_name = "N", hide_short_help = true)]
     pub tokenization_workers: Option<NonZeroUsize>,
     /// Free the device after so long without work, such as 10m; the next text loads the model again
-    #[arg(long, env = "IDLE_UNLOAD", hide_env_values = true, value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "IDLE_UNLOAD", value_name = "TIME", value_parser = time)]
     pub idle_unload: Option<Duration>,
     /// Don't compute a few tokens after loading
-    #[arg(long, env = "NO_WARMUP", hide_env_values = true, hide_short_help = true)]
+    #[arg(long, env = "NO_WARMUP", hide_short_help = true)]
     pub no_warmup: bool,
 }
 
@@ -144,42 +104,24 @@ pub struct DevicesArgs {
 #[command(next_help_heading = "Limits")]
 pub struct LimitsArgs {
     /// Requests at the same time; beyond: 429
-    #[arg(
-        long,
-        env = "MAX_CONCURRENT_REQUESTS",
-        hide_env_values = true,
-        value_name = "N",
-        default_value = "512"
-    )]
+    #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "512")]
     pub max_concurrent_requests: NonZeroUsize,
     /// Texts of one request
-    #[arg(
-        long,
-        env = "MAX_CLIENT_BATCH_SIZE",
-        hide_env_values = true,
-        value_name = "N",
-        default_value = "2048"
-    )]
+    #[arg(long, env = "MAX_CLIENT_BATCH_SIZE", value_name = "N", default_value = "2048")]
     pub max_client_batch_size: NonZeroUsize,
     /// Tokens computed at one time [default: by device]
-    #[arg(long, env = "MAX_BATCH_TOKENS", hide_env_values = true, value_name = "TOKENS")]
+    #[arg(long, env = "MAX_BATCH_TOKENS", value_name = "TOKENS")]
     pub max_batch_tokens: Option<usize>,
     /// Texts computed at one time [default: as many as fit]
-    #[arg(
-        long,
-        env = "MAX_BATCH_REQUESTS",
-        hide_env_values = true,
-        value_name = "N",
-        hide_short_help = true
-    )]
+    #[arg(long, env = "MAX_BATCH_REQUESTS", value_name = "N", hide_short_help = true)]
     pub max_batch_requests: Option<NonZeroUsize>,
     /// Longest text in tokens [default: what the model takes; reranker: 8192]
-    #[arg(long, env = "MAX_TOKENS", hide_env_values = true, value_name = "TOKENS")]
+    #[arg(long, env = "MAX_TOKENS", value_name = "TOKENS")]
     pub max_tokens: Option<usize>,
     /// Cut longer texts where a request doesn't say; `false`: refuse them
     #[arg(
         long,
-        env = "AUTO_TRUNCATE", hide_env_values = true,
+        env = "AUTO_TRUNCATE",
         value_name = "true|false",
         default_value = "true",
         num_args = 0..=1,
@@ -188,44 +130,20 @@ pub struct LimitsArgs {
     )]
     pub auto_truncate: bool,
     /// Texts that may wait or be computed; beyond: 429
-    #[arg(
-        long,
-        env = "MAX_QUEUE_TEXTS",
-        hide_env_values = true,
-        value_name = "N",
-        default_value = "16384"
-    )]
+    #[arg(long, env = "MAX_QUEUE_TEXTS", value_name = "N", default_value = "16384")]
     pub max_queue_texts: NonZeroUsize,
     /// Tokens that may wait; beyond: 429
-    #[arg(
-        long,
-        env = "MAX_QUEUE_TOKENS",
-        hide_env_values = true,
-        value_name = "TOKENS",
-        default_value = "4194304"
-    )]
+    #[arg(long, env = "MAX_QUEUE_TOKENS", value_name = "TOKENS", default_value = "4194304")]
     pub max_queue_tokens: NonZeroUsize,
     /// Bytes of a request's body; beyond: 413
-    #[arg(
-        long,
-        env = "PAYLOAD_LIMIT",
-        hide_env_values = true,
-        value_name = "BYTES",
-        default_value = "2000000"
-    )]
+    #[arg(long, env = "PAYLOAD_LIMIT", value_name = "BYTES", default_value = "2000000")]
     pub payload_limit: usize,
     /// How long a request may take, such as 30s [default: as long as it takes]; a client may ask
     /// for less with the header X-Request-Timeout (seconds)
-    #[arg(long, env = "REQUEST_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "REQUEST_TIMEOUT", value_name = "TIME", value_parser = time)]
     pub request_timeout: Option<Duration>,
     /// Bytes of results that are kept for texts that come again; 0: none
-    #[arg(
-        long,
-        env = "CACHE_BYTES",
-        hide_env_values = true,
-        value_name = "BYTES",
-        default_value = "0"
-    )]
+    #[arg(long, env = "CACHE_BYTES", value_name = "BYTES", default_value = "0")]
     pub cache_bytes: usize,
 }
 
@@ -234,63 +152,32 @@ pub struct LimitsArgs {
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
     /// Address to listen on
-    #[arg(
-        long,
-        env = "HOSTNAME",
-        hide_env_values = true,
-        value_name = "HOST",
-        default_value = "0.0.0.0"
-    )]
+    #[arg(long, env = "HOSTNAME", value_name = "HOST", default_value = "0.0.0.0")]
     pub hostname: String,
     /// Port to listen on; 0: any that is free
-    #[arg(short, long, env = "PORT", hide_env_values = true, default_value = "3000")]
+    #[arg(short, long, env = "PORT", default_value = "3000")]
     pub port: u16,
     /// Listen on a Unix socket instead
     #[cfg(unix)]
-    #[arg(long, env = "UDS_PATH", hide_env_values = true, value_name = "PATH")]
+    #[arg(long, env = "UDS_PATH", value_name = "PATH")]
     pub uds_path: Option<PathBuf>,
     /// Certificate for TLS, in PEM, with those above it
-    #[arg(
-        long,
-        env = "TLS_CERT",
-        hide_env_values = true,
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, in PEM
-    #[arg(
-        long,
-        env = "TLS_KEY",
-        hide_env_values = true,
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// A key that clients must send as `Authorization: Bearer KEY`; several: comma between
-    #[arg(
-        long,
-        env = "API_KEY",
-        hide_env_values = true,
-        value_name = "KEY",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
+    #[arg(long, env = "API_KEY", value_name = "KEY", value_delimiter = ',')]
     pub api_key: Vec<String>,
     /// A file with such keys, one a line: other users of this machine can't see them
-    #[arg(long, env = "API_KEY_FILE", hide_env_values = true, value_name = "FILE")]
+    #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// Want a key for /health, /ping and /metrics too
-    #[arg(long, env = "PROTECT_MONITORING", hide_env_values = true, hide_short_help = true)]
+    #[arg(long, env = "PROTECT_MONITORING", hide_short_help = true)]
     pub protect_monitoring: bool,
     /// Web pages of these origins may ask; comma between [default: all]
-    #[arg(
-        long,
-        env = "CORS_ALLOW_ORIGIN",
-        hide_env_values = true,
-        value_name = "ORIGIN",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "CORS_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_allow_origin: Vec<String>,
 }
 
@@ -299,19 +186,13 @@ pub struct NetworkArgs {
 #[command(next_help_heading = "Operation")]
 pub struct OperationArgs {
     /// How long requests may take to finish after Ctrl-C or SIGTERM
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", hide_env_values = true, value_name = "TIME", default_value = "30s", value_parser = time)]
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = time)]
     pub shutdown_timeout: Duration,
     /// What the log holds: error, warn, info, debug, trace, or by module
-    #[arg(
-        long,
-        env = "LOG_LEVEL",
-        hide_env_values = true,
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
+    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
     /// Write the log as JSON
-    #[arg(long, env = "JSON_OUTPUT", hide_env_values = true)]
+    #[arg(long, env = "JSON_OUTPUT")]
     pub json_output: bool,
 }
 

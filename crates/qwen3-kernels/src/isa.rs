@@ -43,7 +43,8 @@ impl Isa {
     pub fn best() -> Self {
         let limit = ALL.get(usize::from(LIMIT.load(Ordering::Relaxed))).map(|(isa, _)| *isa);
         let is_usable = |isa: &Self| limit.is_none_or(|limit| isa.is_within(limit));
-        Self::available().into_iter().filter(is_usable).max().unwrap_or(Self::Portable)
+        let available = of_this_processor().into_iter().filter(|(has, _)| *has);
+        available.map(|(_, isa)| isa).filter(is_usable).max().unwrap_or(Self::Portable)
     }
 
     /// All that this processor has, the best last.

@@ -3,7 +3,7 @@
 
 use super::cohere::Cohere;
 use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Usage};
-use super::{cohere, has, openai, read, tei};
+use super::{cohere, fields, openai, read, tei};
 use crate::app::{App, SharedApp};
 use crate::error::Error;
 use crate::inference::{Call, Score};
@@ -97,13 +97,14 @@ pub async fn rerank_by_body(
         Ok(bytes) => bytes,
         Err(error) => return Jina::error(&error),
     };
-    if has(&bytes, "texts") {
+    let fields = fields(&bytes);
+    if fields.contains("texts") {
         return match Body::parse(&bytes) {
             Ok(body) => tei::rerank(&app, call, body).await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
-    if COHERES.iter().any(|field| has(&bytes, field)) {
+    if COHERES.iter().any(|field| fields.contains(*field)) {
         return match Body::<Cohere, _>::parse(&bytes) {
             Ok(body) => cohere::rerank(&app, call, body, "1").await.into_response(),
             Err(rejected) => rejected.into_response(),

@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, IntoResponseParts, Json, Response, ResponseParts};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -124,11 +125,12 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Whether a JSON object has a field with a value; for routes that two dialects share.
-pub fn has(bytes: &[u8], field: &str) -> bool {
-    type Fields = std::collections::BTreeMap<String, Option<serde::de::IgnoredAny>>;
-    let fields: Result<Fields, _> = serde_json::from_slice(bytes);
-    fields.is_ok_and(|fields| fields.get(field).is_some_and(Option::is_some))
+/// The fields of a JSON object that have a value, none if it is no object: for
+/// routes that several dialects share.
+pub fn fields(bytes: &[u8]) -> BTreeSet<String> {
+    type Fields = BTreeMap<String, Option<serde::de::IgnoredAny>>;
+    let fields: Fields = serde_json::from_slice(bytes).unwrap_or_default();
+    fields.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
 }
 
 impl IntoResponseParts for Compute {

@@ -2,8 +2,8 @@
 
 use super::openai::{EmbeddingsRequest, Numbers, param, status_type_code, vectors};
 use super::{
-    Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Rejected, Texts, Usage, has,
-    pair_reading, read, tei,
+    Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Rejected, Texts, Usage,
+    fields, pair_reading, read, tei,
 };
 use crate::app::{App, SharedApp};
 use crate::error::Error;
@@ -248,7 +248,8 @@ pub async fn rerank_by_body(
         Ok(bytes) => bytes,
         Err(error) => return Rejected::<tei::Tei>::from(error).into_response(),
     };
-    if has(&bytes, "documents") && !has(&bytes, "texts") {
+    let fields = fields(&bytes);
+    if fields.contains("documents") && !fields.contains("texts") {
         return match Body::parse(&bytes) {
             Ok(body) => rerank(&app, call, body).await.into_response(),
             Err(rejected) => rejected.into_response(),

@@ -14,8 +14,9 @@ const K_BLOCK_BYTES: usize = 2 * 1024;
 /// Rows of a product that is bound by reading the weights: each weight row
 /// meets all of them while it is in the first-level cache.
 const FEW_ROWS: usize = 24;
-/// Tiles of so many rows, at most three of which share what is fetched for the next.
-const MAX_FEW_TILES: usize = 3;
+/// From the weight row that a tile of few rows asks for to the second one. Of 16
+/// rows three tiles of six ask for the next four rows, and for some after these.
+const FETCHED_APART: usize = 3;
 /// Bytes that a cache fetches at once.
 const LINE: usize = 64;
 /// Columns of a task, at most.
@@ -200,7 +201,7 @@ struct Tile {
     row: usize,
     /// First column, counted from that of the block.
     column: usize,
-    /// A column that comes later, and whose weights are asked for.
+    /// A column that comes later, whose weights are asked for.
     fetched: usize,
     k: Range<usize>,
 }
@@ -230,7 +231,7 @@ impl Tile {
             let later = |row: usize| {
                 data.as_ptr().wrapping_add((block.columns.start + fetched + row) * stride)
             };
-            let fetched = [later(0), later(MAX_FEW_TILES)];
+            let fetched = [later(0), later(FETCHED_APART)];
             let mut sums = [[L::zero(); TILE_COLUMNS]; M];
             let mut at = k.start;
             while at + L::STEP <= k.end {

@@ -28,7 +28,6 @@ mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod outer;
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod pairs;
 mod portable;
 mod tasks;

@@ -5,7 +5,6 @@
 //! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
 
 mod keys;
-#[cfg(target_arch = "x86_64")]
 mod pairs;
 
 use super::{SharedPrefix, Span, VarlenLayout};
@@ -16,7 +15,7 @@ use crate::linear::cpu::contiguous;
 use crate::softmax;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::Flex;
-use keys::{KeyBlock, KeyValues, Rounded, blocks};
+use keys::{COLUMNS, KeyBlock, KeyValues, Rounded, blocks};
 use rayon::prelude::*;
 use std::cell::RefCell;
 
@@ -48,17 +47,16 @@ pub(crate) fn varlen_attention(
     let prefix = prefix.as_ref().map(|(k, v)| {
         let (k, v): (&[f32], &[f32]) = (k.storage(), v.storage());
         let n_keys = k.len() / (kv_heads * width);
-        (KeyValues::new(k, v, shape, [(0, n_keys)].into_iter(), in_pairs), n_keys)
+        (KeyValues::new(isa, k, v, shape, [(0, n_keys)].into_iter(), in_pairs), n_keys)
     });
     let problem = Problem {
         q: q.storage(),
-        own: KeyValues::new(k.storage(), v.storage(), shape, sequences, in_pairs),
+        own: KeyValues::new(isa, k.storage(), v.storage(), shape, sequences, in_pairs),
         prefix,
         heads,
         kv_heads,
         width,
         scale: scale as f32,
-        isa,
     };
     let spans = layout.spans().enumerate();
     let tasks: Vec<Task> = spans.flat_map(|(index, span)| problem.tasks(index, span)).collect();
@@ -89,15 +87,10 @@ thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
-/// Whether there are products of pairs of bfloat16 numbers for such heads.
+/// Whether there are products of pairs of bfloat16 numbers, and a head is whole
+/// registers of them.
 fn has_pairs(isa: Isa, width: usize) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return isa.has_bf16_products() && pairs::is_possible(width);
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let _ = (isa, width);
-        false
-    }
+    matches!(isa, Isa::AmxBf16 | Isa::Avx512Bf16) && width.is_multiple_of(COLUMNS)
 }
 
 /// A block of queries of one sequence, for one key and value head.
@@ -136,7 +129,6 @@ struct Problem<'a> {
     kv_heads: usize,
     width: usize,
     scale: f32,
-    isa: Isa,
 }
 
 impl Problem<'_> {
@@ -210,7 +202,7 @@ impl Problem<'_> {
         let Workspace { queries, rounded, scores, attended, max, sum } = workspace;
         let (rows, width, columns) = (max.len(), self.width, block.columns());
         scores.resize(rows * columns, 0.0);
-        source.scores(self.isa, block, queries, rounded, scores);
+        source.scores(block, queries, rounded, scores);
         for (row, scores) in scores.chunks_exact_mut(columns).enumerate() {
             let seen = seen_by_first + row / self.group();
             let seen = seen.saturating_sub(block.keys.start).min(block.keys.len());
@@ -225,7 +217,7 @@ impl Problem<'_> {
             max[row] = new_max;
             attended[row * width..][..width].iter_mut().for_each(|x| *x *= shrink);
         }
-        source.add_values(self.isa, block, scores, rounded, attended);
+        source.add_values(block, scores, rounded, attended);
     }
 
     /// The finished rows of a task, by query and head.

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 /// Keys and values, head after head, sequence after sequence, block after
 /// block; missing keys are zeros up to a multiple of [`COLUMNS`].
 pub(super) struct Pairs {
+    isa: Isa,
     keys: Buffer,
     values: Buffer,
     /// For each sequence the padded keys of those before it, then of all.
@@ -31,15 +32,15 @@ impl Pairs {
     /// Rounds and packs in parallel.
     ///
     /// # Panics
-    /// If a head is not a multiple of 16 numbers wide, or the processor has no
-    /// products of pairs.
+    /// If a head is an odd number of numbers wide.
     pub fn new(
+        isa: Isa,
         k: &[f32],
         v: &[f32],
         [kv_heads, width]: [usize; 2],
         sequences: impl Iterator<Item = (usize, usize)>,
     ) -> Self {
-        assert!(is_possible(width), "a head of {width} numbers");
+        assert!(width.is_multiple_of(2), "a head of {width} numbers");
         let sequences: Vec<(usize, usize)> = sequences.collect();
         let mut starts = vec![0];
         for (_, n_keys) in &sequences {
@@ -48,7 +49,7 @@ impl Pairs {
         let rows = starts[sequences.len()];
         let pairs = kv_heads * rows * width / 2;
         let new = || Buffer::new(pairs * size_of::<u32>());
-        let mut packed = Self { keys: new(), values: new(), starts, kv_heads, width };
+        let mut packed = Self { isa, keys: new(), values: new(), starts, kv_heads, width };
 
         let blocks: Vec<Source> = (0..kv_heads)
             .flat_map(|head| {
@@ -64,7 +65,6 @@ impl Pairs {
         let keys = pieces(packed.keys.numbers_mut(pairs), &blocks, width);
         let values = pieces(packed.values.numbers_mut(pairs), &blocks, width);
         let shape = [kv_heads, width];
-        let isa = Isa::Avx512Bf16;
         blocks.par_iter().zip(keys).zip(values).for_each(|((block, keys), values)| {
             pack(isa, block, (k, keys), (v, values), shape);
         });
@@ -79,8 +79,8 @@ impl Pairs {
         let rows = Rows { data: queries, stride: pairs };
         let keys = Rows { data: &self.keys()[self.start(block)..], stride: self.stride(block) };
         let out = Destination::new(scores, n);
-        // Safety: `new` has asked for the instructions; the scores are ours alone.
-        unsafe { add_weighted_pairs([scores.len() / n, pairs, n], rows, keys, out) };
+        // Safety: the scores are ours alone, and outlive the call.
+        unsafe { add_weighted_pairs(self.isa, [scores.len() / n, pairs, n], rows, keys, out) };
     }
 
     /// As [`super::keys::KeyValues::add_values`], from rounded weights.
@@ -91,7 +91,9 @@ impl Pairs {
         let values = Rows { data: &self.values()[self.start(block)..], stride: width };
         let out = Destination::new(attended, width);
         // Safety: as above.
-        unsafe { add_weighted_pairs([attended.len() / width, pairs, width], rows, values, out) };
+        unsafe {
+            add_weighted_pairs(self.isa, [attended.len() / width, pairs, width], rows, values, out)
+        };
     }
 
     fn keys(&self) -> &[u32] {
@@ -130,11 +132,6 @@ vectorized! {
         block.pack_keys(keys.0, shape, keys.1);
         block.pack_values(values.0, shape, values.1);
     }
-}
-
-/// Whether this processor has products of pairs, and a head is whole registers.
-pub(super) fn is_possible(width: usize) -> bool {
-    width.is_multiple_of(COLUMNS) && Isa::available().contains(&Isa::Avx512Bf16)
 }
 
 /// Numbers as pairs of neighbours.
