@@ -1,5 +1,6 @@
 //! `qwen3 embed`
 
+use crate::ahead::tokenize_ahead;
 use crate::args::{EmbedArgs, EmbedFormat, PromptArgs, VectorArgs};
 use crate::error::Error;
 use crate::input::Texts;
@@ -20,36 +21,34 @@ pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
     let target = Output::open(&args.output, args.input.input.as_deref())?;
     let format = embed_format(args.format, &args.output, &target)?;
     // Before the model, so that a broken file doesn't cost a minute first.
-    let mut chunk = texts.chunk()?;
+    let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
 
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);
     // The output is begun once there is something to write.
-    let mut embeddings = model.encode(&chunk, &options).map_err(|error| told(error.into(), 0))?;
-    let mut rows = Rows::new(target.begin()?, format)?;
-    let stopped = loop {
-        for (text, embedding) in chunk.iter().zip(&embeddings) {
-            rows.push(text, embedding)?;
+    let (mut target, mut rows) = (Some(target), None);
+    let tokenize = |texts: &[String]| Ok(model.tokenize(texts, &options)?);
+    let stopped = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
+        let embeddings = model.encode_tokenized(&tokens, &options)?;
+        if let Some(target) = target.take() {
+            rows = Some(Rows::new(target.begin()?, format)?);
+        }
+        for (text, embedding) in texts.iter().zip(&embeddings) {
+            rows.as_mut().map_or(Ok(()), |rows| rows.push(text, embedding))?;
             stats.count(embedding.tokens);
         }
-        let next = texts.chunk().and_then(|next| {
-            chunk = next;
-            model.encode(&chunk, &options).map_err(Error::from)
-        });
-        match next {
-            Ok(next) if next.is_empty() => break None,
-            Ok(next) => embeddings = next,
-            Err(error) => break Some(told(error, stats.texts())),
-        }
-    };
+        Ok(())
+    });
+    let stopped = stopped.map_err(|error| told(error, stats.texts()));
+    let Some(rows) = rows else { return stopped };
     // What was finished stays, whatever stopped the rest.
     rows.finish()?;
     if args.model.stats {
         stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
     }
-    stopped.map_or(Ok(()), Err)
+    stopped
 }
 
 /// An error after `finished` texts, told in terms of the whole input.

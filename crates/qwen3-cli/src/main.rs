@@ -1,5 +1,6 @@
 //! The `qwen3` command.
 
+mod ahead;
 mod args;
 mod convert;
 mod doctor;

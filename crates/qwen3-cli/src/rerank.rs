@@ -1,5 +1,6 @@
 //! `qwen3 rerank`
 
+use crate::ahead::tokenize_ahead;
 use crate::args::{RerankArgs, TextFormat};
 use crate::error::Error;
 use crate::input::Texts;
@@ -19,29 +20,30 @@ pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
     let hooks = hooks(&args.model.source)?;
     let mut texts = Texts::new(&args.documents, &args.input, &hooks.cancel)?;
     let target = Output::open(&args.output, args.input.input.as_deref())?;
-    let mut chunk = texts.chunk()?;
+    let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
 
     let mut stats = Stats::start(load_time);
     let options = RankOptions { instruction: args.instruction.clone(), top_k: None, hooks };
     let mut places: Vec<Place> = vec![];
-    while !chunk.is_empty() {
-        let before = stats.texts();
-        let ranked = model.rank(&args.query, &chunk, &options);
-        for mut ranked in ranked.map_err(|error| in_order(error.into(), before))? {
-            let text = shorten(&chunk[ranked.index]);
-            ranked.index += before;
-            stats.count(ranked.score.tokens);
-            places.push((ranked, text));
+    let tokenize = |texts: &[String]| {
+        let pairs: Vec<_> = texts.iter().map(|document| (&args.query, document)).collect();
+        Ok(model.tokenize(&pairs, &options)?)
+    };
+    let done = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
+        for (score, text) in model.score_tokenized(&tokens, &options)?.into_iter().zip(texts) {
+            places.push((Ranked { index: stats.texts(), score }, shorten(text)));
+            stats.count(score.tokens);
         }
         // By score, then in the order of the input; only the best are kept.
         places.sort_by(|(a, _), (b, _)| {
             b.score.log_odds.total_cmp(&a.score.log_odds).then(a.index.cmp(&b.index))
         });
         places.truncate(args.top_n.unwrap_or(usize::MAX));
-        chunk = texts.chunk()?;
-    }
+        Ok(())
+    });
+    done.map_err(|error| in_order(error, stats.texts()))?;
 
     let format = args.format.unwrap_or(match target.is_terminal() {
         true => TextFormat::Table,

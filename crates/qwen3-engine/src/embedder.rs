@@ -103,8 +103,42 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let prompt = self.text.prompt(&options.prompt)?.into_owned();
-        self.encode_with(inputs, &prompt, options)
+        self.encode_tokenized(&self.tokenize(inputs, options)?, options)
+    }
+
+    /// The tokens of inputs with their prompt, for [`Embedder::encode_tokenized`]: so that
+    /// another thread can prepare the next inputs while a device computes.
+    ///
+    /// # Errors
+    /// If an input is invalid, or the call is cancelled.
+    pub fn tokenize<'a, I>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        options: &EncodeOptions,
+    ) -> Result<Vec<Encoded>, Error>
+    where
+        I: Into<Input<'a>>,
+    {
+        self.tokenize_with(inputs, &self.text.prompt(&options.prompt)?, &options.hooks)
+    }
+
+    /// Vectors of inputs that [`Embedder::tokenize`] prepared, in their order.
+    ///
+    /// # Errors
+    /// As [`Embedder::encode`].
+    pub fn encode_tokenized(
+        &self,
+        encoded: &[Encoded],
+        options: &EncodeOptions,
+    ) -> Result<Vec<Embedding>, Error> {
+        let dimensions = self.text.dimensions(options.dimensions)?;
+        let rows = self.session.rows(&ids(encoded), Rows::Last, &options.hooks)?;
+        let embed = |(row, encoded): (Vec<f32>, &Encoded)| Embedding {
+            vector: head::embedding(row, dimensions, options.normalize),
+            tokens: encoded.input_ids.len(),
+            truncated: encoded.truncated,
+        };
+        Ok(rows.into_iter().zip(encoded).map(embed).collect())
     }
 
     /// As [`Embedder::encode`] with the prompt for queries, unless the options name another.
@@ -146,15 +180,7 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let dimensions = self.text.dimensions(options.dimensions)?;
-        let encoded = self.tokenize(inputs, prompt, &options.hooks)?;
-        let rows = self.session.rows(&ids(&encoded), Rows::Last, &options.hooks)?;
-        let embed = |(row, encoded): (Vec<f32>, Encoded)| Embedding {
-            vector: head::embedding(row, dimensions, options.normalize),
-            tokens: encoded.input_ids.len(),
-            truncated: encoded.truncated,
-        };
-        Ok(rows.into_iter().zip(encoded).map(embed).collect())
+        self.encode_tokenized(&self.tokenize_with(inputs, prompt, &options.hooks)?, options)
     }
 
     /// Vectors of every token of each text, in their order.
@@ -170,7 +196,7 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let encoded = self.tokenize(inputs, &self.text.prompt(prompt)?, hooks)?;
+        let encoded = self.tokenize_with(inputs, &self.text.prompt(prompt)?, hooks)?;
         let rows = self.session.rows(&ids(&encoded), Rows::All, hooks)?;
         let split = |(rows, encoded): (Vec<f32>, Encoded)| TokenEmbeddings {
             vectors: rows.chunks(self.max_dimensions()).map(<[f32]>::to_vec).collect(),
@@ -240,7 +266,7 @@ impl Embedder {
         self.session.dtype()
     }
 
-    fn tokenize<'a, I>(
+    fn tokenize_with<'a, I>(
         &self,
         inputs: impl IntoIterator<Item = I>,
         prompt: &str,

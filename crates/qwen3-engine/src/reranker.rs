@@ -96,9 +96,20 @@ impl Reranker {
         Q: AsRef<str> + Sync,
         D: AsRef<str> + Sync,
     {
-        let encoded = self.tokenize(pairs, options)?;
-        let rows = self.session.rows(&ids(&encoded), Rows::Last, &options.hooks)?;
-        let score = |(row, encoded): (Vec<f32>, Encoded)| {
+        self.score_tokenized(&self.tokenize(pairs, options)?, options)
+    }
+
+    /// Scores of pairs that [`Reranker::tokenize`] prepared, in their order.
+    ///
+    /// # Errors
+    /// If the device fails, or the call is cancelled.
+    pub fn score_tokenized(
+        &self,
+        encoded: &[Encoded],
+        options: &RankOptions,
+    ) -> Result<Vec<Score>, Error> {
+        let rows = self.session.rows(&ids(encoded), Rows::Last, &options.hooks)?;
+        let score = |(row, encoded): (Vec<f32>, &Encoded)| {
             let log_odds = self.text.log_odds(&row);
             Score {
                 score: head::probability(log_odds),
@@ -108,6 +119,30 @@ impl Reranker {
             }
         };
         Ok(rows.into_iter().zip(encoded).map(score).collect())
+    }
+
+    /// The tokens of pairs with the template, for [`Reranker::score_tokenized`]: so
+    /// that another thread can prepare the next pairs while a device computes.
+    ///
+    /// # Errors
+    /// If a text is invalid, or the call is cancelled.
+    pub fn tokenize<Q, D>(
+        &self,
+        pairs: &[(Q, D)],
+        options: &RankOptions,
+    ) -> Result<Vec<Encoded>, Error>
+    where
+        Q: AsRef<str> + Sync,
+        D: AsRef<str> + Sync,
+    {
+        let instruction = options.instruction.as_deref();
+        let encode = |(index, (query, document)): (usize, &(Q, D))| {
+            options.hooks.check()?;
+            let (query, document) = (query.as_ref(), document.as_ref());
+            let encoded = self.text.encode(query, document, instruction, self.text.limit());
+            encoded.map_err(|reason| Error::Input { input: index, reason })
+        };
+        self.session.install(|| pairs.par_iter().enumerate().map(encode).collect())
     }
 
     /// `logit_yes − logit_no` after query and document without any template, as
@@ -157,20 +192,5 @@ impl Reranker {
     /// Precision of the weights in memory.
     pub fn dtype(&self) -> Dtype {
         self.session.dtype()
-    }
-
-    fn tokenize<Q, D>(&self, pairs: &[(Q, D)], options: &RankOptions) -> Result<Vec<Encoded>, Error>
-    where
-        Q: AsRef<str> + Sync,
-        D: AsRef<str> + Sync,
-    {
-        let instruction = options.instruction.as_deref();
-        let encode = |(index, (query, document)): (usize, &(Q, D))| {
-            options.hooks.check()?;
-            let (query, document) = (query.as_ref(), document.as_ref());
-            let encoded = self.text.encode(query, document, instruction, self.text.limit());
-            encoded.map_err(|reason| Error::Input { input: index, reason })
-        };
-        self.session.install(|| pairs.par_iter().enumerate().map(encode).collect())
     }
 }

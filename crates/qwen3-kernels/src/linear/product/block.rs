@@ -24,13 +24,13 @@ pub(super) const PANEL_COLUMNS: usize = 128;
 
 /// What one task computes.
 pub(super) struct Block<'a, X, W> {
-    k: usize,
-    x: Rows<'a, X>,
+    pub k: usize,
+    pub x: Rows<'a, X>,
     /// The weight, and the second one of a gated product.
     weights: [Rows<'a, W>; 2],
-    rows: Range<usize>,
-    columns: Range<usize>,
-    finish: &'a Finish<'a>,
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+    pub finish: &'a Finish<'a>,
 }
 
 impl<'a, X, W> Block<'a, X, W> {
@@ -75,7 +75,7 @@ impl<'a, X, W> Block<'a, X, W> {
     /// # Safety
     /// It is one of [`Block::columns`].
     #[inline(always)]
-    unsafe fn weight(&self, which: usize, column: usize) -> *const W {
+    pub unsafe fn weight(&self, which: usize, column: usize) -> *const W {
         let Rows { data, stride } = self.weights[which];
         // Safety: inside of the slice, by `Block::strided`.
         unsafe { data.as_ptr().add(column * stride) }

@@ -19,10 +19,15 @@
 //! numbers of a few rows gather in a [`Strip`] there. What becomes of them is
 //! their [`Part`]'s affair: they are stored, added to what is there, or gate
 //! each other.
+//!
+//! With AVX2's 16 registers such tiles are too small: there a task turns its
+//! panel first (`columns.rs`).
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) mod amx;
 mod block;
+#[cfg(target_arch = "x86_64")]
+mod columns;
 mod finish;
 mod lanes;
 #[cfg(target_arch = "aarch64")]
@@ -221,7 +226,7 @@ pub(crate) fn products(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
 
 /// Runs all parts in parallel, block by block.
 fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
-    tasks(parts, m, [1, TILE_COLUMNS]).for_each(|Task { part, rows, columns }| {
+    tasks(parts, m, [1, tile_columns(isa)]).for_each(|Task { part, rows, columns }| {
         // Safety: the processor has the instructions (`Isa`), no two tasks share
         // a row and a column, and a part's output lives as long as the part.
         unsafe {
@@ -235,13 +240,13 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
                     neon::bf16_products(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::F32(w), Weight::F32(up), Input::F32(x)) => {
-                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    weight_kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::Bf16(w), Weight::Bf16(up), Input::F32(x)) => {
-                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    weight_kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::F16(w), Weight::F16(up), Input::F32(x)) => {
-                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    weight_kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 _ => panic!("weights of different dtypes in one product"),
             }
@@ -252,7 +257,25 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
 /// Computes one block; its safety is that of [`block::block`].
 type Kernel<X, W> = unsafe fn(&Block<X, W>);
 
-/// The kernel with float32 products.
+/// Columns that a path computes at a time; tasks have whole numbers of them.
+fn tile_columns(isa: Isa) -> usize {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => columns::WIDTH,
+        _ => TILE_COLUMNS,
+    }
+}
+
+/// The kernel with float32 products of a weight, whose rows meet many of `x`.
+fn weight_kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => columns::block::<W>,
+        _ => kernel::<W>(isa),
+    }
+}
+
+/// The kernel with float32 products of rows as they are.
 fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
     match isa {
         #[cfg(target_arch = "x86_64")]

@@ -206,7 +206,7 @@ pub(super) unsafe fn in_128<W: Load>(block: &Block<f32, W>) {
 }
 
 // Safety: loads and stores of 4 numbers.
-unsafe impl Vector<MAX_ROWS> for float32x4_t {
+unsafe impl Vector for float32x4_t {
     type Number = f32;
     type Numbers = Self;
     const LANES: usize = 4;
@@ -251,5 +251,5 @@ pub(super) unsafe fn add_weighted_rows(
     out: Destination,
 ) {
     // Safety: by the caller.
-    unsafe { outer::add::<float32x4_t, MAX_ROWS>(shape, p, v, out) }
+    unsafe { outer::add::<float32x4_t, 4, MAX_ROWS>(shape, p, v, out) }
 }

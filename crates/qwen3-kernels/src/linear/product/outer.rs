@@ -12,13 +12,12 @@
 use super::Rows;
 use crate::destination::Destination;
 
-/// Registers of float32 sums, `MAX_ROWS` times [`VECTORS`] of which fit beside
-/// what they are made of.
+/// Registers of float32 sums.
 ///
 /// # Safety
 /// Implementations read and write [`Vector::LANES`] numbers; their methods are
 /// called only where the processor has their instructions.
-pub(super) unsafe trait Vector<const MAX_ROWS: usize>: Copy {
+pub(super) unsafe trait Vector: Copy {
     /// What is weighted, and with what: float32 numbers, or pairs of bfloat16.
     type Number: Copy;
     /// [`Vector::LANES`] of them in a register.
@@ -43,16 +42,14 @@ pub(super) unsafe trait Vector<const MAX_ROWS: usize>: Copy {
     fn add_one(sum: f32, factor: Self::Number, x: Self::Number) -> f32;
 }
 
-/// Registers of one row of a tile.
-const VECTORS: usize = 4;
-
-/// `[m, k] · [k, n]` added to `out`.
+/// `[m, k] · [k, n]` added to `out`, in tiles of `MAX_ROWS` rows of `VECTORS`
+/// registers, which fit beside what they are made of.
 ///
 /// # Safety
 /// The processor has the instructions of `V`; nobody else uses these rows of
 /// `out`, which is alive.
 #[inline(always)]
-pub(super) unsafe fn add<V: Vector<MAX_ROWS>, const MAX_ROWS: usize>(
+pub(super) unsafe fn add<V: Vector, const VECTORS: usize, const MAX_ROWS: usize>(
     [m, k, n]: [usize; 3],
     p: Rows<V::Number>,
     v: Rows<V::Number>,
@@ -67,11 +64,11 @@ pub(super) unsafe fn add<V: Vector<MAX_ROWS>, const MAX_ROWS: usize>(
         // and `out` checks its own.
         unsafe {
             while column + VECTORS * V::LANES <= n {
-                tiles::<V, VECTORS, MAX_ROWS>([rows, k], row, column, p, v, out);
+                tiles::<V, VECTORS>([rows, k], row, column, p, v, out);
                 column += VECTORS * V::LANES;
             }
             while column + V::LANES <= n {
-                tiles::<V, 1, MAX_ROWS>([rows, k], row, column, p, v, out);
+                tiles::<V, 1>([rows, k], row, column, p, v, out);
                 column += V::LANES;
             }
             while column < n {
@@ -92,7 +89,7 @@ pub(super) unsafe fn add<V: Vector<MAX_ROWS>, const MAX_ROWS: usize>(
 /// # Safety
 /// As [`add`]; the tile is inside.
 #[inline(always)]
-unsafe fn tiles<V: Vector<MAX_ROWS>, const N: usize, const MAX_ROWS: usize>(
+unsafe fn tiles<V: Vector, const N: usize>(
     [rows, k]: [usize; 2],
     row: usize,
     column: usize,
@@ -103,12 +100,12 @@ unsafe fn tiles<V: Vector<MAX_ROWS>, const N: usize, const MAX_ROWS: usize>(
     // Safety: by the caller.
     unsafe {
         match rows {
-            1 => tile::<V, 1, N, MAX_ROWS>(k, row, column, p, v, out),
-            2 => tile::<V, 2, N, MAX_ROWS>(k, row, column, p, v, out),
-            3 => tile::<V, 3, N, MAX_ROWS>(k, row, column, p, v, out),
-            4 => tile::<V, 4, N, MAX_ROWS>(k, row, column, p, v, out),
-            5 => tile::<V, 5, N, MAX_ROWS>(k, row, column, p, v, out),
-            _ => tile::<V, 6, N, MAX_ROWS>(k, row, column, p, v, out),
+            1 => tile::<V, 1, N>(k, row, column, p, v, out),
+            2 => tile::<V, 2, N>(k, row, column, p, v, out),
+            3 => tile::<V, 3, N>(k, row, column, p, v, out),
+            4 => tile::<V, 4, N>(k, row, column, p, v, out),
+            5 => tile::<V, 5, N>(k, row, column, p, v, out),
+            _ => tile::<V, 6, N>(k, row, column, p, v, out),
         }
     }
 }
@@ -116,7 +113,7 @@ unsafe fn tiles<V: Vector<MAX_ROWS>, const N: usize, const MAX_ROWS: usize>(
 /// # Safety
 /// As [`add`]; `M` rows and `N` registers of columns are inside.
 #[inline(always)]
-unsafe fn tile<V: Vector<MAX_ROWS>, const M: usize, const N: usize, const MAX_ROWS: usize>(
+unsafe fn tile<V: Vector, const M: usize, const N: usize>(
     k: usize,
     row: usize,
     column: usize,

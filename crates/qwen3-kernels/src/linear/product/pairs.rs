@@ -37,7 +37,7 @@ pub(crate) unsafe fn add_weighted_pairs(
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::AmxBf16 | Isa::Avx512Bf16 => in_512(shape, p, v, out),
-            _ => outer::add::<Plain, MAX_ROWS>(shape, p, v, out),
+            _ => outer::add::<Plain, 4, MAX_ROWS>(shape, p, v, out),
         }
     }
 }
@@ -66,7 +66,7 @@ fn add_products(sum: f32, factor: u32, x: u32) -> f32 {
 struct Plain([f32; LANES]);
 
 // Safety: reads and writes through arrays of this length.
-unsafe impl Vector<MAX_ROWS> for Plain {
+unsafe impl Vector for Plain {
     type Number = u32;
     type Numbers = [u32; LANES];
     const LANES: usize = LANES;
@@ -107,7 +107,7 @@ struct Avx512(__m512);
 
 // Safety: loads and stores of 16 numbers, or of 16 pairs.
 #[cfg(target_arch = "x86_64")]
-unsafe impl Vector<ROWS_512> for Avx512 {
+unsafe impl Vector for Avx512 {
     type Number = u32;
     type Numbers = __m512i;
     const LANES: usize = LANES;
@@ -153,5 +153,5 @@ unsafe impl Vector<ROWS_512> for Avx512 {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn in_512(shape: [usize; 3], p: Rows<u32>, v: Rows<u32>, out: Destination) {
     // Safety: by the caller.
-    unsafe { outer::add::<Avx512, ROWS_512>(shape, p, v, out) }
+    unsafe { outer::add::<Avx512, 4, ROWS_512>(shape, p, v, out) }
 }

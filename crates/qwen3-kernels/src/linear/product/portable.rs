@@ -109,7 +109,7 @@ fn add_product(sum: f32, x: f32, y: f32) -> f32 {
 }
 
 // Safety: reads and writes through arrays of this length.
-unsafe impl Vector<MAX_ROWS> for [f32; STEP] {
+unsafe impl Vector for [f32; STEP] {
     type Number = f32;
     type Numbers = Self;
     const LANES: usize = STEP;
@@ -152,5 +152,5 @@ pub(super) unsafe fn add_weighted_rows(
     out: Destination,
 ) {
     // Safety: by the caller.
-    unsafe { outer::add::<[f32; STEP], MAX_ROWS>(shape, p, v, out) }
+    unsafe { outer::add::<[f32; STEP], 4, MAX_ROWS>(shape, p, v, out) }
 }

@@ -1,5 +1,6 @@
 //! The product with AVX-512 and its bfloat16 instructions, and with AVX2.
 
+use super::columns;
 use super::lanes::{Lanes, padded};
 use super::outer::{self, Vector};
 use super::portable::Wide;
@@ -318,7 +319,7 @@ pub(super) unsafe fn in_256<W: Load>(block: &Block<f32, W>) {
 }
 
 // Safety: loads and stores of 16 numbers.
-unsafe impl Vector<ROWS_512> for __m512 {
+unsafe impl Vector for __m512 {
     type Number = f32;
     type Numbers = Self;
     const LANES: usize = 16;
@@ -354,7 +355,7 @@ unsafe impl Vector<ROWS_512> for __m512 {
 }
 
 // Safety: loads and stores of 8 numbers.
-unsafe impl Vector<ROWS_256> for __m256 {
+unsafe impl Vector for __m256 {
     type Number = f32;
     type Numbers = Self;
     const LANES: usize = 8;
@@ -409,7 +410,7 @@ pub(super) unsafe fn add_weighted_rows(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 unsafe fn add_512(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destination) {
     // Safety: by the caller.
-    unsafe { outer::add::<__m512, ROWS_512>(shape, p, v, out) }
+    unsafe { outer::add::<__m512, 4, ROWS_512>(shape, p, v, out) }
 }
 
 /// # Safety
@@ -417,5 +418,5 @@ unsafe fn add_512(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destinatio
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn add_256(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destination) {
     // Safety: by the caller.
-    unsafe { outer::add::<__m256, ROWS_256>(shape, p, v, out) }
+    unsafe { outer::add::<__m256, { columns::VECTORS }, { columns::MAX_ROWS }>(shape, p, v, out) }
 }
