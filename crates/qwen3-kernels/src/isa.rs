@@ -78,17 +78,20 @@ impl Isa {
 /// called with the [`Isa`] to use: loops over numbers become its vectors. What
 /// it calls has to be inlined.
 macro_rules! vectorized {
-    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block) => {
+    (
+        $(#[$doc:meta])*
+        fn $name:ident $(<$T:ident: $bound:path>)? ($($argument:ident: $type:ty),* $(,)?) $body:block
+    ) => {
         $(#[$doc])*
-        fn $name(isa: $crate::isa::Isa, $($argument: $type),*) {
+        fn $name $(<$T: $bound>)? (isa: $crate::isa::Isa, $($argument: $type),*) {
             #[inline(always)]
-            fn plain($($argument: $type),*) $body
+            fn plain $(<$T: $bound>)? ($($argument: $type),*) $body
 
             /// # Safety
             /// The processor has the instructions.
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c")]
-            unsafe fn in_256($($argument: $type),*) {
+            unsafe fn in_256 $(<$T: $bound>)? ($($argument: $type),*) {
                 plain($($argument),*)
             }
 
@@ -96,7 +99,7 @@ macro_rules! vectorized {
             /// The processor has the instructions.
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-            unsafe fn in_512($($argument: $type),*) {
+            unsafe fn in_512 $(<$T: $bound>)? ($($argument: $type),*) {
                 plain($($argument),*)
             }
 

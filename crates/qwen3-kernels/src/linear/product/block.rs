@@ -1,7 +1,6 @@
 //! What one thread computes at a time: a few rows of `x` against a panel of
 //! weight rows, tile by tile.
 
-use super::Rows;
 use super::finish::Finish;
 use super::lanes::Lanes;
 use std::ops::Range;
@@ -25,9 +24,9 @@ pub(super) const PANEL_COLUMNS: usize = 128;
 /// What one task computes.
 pub(super) struct Block<'a, X, W> {
     pub k: usize,
-    pub x: Rows<'a, X>,
+    pub x: &'a [X],
     /// The weight, and the second one of a gated product.
-    weights: [Rows<'a, W>; 2],
+    weights: [&'a [W]; 2],
     pub rows: Range<usize>,
     pub columns: Range<usize>,
     pub finish: &'a Finish<'a>,
@@ -42,20 +41,8 @@ impl<'a, X, W> Block<'a, X, W> {
         columns: Range<usize>,
         finish: &'a Finish<'a>,
     ) -> Self {
-        let weights = weights.map(|data| Rows { data, stride: k });
-        Self::strided(k, Rows { data: x, stride: k }, weights, rows, columns, finish)
-    }
-
-    pub fn strided(
-        k: usize,
-        x: Rows<'a, X>,
-        weights: [Rows<'a, W>; 2],
-        rows: Range<usize>,
-        columns: Range<usize>,
-        finish: &'a Finish<'a>,
-    ) -> Self {
-        let holds = weights.iter().all(|weight| weight.holds(columns.end, k));
-        assert!(x.holds(rows.end, k) && holds, "{rows:?} {columns:?}");
+        let holds = weights.iter().all(|weight| columns.end * k <= weight.len());
+        assert!(rows.end * k <= x.len() && holds, "{rows:?} {columns:?}");
         assert!(columns.len() <= PANEL_COLUMNS, "{columns:?}");
         Self { k, x, weights, rows, columns, finish }
     }
@@ -66,8 +53,8 @@ impl<'a, X, W> Block<'a, X, W> {
     /// It is one of [`Block::rows`].
     #[inline(always)]
     unsafe fn x(&self, row: usize) -> *const X {
-        // Safety: inside of the slice, by `Block::strided`.
-        unsafe { self.x.data.as_ptr().add(row * self.x.stride) }
+        // Safety: inside of the slice, by `Block::new`.
+        unsafe { self.x.as_ptr().add(row * self.k) }
     }
 
     /// Where a row of one of the weights begins.
@@ -76,9 +63,8 @@ impl<'a, X, W> Block<'a, X, W> {
     /// It is one of [`Block::columns`].
     #[inline(always)]
     pub unsafe fn weight(&self, which: usize, column: usize) -> *const W {
-        let Rows { data, stride } = self.weights[which];
-        // Safety: inside of the slice, by `Block::strided`.
-        unsafe { data.as_ptr().add(column * stride) }
+        // Safety: inside of the slice, by `Block::new`.
+        unsafe { self.weights[which].as_ptr().add(column * self.k) }
     }
 }
 
@@ -103,7 +89,7 @@ pub(super) unsafe fn block<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(block: &Bl
     while first < block.rows.end {
         let rows = first..block.rows.end.min(first + at_once);
         for which in 0..weights {
-            // Safety: by the caller; inside of the slices by `Block::strided`.
+            // Safety: by the caller; inside of the slices by `Block::new`.
             unsafe {
                 let (rows, sums) = (rows.clone(), &mut strip.sums[which]);
                 match few {
@@ -185,9 +171,8 @@ unsafe fn fetch_next_rows<L: Lanes<MAX_ROWS>, const MAX_ROWS: usize>(
     let share = k.len().div_ceil(line).div_ceil(tiles) * line;
     let from = k.start + column / TILE_COLUMNS * share;
     let lines = from..k.end.min(from + share);
-    let Rows { data, stride } = block.x;
     for m in 0..MAX_ROWS {
-        let row = data.as_ptr().wrapping_add((first + m) * stride);
+        let row = block.x.as_ptr().wrapping_add((first + m) * block.k);
         // Safety: addresses are only hints; nothing is read.
         lines.clone().step_by(line).for_each(|at| unsafe { L::fetch(row.wrapping_add(at)) });
     }
@@ -227,9 +212,9 @@ impl Tile {
             let w: [*const L::W; TILE_COLUMNS] = std::array::from_fn(|c| {
                 block.weight(which, last.min(block.columns.start + column + c))
             });
-            let Rows { data, stride } = block.weights[which];
             let later = |row: usize| {
-                data.as_ptr().wrapping_add((block.columns.start + fetched + row) * stride)
+                let column = block.columns.start + fetched + row;
+                block.weights[which].as_ptr().wrapping_add(column * block.k)
             };
             let fetched = [later(0), later(FETCHED_APART)];
             let mut sums = [[L::zero(); TILE_COLUMNS]; M];
@@ -239,29 +224,16 @@ impl Tile {
                     L::fetch(fetched[0].wrapping_add(at));
                     L::fetch(fetched[1].wrapping_add(at));
                 }
-                if L::HOLDS_WEIGHTS {
-                    let weights = [
-                        L::load_w(w[0].add(at)),
-                        L::load_w(w[1].add(at)),
-                        L::load_w(w[2].add(at)),
-                        L::load_w(w[3].add(at)),
-                    ];
-                    for m in 0..M {
-                        let x = L::load_x(x[m].add(at));
-                        for c in 0..TILE_COLUMNS {
-                            sums[m][c] = L::add_product(sums[m][c], x, weights[c]);
-                        }
-                    }
-                } else {
-                    let mut rows = [L::load_x(x[0].add(at)); M];
-                    for m in 1..M {
-                        rows[m] = L::load_x(x[m].add(at));
-                    }
+                let weights = [
+                    L::load_w(w[0].add(at)),
+                    L::load_w(w[1].add(at)),
+                    L::load_w(w[2].add(at)),
+                    L::load_w(w[3].add(at)),
+                ];
+                for m in 0..M {
+                    let x = L::load_x(x[m].add(at));
                     for c in 0..TILE_COLUMNS {
-                        let weight = L::load_w(w[c].add(at));
-                        for m in 0..M {
-                            sums[m][c] = L::add_product(sums[m][c], rows[m], weight);
-                        }
+                        sums[m][c] = L::add_product(sums[m][c], x, weights[c]);
                     }
                 }
                 at += L::STEP;

@@ -57,9 +57,9 @@ pub(super) unsafe fn block<W: Load>(block: &Block<f32, W>) {
             sums[..rows.len() * WIDTH].fill(0.0);
             let out = Destination::new(sums, WIDTH);
             for (index, v) in panel.chunks(WIDTH * k_block).enumerate() {
-                let x = &block.x.data[first * block.x.stride + index * k_block..];
+                let x = &block.x[first * k + index * k_block..];
                 let shape = [rows.len(), v.len() / WIDTH, WIDTH];
-                let (x, v) = (Rows { data: x, ..block.x }, Rows { data: v, stride: WIDTH });
+                let (x, v) = (Rows { data: x, stride: k }, Rows { data: v, stride: WIDTH });
                 // Safety: by the caller; the sums are this function's own.
                 unsafe { outer::add::<__m256, VECTORS, MAX_ROWS>(shape, x, v, out) };
             }

@@ -19,9 +19,6 @@ pub(super) unsafe trait Lanes<const MAX_ROWS: usize> {
     type Sums: Copy;
     /// Numbers of one step.
     const STEP: usize;
-    /// Whether a step's weights stay in registers while rows are loaded, or the
-    /// rows while weights are, which are fewer where there are few registers.
-    const HOLDS_WEIGHTS: bool = true;
 
     /// # Safety
     /// The processor has the instructions, for this and all that follow.

@@ -72,32 +72,10 @@ impl<T> Rows<'_, T> {
     }
 }
 
-/// `out = x · wᵀ` in float32 on this thread; `x` is `[m, k]`, `w` `[n, k]`.
-///
-/// # Safety
-/// `out` outlives the call, and nobody else uses its `m` rows of `n` columns.
-///
-/// # Panics
-/// If the slices are smaller.
-pub(crate) unsafe fn scores(
-    isa: Isa,
-    [m, k, n]: [usize; 3],
-    x: Rows<f32>,
-    w: Rows<f32>,
-    out: Destination,
-) {
-    let finish = Finish::to(out);
-    for first in (0..n).step_by(PANEL_COLUMNS) {
-        let columns = first..n.min(first + PANEL_COLUMNS);
-        // Safety: the processor has the instructions (`Isa`), and by the caller.
-        unsafe { kernel(isa)(&Block::strided(k, x, [w, w], 0..m, columns, &finish)) }
-    }
-}
-
 /// `out += p · v` in float32 on this thread; `p` is `[m, k]`, `v` `[k, n]`.
 ///
 /// # Safety
-/// As [`scores`].
+/// `out` outlives the call, and nobody else uses its `m` rows of `n` columns.
 ///
 /// # Panics
 /// If the slices are smaller.
@@ -108,7 +86,7 @@ pub(crate) unsafe fn add_weighted_rows(
     v: Rows<f32>,
     out: Destination,
 ) {
-    // Safety: as in `scores`.
+    // Safety: the processor has the instructions (`Isa`), and by the caller.
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
@@ -240,13 +218,13 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
                     neon::bf16_products(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::F32(w), Weight::F32(up), Input::F32(x)) => {
-                    weight_kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::Bf16(w), Weight::Bf16(up), Input::F32(x)) => {
-                    weight_kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::F16(w), Weight::F16(up), Input::F32(x)) => {
-                    weight_kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 _ => panic!("weights of different dtypes in one product"),
             }
@@ -266,22 +244,13 @@ fn tile_columns(isa: Isa) -> usize {
     }
 }
 
-/// The kernel with float32 products of a weight, whose rows meet many of `x`.
-fn weight_kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => columns::block::<W>,
-        _ => kernel::<W>(isa),
-    }
-}
-
-/// The kernel with float32 products of rows as they are.
+/// The kernel with float32 products.
 fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => x86::in_512::<W>,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86::in_256::<W>,
+        Isa::Avx2 => columns::block::<W>,
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonBf16 => neon::in_128::<W>,
         _ => portable::block::<W>,

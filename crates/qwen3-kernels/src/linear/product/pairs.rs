@@ -21,7 +21,7 @@ const LANES: usize = 16;
 /// `out += p · v` from pairs, on this thread; `p` is `[m, k]`, `v` `[k, n]`.
 ///
 /// # Safety
-/// As [`super::scores`].
+/// As [`super::add_weighted_rows`].
 ///
 /// # Panics
 /// If the slices are smaller.

@@ -12,8 +12,6 @@ use std::marker::PhantomData;
 
 /// Rows whose sums fit 32 registers beside four weights and a row.
 const ROWS_512: usize = 6;
-/// The same with 16 registers.
-const ROWS_256: usize = 3;
 
 /// Pairs of bfloat16 products at a time, summed in float32 (`vdpbf16ps`).
 struct Avx512Bf16;
@@ -93,18 +91,6 @@ unsafe fn sum_512([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
         );
         let halves = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
         let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
-        std::mem::transmute::<__m128, [f32; 4]>(sums)
-    }
-}
-
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-unsafe fn sum_256([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
-    // Safety: by the caller; both types are 16 bytes.
-    unsafe {
-        let sums = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-        let sums = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
         std::mem::transmute::<__m128, [f32; 4]>(sums)
     }
 }
@@ -233,67 +219,6 @@ unsafe impl<W: Load> Lanes<ROWS_512> for Avx512<W> {
     }
 }
 
-/// Float32 products in 256 bits.
-struct Avx2<W>(PhantomData<W>);
-
-// Safety: loads are of 8 numbers, or of a padded copy.
-unsafe impl<W: Load> Lanes<ROWS_256> for Avx2<W> {
-    type X = f32;
-    type W = W;
-    type Numbers = __m256;
-    type Sums = __m256;
-    const STEP: usize = 8;
-    const HOLDS_WEIGHTS: bool = false;
-
-    #[inline(always)]
-    unsafe fn zero() -> __m256 {
-        // Safety: by the caller, as in all that follows.
-        unsafe { _mm256_setzero_ps() }
-    }
-
-    #[inline(always)]
-    unsafe fn load_x(from: *const f32) -> __m256 {
-        // Safety: by the caller.
-        unsafe { _mm256_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_w(from: *const W) -> __m256 {
-        // Safety: by the caller.
-        unsafe { W::load_256(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_x_part(from: *const f32, n: usize) -> __m256 {
-        // Safety: the copy has 8 numbers.
-        unsafe { _mm256_loadu_ps(padded::<f32, 8>(from, n, 0.0).as_ptr()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_w_part(from: *const W, n: usize) -> __m256 {
-        // Safety: the copy has 8 numbers.
-        unsafe { W::load_256(padded::<W, 8>(from, n, W::ZERO).as_ptr()) }
-    }
-
-    #[inline(always)]
-    unsafe fn add_product(sums: __m256, x: __m256, w: __m256) -> __m256 {
-        // Safety: by the caller.
-        unsafe { _mm256_fmadd_ps(x, w, sums) }
-    }
-
-    #[inline(always)]
-    unsafe fn fetch<T>(from: *const T) {
-        // Safety: a hint, which reads nothing.
-        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
-    }
-
-    #[inline(always)]
-    unsafe fn sum(sums: [__m256; TILE_COLUMNS]) -> [f32; TILE_COLUMNS] {
-        // Safety: by the caller.
-        unsafe { sum_256(sums) }
-    }
-}
-
 /// # Safety
 /// As [`super::block::block`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
@@ -308,14 +233,6 @@ pub(super) unsafe fn avx512_bf16(block: &Block<bf16, bf16>) {
 pub(super) unsafe fn in_512<W: Load>(block: &Block<f32, W>) {
     // Safety: by the caller.
     unsafe { super::block::block::<Avx512<W>, ROWS_512>(block) }
-}
-
-/// # Safety
-/// As [`super::block::block`].
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) unsafe fn in_256<W: Load>(block: &Block<f32, W>) {
-    // Safety: by the caller.
-    unsafe { super::block::block::<Avx2<W>, ROWS_256>(block) }
 }
 
 // Safety: loads and stores of 16 numbers.

@@ -5,7 +5,7 @@
 //! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
 
 mod keys;
-mod pairs;
+mod packed;
 
 use super::{SharedPrefix, Span, VarlenLayout};
 use crate::buffers;
@@ -122,9 +122,9 @@ struct Workspace {
 
 struct Problem<'a> {
     q: &'a [f32],
-    own: KeyValues<'a>,
+    own: KeyValues,
     /// What stands before every sequence, and how many keys that is.
-    prefix: Option<(KeyValues<'a>, usize)>,
+    prefix: Option<(KeyValues, usize)>,
     heads: usize,
     kv_heads: usize,
     width: usize,
