@@ -134,6 +134,7 @@ fn source(args: &ServeArgs, model: String, wanted: Kind) -> Source {
     let ModelsArgs { revision, reranker_revision, .. } = &args.models;
     let ModelsArgs { served_model_name, served_reranker_name, .. } = &args.models;
     let ModelsArgs { hf_token, hf_api_token, .. } = &args.models;
+    let mut tokens = hf_token.iter().chain(hf_api_token).filter(|token| !token.is_empty());
     let devices = &args.devices;
     let (revision, name, devices) = match wanted {
         Kind::Embedding => (revision, served_model_name, &devices.device),
@@ -154,7 +155,7 @@ fn source(args: &ServeArgs, model: String, wanted: Kind) -> Source {
             special_tokens: args.models.special_tokens,
             revision: revision.clone(),
             cache_folder: args.models.cache_folder.clone(),
-            token: hf_token.clone().or(hf_api_token.clone()).map(Into::into),
+            token: tokens.next().cloned().map(Into::into),
             ..Options::default()
         },
         devices: devices.clone(),
