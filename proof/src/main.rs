@@ -121,7 +121,7 @@ fn references(args: &ParityArgs) -> Result<Vec<(String, PathBuf)>, Error> {
         (Tier::Folder(folder), Some(model)) => Ok(vec![(model.clone(), folder.clone())]),
         (_, None) => Err(Error::Argument("name the checkpoint with --model".to_owned())),
         (_, Some(model)) => {
-            let path = qwen3_engine::model_path(model, None, None, &Default::default())?;
+            let path = qwen3_engine::model_path(model, Default::default(), &Default::default())?;
             if path.is_file() {
                 let message =
                     "Transformers can't read a converted file; name the folder it was made of";

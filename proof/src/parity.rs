@@ -74,7 +74,7 @@ pub fn check(
         kind: Some(reference.kind),
         ..Options::default()
     };
-    let path = model_path(model, None, None, &options.hooks)?;
+    let path = model_path(model, Default::default(), &options.hooks)?;
     let stored = Checkpoint::open(&path, model, options.kind)?.weights.dtype();
     let bounds = bounds(device, dtype, stored.map_err(qwen3_engine::Error::from)?);
     let started = Instant::now();

@@ -4,7 +4,8 @@ use crate::serve_args::ServeArgs;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qwen3_engine::{
-    DeviceChoice, DtypeChoice, Hooks, Kind, Layout, Options, Similarity, SpecialTokens, Truncate,
+    DeviceChoice, DtypeChoice, Hooks, HubOptions, Kind, Layout, Options, Similarity, SpecialTokens,
+    Truncate,
 };
 use std::path::PathBuf;
 
@@ -321,6 +322,14 @@ pub enum TextFormat {
     Jsonl,
 }
 
+impl SourceArgs {
+    /// What is asked of the hub.
+    pub fn hub(&self) -> HubOptions<'_> {
+        let (revision, cache) = (Some(self.revision.as_str()), self.cache_folder.as_deref());
+        HubOptions { revision, cache, token: None }
+    }
+}
+
 impl ModelArgs {
     /// The engine's options.
     pub fn options(&self, hooks: Hooks) -> Options {
@@ -335,6 +344,7 @@ impl ModelArgs {
             kind: self.source.kind,
             revision: Some(self.source.revision.clone()),
             cache_folder: self.source.cache_folder.clone(),
+            token: None,
             hooks,
         }
     }

@@ -38,10 +38,8 @@ pub fn convert(args: &ConvertArgs) -> Result<(), Error> {
 fn default_out(model: &str, args: &ConvertArgs, hooks: &Hooks) -> Result<PathBuf, Error> {
     let dtype = match args.dtype {
         DtypeChoice::Auto => {
-            let source = &args.source;
-            let cache = source.cache_folder.as_deref();
-            let path = model_path(model, Some(&source.revision), cache, hooks)?;
-            let checkpoint = Checkpoint::open(&path, model, source.kind)?;
+            let path = model_path(model, args.source.hub(), hooks)?;
+            let checkpoint = Checkpoint::open(&path, model, args.source.kind)?;
             checkpoint.weights.dtype().map_err(qwen3_engine::Error::from)?.into()
         }
         chosen => chosen,

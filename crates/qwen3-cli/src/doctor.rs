@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::inspect::print;
 use crate::run::dtype_name;
 use qwen3_engine::{
-    Checkpoint, DeviceChoice, DeviceInfo, Dtype, Hooks, SelfCheck, devices, model_path, published,
-    self_check, sha256, speed,
+    Checkpoint, DeviceChoice, DeviceInfo, Dtype, Hooks, HubOptions, SelfCheck, devices, model_path,
+    published, self_check, sha256, speed,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -161,7 +161,7 @@ fn check_dtype(
 /// The files' hashes, and the numbers that were published of the model.
 fn check_model(model: &str, devices: &[DeviceInfo], report: &mut Report) -> Result<Value, Error> {
     let hooks = Hooks::default();
-    let path = model_path(model, None, None, &hooks)?;
+    let path = model_path(model, HubOptions::default(), &hooks)?;
     // A converted file is compared with its checksums when it is opened.
     let checkpoint = Checkpoint::open(&path, model, None)?;
     report.line("", &format!("{model}: {}, {}", checkpoint.kind, path.display()))?;

@@ -202,6 +202,16 @@ pub enum Error {
         level: String,
     },
 
+    /// Spans are asked for that this program can't send.
+    #[cfg(not(feature = "otlp"))]
+    #[error("`--otlp-endpoint`: this program sends no spans; build it with `--features otlp`")]
+    NoSpans,
+
+    /// Spans can't be sent there.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Otlp(#[from] qwen3_otlp::OtlpError),
+
     /// Ctrl-C can't be caught.
     #[error("can't listen for Ctrl-C")]
     Signal(#[source] ctrlc::Error),

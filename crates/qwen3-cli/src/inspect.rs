@@ -89,8 +89,7 @@ pub fn download(args: &DownloadArgs) -> Result<(), Error> {
 /// The model's name and where its files are, downloaded if need be.
 fn path(source: &SourceArgs, hooks: &Hooks) -> Result<(String, PathBuf), Error> {
     let name = source.model.as_deref().unwrap_or(DEFAULT_MODEL);
-    let cache = source.cache_folder.as_deref();
-    Ok((name.to_owned(), model_path(name, Some(&source.revision), cache, hooks)?))
+    Ok((name.to_owned(), model_path(name, source.hub(), hooks)?))
 }
 
 fn dtype_names(device: &DeviceInfo) -> Vec<String> {

@@ -14,6 +14,8 @@ mod run;
 mod serve;
 mod serve_args;
 mod similarity;
+#[cfg_attr(not(feature = "otlp"), path = "no_spans.rs")]
+mod spans;
 mod stats;
 mod table;
 

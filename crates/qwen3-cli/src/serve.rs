@@ -3,33 +3,48 @@
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
+use crate::spans::Spans;
 use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings, Trouble};
 use qwen3_server::{
     Address, App, Listener, Metrics, ServeOptions, Settings, Source, Tls, load_embedder,
-    load_reranker, router,
+    load_reranker, metrics_router, router,
 };
 use std::io::IsTerminal;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub fn serve(args: ServeArgs) -> Result<(), Error> {
-    start_log(&args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Runtime)?;
-    let result = runtime.block_on(run(args));
+    let spans = {
+        let _inside = runtime.enter();
+        Spans::new(&args.operation)?
+    };
+    start_log(&args, &spans)?;
+    let result = runtime.block_on(run(args, &spans));
+    spans.stop();
     // What is still computed for nobody doesn't keep the process.
     runtime.shutdown_background();
     result
 }
 
-async fn run(args: ServeArgs) -> Result<(), Error> {
+async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
     // First, so that a wrong file or a port in use doesn't cost a minute.
     let settings = settings(&args)?;
     let tls = tls(&args.network)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listener = Listener::bind(&address(&args.network)).await?;
+    let metrics = match args.network.prometheus_port {
+        Some(port) => {
+            Some(Listener::bind(&Address::Tcp(args.network.hostname.clone(), port)).await?)
+        }
+        None => None,
+    };
     let has_keys = !settings.api_keys.is_empty();
 
     let shutdown_timeout = args.operation.shutdown_timeout;
@@ -37,13 +52,25 @@ async fn run(args: ServeArgs) -> Result<(), Error> {
     let app =
         Arc::new(loading.await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))?);
 
+    let mut stop = std::pin::pin!(told_to_stop());
+    // Listens for signals from here on: whoever reads the lines below may send one.
+    tokio::select! {
+        biased;
+        () = &mut stop => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
     for name in app.names() {
         tracing::info!(model = name, "serving");
     }
     tracing::info!(address = listener.address(), scheme, has_keys, "listening");
     let options = ServeOptions { tls, shutdown_timeout };
-    let finished =
-        qwen3_server::serve(listener, router(app.clone()), options, told_to_stop()).await;
+    if let Some(listener) = metrics {
+        tracing::info!(address = listener.address(), "listening for /metrics");
+        let (routes, never) = (metrics_router(&app), std::future::pending());
+        tokio::spawn(qwen3_server::serve(listener, routes, options.clone(), never));
+    }
+    let routes = spans.of_requests(router(app.clone()));
+    let finished = qwen3_server::serve(listener, routes, options, stop).await;
     match finished {
         true => tracing::info!("stopped"),
         false => tracing::warn!("stopped; requests that took too long were broken off"),
@@ -54,17 +81,18 @@ async fn run(args: ServeArgs) -> Result<(), Error> {
     Ok(())
 }
 
-fn start_log(args: &ServeArgs) -> Result<(), Error> {
+fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
     let level = &args.operation.log_level;
     let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel { level: level.clone() })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match args.operation.json_output {
-        true => log.json().flatten_event(true).init(),
-        false => log.init(),
-    }
+    let log = match args.operation.json_output {
+        true => log.json().flatten_event(true).boxed(),
+        false => log.boxed(),
+    };
+    let log = log.with_filter(filter.and(filter_fn(|of| of.is_event())));
+    tracing_subscriber::registry().with(log).with(spans.layer()).init();
     Ok(())
 }
 
@@ -105,6 +133,8 @@ fn failed(what: &'static str, source: &Source, trouble: &Trouble) -> Error {
 fn source(args: &ServeArgs, model: String, wanted: Kind) -> Source {
     let ModelsArgs { revision, reranker_revision, .. } = &args.models;
     let ModelsArgs { served_model_name, served_reranker_name, .. } = &args.models;
+    let ModelsArgs { hf_token, hf_api_token, .. } = &args.models;
+    let mut tokens = hf_token.iter().chain(hf_api_token).filter(|token| !token.is_empty());
     let devices = &args.devices;
     let (revision, name, devices) = match wanted {
         Kind::Embedding => (revision, served_model_name, &devices.device),
@@ -125,6 +155,7 @@ fn source(args: &ServeArgs, model: String, wanted: Kind) -> Source {
             special_tokens: args.models.special_tokens,
             revision: revision.clone(),
             cache_folder: args.models.cache_folder.clone(),
+            token: tokens.next().cloned().map(Into::into),
             ..Options::default()
         },
         devices: devices.clone(),

@@ -52,6 +52,13 @@ pub struct ModelsArgs {
         value_name = "FOLDER"
     )]
     pub cache_folder: Option<PathBuf>,
+    /// A token of the hub, for models that not everybody gets; others on this machine can read
+    /// command lines, so the variable is better [default: that of huggingface_hub]
+    #[arg(long, env = "HF_TOKEN", value_name = "TOKEN")]
+    pub hf_token: Option<String>,
+    /// The older name of --hf-token
+    #[arg(long, env = "HF_API_TOKEN", value_name = "TOKEN", hide = true)]
+    pub hf_api_token: Option<String>,
     /// The model's prompt for texts whose request names none
     #[arg(
         long,
@@ -66,6 +73,9 @@ pub struct ModelsArgs {
     /// How vectors are pooled: as the models were trained
     #[arg(long, value_enum, env = "POOLING", default_value = "last-token", hide_short_help = true)]
     pub pooling: Pooling,
+    /// Of models with a dense module, which Qwen3 models don't have: refused
+    #[arg(long, env = "DENSE_PATH", value_name = "PATH", hide = true, value_parser = no_dense)]
+    pub dense_path: Option<String>,
     /// Control tokens in texts: parse, literal, strip or reject [default: parse; reranker: literal]
     #[arg(long, env = "SPECIAL_TOKENS", value_name = "POLICY", hide_short_help = true)]
     pub special_tokens: Option<SpecialTokens>,
@@ -157,6 +167,9 @@ pub struct NetworkArgs {
     /// Port to listen on; 0: any that is free
     #[arg(short, long, env = "PORT", default_value = "3000")]
     pub port: u16,
+    /// A port for /metrics alone, beside the one of all routes [default: none]
+    #[arg(long, env = "PROMETHEUS_PORT", value_name = "PORT")]
+    pub prometheus_port: Option<u16>,
     /// Listen on a Unix socket instead
     #[cfg(unix)]
     #[arg(long, env = "UDS_PATH", value_name = "PATH")]
@@ -194,6 +207,22 @@ pub struct OperationArgs {
     /// Write the log as JSON
     #[arg(long, env = "JSON_OUTPUT")]
     pub json_output: bool,
+    /// Send spans of requests to an OpenTelemetry collector over gRPC, such as
+    /// http://localhost:4317; in programs that were built with `--features otlp`
+    #[arg(long, env = "OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// What the collector sees as this service's name
+    #[arg(
+        long,
+        env = "OTLP_SERVICE_NAME",
+        value_name = "NAME",
+        default_value = "text-embeddings-inference.server",
+        hide_short_help = true
+    )]
+    pub otlp_service_name: String,
+    /// Without effect: lines of the log have no spans in them anyway
+    #[arg(long, env = "DISABLE_SPANS", hide_short_help = true)]
+    pub disable_spans: bool,
 }
 
 /// How vectors are pooled.
@@ -209,6 +238,14 @@ fn dtype(name: &str) -> Result<DtypeChoice, qwen3_engine::UnknownName> {
         "float16" => Ok(DtypeChoice::F16),
         "bfloat16" => Ok(DtypeChoice::Bf16),
         other => other.parse(),
+    }
+}
+
+/// Nothing but an empty variable.
+fn no_dense(path: &str) -> Result<String, &'static str> {
+    match path.is_empty() {
+        true => Ok(String::new()),
+        false => Err("Qwen3 models have no dense module; leave it out"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A model's files: its config, its weights, and what it is for.
 
 use crate::error::Error;
-use crate::hub::{SIDE_FILES, model_path};
+use crate::hub::{HubOptions, SIDE_FILES, model_path};
 use crate::options::{Kind, Options};
 use crate::portable::{Portable, Provenance, inside, is_portable};
 use qwen3::weights::files_of_index;
@@ -27,8 +27,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Finds and opens what the options of a model say.
     pub(crate) fn find(model: &str, options: &Options) -> Result<Self, Error> {
-        let (revision, cache) = (options.revision.as_deref(), options.cache_folder.as_deref());
-        Self::open(&model_path(model, revision, cache, &options.hooks)?, model, options.kind)
+        let from = HubOptions {
+            revision: options.revision.as_deref(),
+            cache: options.cache_folder.as_deref(),
+            token: options.token.as_ref(),
+        };
+        Self::open(&model_path(model, from, &options.hooks)?, model, options.kind)
     }
 
     /// Opens a folder or portable file. `model` is what the user called it,

@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
 use crate::checksum::sha256;
 use crate::error::Error;
-use crate::hub::{SIDE_FILES, model_path};
+use crate::hub::{HubOptions, SIDE_FILES, model_path};
 use crate::options::{DtypeChoice, Kind, Layout};
 use crate::portable::{self, Portable, Provenance, checksum, checksums_bytes};
 use crate::progress::{Hooks, Progress};
@@ -88,8 +88,8 @@ pub fn convert(model: &str, out: &Path, options: &ConvertOptions) -> Result<Conv
 
     let hooks = &options.hooks;
     let (revision, cache) = (options.revision.as_deref(), options.cache_folder.as_deref());
-    let checkpoint =
-        Checkpoint::open(&model_path(model, revision, cache, hooks)?, model, options.kind)?;
+    let from = HubOptions { revision, cache, token: None };
+    let checkpoint = Checkpoint::open(&model_path(model, from, hooks)?, model, options.kind)?;
     let parts = parts(&checkpoint, options)?;
     let mut content_bytes = checksums_bytes(parts.len()) as u64;
     content_bytes += parts.iter().map(|part| part.bytes() as u64).sum::<u64>();

@@ -6,9 +6,10 @@
 
 use crate::checksum::sha256;
 use crate::error::Error;
+use crate::options::HubToken;
 use crate::portable::is_portable;
 use crate::progress::{Hooks, Progress};
-use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
+use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use qwen3::weights::files_of_index;
 use std::collections::BTreeSet;
@@ -37,18 +38,24 @@ const ATTEMPTS: u32 = 4;
 /// Before the second try; doubled before each later one.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
 
+/// What is asked of the hub.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HubOptions<'a> {
+    /// Branch, tag or commit; `None`: `main`.
+    pub revision: Option<&'a str>,
+    /// The cache; `None`: that of `huggingface_hub`.
+    pub cache: Option<&'a Path>,
+    /// `None`: `HF_TOKEN`, or that of `huggingface_hub`.
+    pub token: Option<&'a HubToken>,
+}
+
 /// Where the files of `model` are: a folder, itself or that of a file in it;
 /// a portable file; or a snapshot in the hub's cache, which is downloaded into
 /// as needed.
 ///
 /// # Errors
 /// If there is no such model, or it can't be downloaded.
-pub fn model_path(
-    model: &str,
-    revision: Option<&str>,
-    cache: Option<&Path>,
-    hooks: &Hooks,
-) -> Result<PathBuf, Error> {
+pub fn model_path(model: &str, from: HubOptions<'_>, hooks: &Hooks) -> Result<PathBuf, Error> {
     let path = Path::new(model);
     if path.is_dir() {
         let folder = path.to_owned();
@@ -63,9 +70,9 @@ pub fn model_path(
     if !is_hub_id(model) {
         return Err(Error::NoSuchModel { model: model.to_owned() });
     }
-    let revision = revision.unwrap_or("main").to_owned();
+    let revision = from.revision.unwrap_or("main").to_owned();
     let repo = Repo::with_revision(model.to_owned(), RepoType::Model, revision.clone());
-    let cache = Cache::new(cache.map_or_else(cache_folder, Path::to_owned));
+    let cache = Cache::new(from.cache.map_or_else(cache_folder, Path::to_owned));
     let snapshot = Snapshot { folder: cache.path().join(repo.folder_name()), revision };
     if let Some(folder) = snapshot.complete() {
         return Ok(folder);
@@ -73,7 +80,9 @@ pub fn model_path(
     if is_offline() {
         return Err(Error::Offline { model: model.to_owned(), cache: cache.path().clone() });
     }
-    Hub::new(model, repo, cache, snapshot, hooks)?.download()
+    let api = api(&cache, from.token).map_err(|error| failed(model, SIDE_FILES[0], &error))?;
+    let (repo, cache) = (api.repo(repo.clone()), cache.repo(repo));
+    Hub { model, api, repo, cache, snapshot, hooks }.download()
 }
 
 /// The file itself if it is a portable one, else the folder that it is in.
@@ -146,35 +155,28 @@ impl Snapshot {
 
 struct Hub<'a> {
     model: &'a str,
-    api: hf_hub::api::sync::Api,
+    api: Api,
     repo: ApiRepo,
     cache: CacheRepo,
     snapshot: Snapshot,
     hooks: &'a Hooks,
 }
 
-impl<'a> Hub<'a> {
-    fn new(
-        model: &'a str,
-        repo: Repo,
-        cache: Cache,
-        snapshot: Snapshot,
-        hooks: &'a Hooks,
-    ) -> Result<Self, Error> {
-        let token = env::var("HF_TOKEN").ok().filter(|token| !token.is_empty());
-        let token = token.or_else(|| Cache::from_env().token());
-        let mut builder = ApiBuilder::from_cache(cache.clone())
-            .with_token(token)
-            .with_progress(false)
-            .with_user_agent("qwen3", env!("CARGO_PKG_VERSION"));
-        if let Ok(endpoint) = env::var("HF_ENDPOINT") {
-            builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
-        }
-        let api = builder.build().map_err(|error| failed(model, "config.json", &error))?;
-        let (remote, cache) = (api.repo(repo.clone()), cache.repo(repo));
-        Ok(Self { model, repo: remote, cache, snapshot, api, hooks })
+/// The way to the hub.
+fn api(cache: &Cache, token: Option<&HubToken>) -> Result<Api, ApiError> {
+    let given = token.map(|token| token.secret().to_owned());
+    let token = given.or_else(|| env::var("HF_TOKEN").ok()).filter(|token| !token.is_empty());
+    let mut builder = ApiBuilder::from_cache(cache.clone())
+        .with_token(token.or_else(|| Cache::from_env().token()))
+        .with_progress(false)
+        .with_user_agent("qwen3", env!("CARGO_PKG_VERSION"));
+    if let Ok(endpoint) = env::var("HF_ENDPOINT") {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
     }
+    builder.build()
+}
 
+impl Hub<'_> {
     fn download(&self) -> Result<PathBuf, Error> {
         // More than once if the branch moves on meanwhile: files of two commits make no model.
         for _ in 0..ATTEMPTS {

@@ -35,8 +35,34 @@ pub struct Options {
     /// The hub's cache; `None`: that of `huggingface_hub`
     /// (`HF_HUB_CACHE`, `HF_HOME/hub`, or `~/.cache/huggingface/hub`).
     pub cache_folder: Option<PathBuf>,
+    /// For models that the hub gives to some only; `None`: `HF_TOKEN`, or that
+    /// of `huggingface_hub`.
+    pub token: Option<HubToken>,
     /// Progress of downloading and loading, and their cancelling.
     pub hooks: Hooks,
+}
+
+/// A token of the hub. It is not shown, neither is it in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HubToken(String);
+
+impl HubToken {
+    /// The token itself.
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for HubToken {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl std::fmt::Debug for HubToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HubToken(hidden)")
+    }
 }
 
 /// Precision of the weights in memory. Whatever it is, the residual stream,

@@ -37,5 +37,5 @@ pub use listen::{Address, ListenError, Listener, ServeOptions, Tls, serve};
 pub use metrics::Metrics;
 pub use models::{Source, load_embedder, load_reranker};
 pub use openapi::document;
-pub use router::router;
+pub use router::{metrics_router, router};
 pub use settings::Settings;

@@ -48,6 +48,7 @@ pub enum Listener {
 pub struct Tls(TlsAcceptor);
 
 /// How to serve.
+#[derive(Clone)]
 pub struct ServeOptions {
     /// For TLS.
     pub tls: Option<Tls>,

@@ -15,8 +15,8 @@ use utoipa::{Modify, OpenApi as _};
                        `truncate_side` and `normalize`.",
     ),
     paths(
-        tei::embed, tei::embed_all, tei::similarity, tei::rerank, tei::predict, tei::tokenize,
-        tei::decode, tei::info,
+        tei::embed, tei::embed_all, tei::embed_sparse, tei::similarity, tei::rerank, tei::predict,
+        tei::tokenize, tei::decode, tei::info, tei::invocations, tei::vertex,
         openai::embeddings, openai::models,
         cohere::rerank_v2,
         jina::rerank_by_body,

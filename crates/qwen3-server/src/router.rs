@@ -42,11 +42,15 @@ pub fn router(app: SharedApp) -> Router {
         .route("/info", get(tei::info))
         .route("/embed", post(tei::embed))
         .route("/embed_all", post(tei::embed_all))
+        .route("/embed_sparse", post(tei::embed_sparse))
         .route("/similarity", post(tei::similarity))
         .route("/predict", post(tei::predict))
         .route("/rerank", post(vllm::rerank_by_body))
         .route("/tokenize", post(tei::tokenize))
         .route("/decode", post(tei::decode))
+        .route("/vertex", post(tei::vertex))
+        .route("/invocations", post(tei::invocations))
+        .route("/", post(tei::invocations))
         .route("/stats", get(monitoring::stats));
     let openai = Router::new()
         .route("/v1/embeddings", post(openai::embeddings))
@@ -102,6 +106,15 @@ pub fn router(app: SharedApp) -> Router {
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(map_response(no_sniffing))
         .with_state(app)
+}
+
+/// `/metrics` alone, for a port of its own.
+pub fn metrics_router(app: &SharedApp) -> Router {
+    let mut routes = Router::new().route("/metrics", get(monitoring::metrics));
+    if app.inference.settings.protect_monitoring {
+        routes = guarded::<Tei>(routes, app);
+    }
+    routes.with_state(app.clone())
 }
 
 /// Routes that want a key, and say so in their dialect.

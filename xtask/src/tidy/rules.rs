@@ -34,6 +34,7 @@ pub const HUB: &str = "crates/qwen3-engine/src/hub.rs";
 const KERNELS: &str = "crates/qwen3-kernels/";
 const ENGINE: &str = "crates/qwen3-engine/";
 const SERVER: &str = "crates/qwen3-server/";
+const OTLP: &str = "crates/qwen3-otlp/";
 const CLI: &str = "crates/qwen3-cli/";
 
 const MAX_LINES: usize = 450;
@@ -104,7 +105,7 @@ fn no_backend_in_the_model(source: &Source) -> Found {
 }
 
 /// Which of our crates each of them may depend on: arrows point down only.
-pub const OURS: [(&str, &[&str]); 12] = [
+pub const OURS: [(&str, &[&str]); 13] = [
     ("qwen3-text", &[]),
     ("qwen3-kernels", &[]),
     ("qwen3", &["qwen3-kernels"]),
@@ -117,7 +118,8 @@ pub const OURS: [(&str, &[&str]); 12] = [
         &["qwen3-text", "qwen3", "qwen3-cpu", "qwen3-ndarray", "qwen3-wgpu", "qwen3-cuda"],
     ),
     ("qwen3-server", &["qwen3-engine"]),
-    ("qwen3-cli", &["qwen3-engine", "qwen3-server"]),
+    ("qwen3-otlp", &[]),
+    ("qwen3-cli", &["qwen3-engine", "qwen3-server", "qwen3-otlp"]),
     ("qwen3-proof", &["qwen3-engine"]),
     ("xtask", &[]),
 ];
@@ -140,7 +142,7 @@ fn arrows(source: &Source) -> Found {
         "cubecl" | "wgpu" | "cudarc" => NAME_BACKENDS.contains(&name),
         "tokenizers" => name == "qwen3-text",
         "hf-hub" => name == "qwen3-engine",
-        "axum" | "tokio" | "hyper" => ["qwen3-server", "qwen3-cli"].contains(&name),
+        "axum" | "tokio" | "hyper" => ["qwen3-server", "qwen3-otlp", "qwen3-cli"].contains(&name),
         _ if to.starts_with("burn-") || to.starts_with("cubecl-") => NAME_BACKENDS.contains(&name),
         _ if OURS.iter().any(|(of, _)| *of == to) => ours.is_none_or(|ours| ours.contains(&to)),
         _ => true,
@@ -285,7 +287,7 @@ fn environment(source: &Source) -> Found {
 /// Threads belong to the engine and what is above it; kernels use the pool that
 /// they are called on.
 fn threads(source: &Source) -> Found {
-    let may = [ENGINE, SERVER, CLI].into_iter().any(|place| source.is_in(place));
+    let may = [ENGINE, SERVER, OTLP, CLI].into_iter().any(|place| source.is_in(place));
     if !source.is_in("crates/") || may {
         return vec![];
     }

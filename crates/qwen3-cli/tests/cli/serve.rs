@@ -1,11 +1,15 @@
 //! `qwen3 serve` as a process: it listens, answers, and stops when it is told to.
 
-use crate::command::{Outcome, finish, on_cpu, qwen3};
+use crate::command::{Outcome, Qwen3, finish, on_cpu, qwen3};
 use crate::fixtures::{embedding_model, reranker};
+use crate::hub_server::{Flaw, Hub, MODEL, Request};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
+use tempfile::TempDir;
 
 /// A running server, its address, and the lines of its log so far.
 struct Server {
@@ -14,28 +18,33 @@ struct Server {
     log: BufReader<std::process::ChildStderr>,
 }
 
+const ON_ANY_PORT: [&str; 5] = ["--hostname", "127.0.0.1", "--port", "0", "--json-output"];
+
 fn start(arguments: &[&str]) -> Server {
-    let fixed = ["--hostname", "127.0.0.1", "--port", "0", "--json-output"];
-    let run = on_cpu("serve", &embedding_model(), fixed).args(arguments.iter().copied());
-    let mut child = run.start();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let address = listening(&mut log);
-    Server { child, address, log }
+    let run = on_cpu("serve", &embedding_model(), ON_ANY_PORT);
+    Server::of(run.args(arguments.iter().copied()).start())
 }
 
-/// The address that the log tells.
-fn listening(log: &mut impl BufRead) -> String {
+/// The address that a line of the log tells.
+fn address(log: &mut impl BufRead, message: &str) -> String {
     loop {
         let mut line = String::new();
         assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
         let line: Value = serde_json::from_str(&line).unwrap();
-        if line["message"] == "listening" {
+        if line["message"] == message {
             return line["address"].as_str().unwrap().to_owned();
         }
     }
 }
 
 impl Server {
+    /// A process that is about to listen.
+    fn of(mut child: Child) -> Self {
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let address = address(&mut log, "listening");
+        Self { child, address, log }
+    }
+
     /// The whole answer to a body, or to none.
     fn ask(&self, path: &str, headers: &str, body: &str) -> String {
         let method = if body.is_empty() { "GET" } else { "POST" };
@@ -93,6 +102,79 @@ fn keys_come_from_flag_environment_and_file() {
     std::fs::write(file.path(), "\n").unwrap();
     let run = on_cpu("serve", &embedding_model(), ["--port", "0", "--api-key-file"]);
     run.arg(file.path()).fails(1, &["can't read keys", "one key a line"]);
+}
+
+#[test]
+fn metrics_have_a_port_of_their_own_if_asked_for() {
+    let mut server = start(&["--prometheus-port", "0"]);
+    server.address = address(&mut server.log, "listening for /metrics");
+    let metrics = server.ask("/metrics", "", "");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n") && metrics.contains("te_queue_size 0"));
+    let other = server.ask("/embed", "", r#"{"inputs": "a"}"#);
+    assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+    let (outcome, log) = server.stop("-TERM");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}\n{log}");
+}
+
+/// `qwen3 serve` of the model of a hub.
+fn from_hub(hub: &Hub, home: &TempDir) -> Qwen3 {
+    let run = qwen3(["serve", "--device", "cpu", "--model", MODEL]).args(ON_ANY_PORT);
+    run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
+}
+
+#[test]
+fn a_server_that_is_killed_while_it_loads_starts_again() {
+    let home = tempfile::tempdir().unwrap();
+    let slow = Hub::serve(&embedding_model(), Flaw::IsSlow);
+    let hub = Hub::serve(&embedding_model(), Flaw::None);
+    // While it downloads, and at several moments after it.
+    let kills = [(&slow, 500), (&slow, 700), (&hub, 20), (&hub, 60), (&hub, 150), (&hub, 400)];
+    for (hub, milliseconds) in kills {
+        let mut child = from_hub(hub, &home).start();
+        thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success());
+    }
+    assert!(slow.starts().len() > 1, "the second start went on with the download");
+    let body = r#"{"inputs": ["gravity", "a force"]}"#;
+    let vectors = |server: Server| {
+        let answer = server.ask("/embed", "", body);
+        server.stop("-TERM");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let found = vectors(Server::of(from_hub(&hub, &home).start()));
+    assert!(found.starts_with("[["), "{found}");
+    assert_eq!(found, vectors(start(&[])));
+}
+
+#[test]
+fn a_token_of_the_hub_is_taken_and_not_told() {
+    let hub = Hub::serve(&embedding_model(), Flaw::Gated);
+    for name in ["--hf-token", "--hf-api-token", "HF_TOKEN", "HF_API_TOKEN"] {
+        let home = tempfile::tempdir().unwrap();
+        let run = from_hub(&hub, &home);
+        let run = match name.starts_with("--") {
+            true => run.args([name, "hf_secret"]),
+            false => run.env(name, "hf_secret"),
+        };
+        let (outcome, log) = Server::of(run.args(["--log-level", "debug"]).start()).stop("-TERM");
+        assert_eq!(outcome.code, Some(0), "{outcome:?}\n{log}");
+        assert!(!log.contains("hf_secret"), "{log}");
+    }
+    let requests = hub.requests();
+    let told = |request: &Request| request.authorization.as_deref() == Some("Bearer hf_secret");
+    assert!(!requests.is_empty() && requests.iter().all(told), "{requests:?}");
+}
+
+#[test]
+fn what_qwen3_models_or_this_program_lack_is_told() {
+    qwen3(["serve", "--dense-path", "2_Dense"]).fails(2, &["no dense module"]);
+    qwen3(["serve"]).env("DENSE_PATH", "2_Dense").fails(2, &["no dense module"]);
+    #[cfg(not(feature = "otlp"))]
+    qwen3(["serve", "--otlp-endpoint", "http://localhost:4317"])
+        .fails(1, &["`--otlp-endpoint`", "--features otlp"]);
+    #[cfg(feature = "otlp")]
+    qwen3(["serve", "--otlp-endpoint", "not a url"]).fails(1, &["not a url"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::device::{DeviceChoice, DeviceId};
 use crate::embedder::{Embedder, EncodeOptions, Prompt};
 use crate::error::Error;
-use crate::hub::model_path;
+use crate::hub::{HubOptions, model_path};
 use crate::options::{Kind, Options};
 use crate::reranker::{RankOptions, Reranker};
 use crate::similarity::Similarity;
@@ -103,7 +103,7 @@ pub fn check(model: &str, device: DeviceId, dtype: Dtype) -> Result<Vec<Check>, 
     let device = DeviceChoice::Named(device);
     let options = Options { device, dtype: dtype.into(), ..Options::default() };
     let checkpoint =
-        Checkpoint::open(&model_path(model, None, None, &options.hooks)?, model, None)?;
+        Checkpoint::open(&model_path(model, HubOptions::default(), &options.hooks)?, model, None)?;
     let Some(published) = model_of(&checkpoint) else {
         return Err(Error::NotPublished { model: model.to_owned() });
     };

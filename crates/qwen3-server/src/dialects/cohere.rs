@@ -1,6 +1,6 @@
 //! Cohere: `/v2/rerank`, and `/v1/rerank` where the body is Cohere's.
 
-use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking};
+use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, answer};
 use crate::app::{App, SharedApp};
 use crate::error::{Cause, Error};
 use crate::inference::{Call, Score};
@@ -111,7 +111,7 @@ pub async fn rerank_v2(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     body: Body<Cohere, CohereRerankRequest>,
-) -> Answer<Cohere, CohereRerankResponse> {
+) -> Answer<Cohere> {
     rerank(&app, call, body, "2").await
 }
 
@@ -121,7 +121,7 @@ pub async fn rerank(
     call: Call,
     Body(request, _): Body<Cohere, CohereRerankRequest>,
     version: &'static str,
-) -> Answer<Cohere, CohereRerankResponse> {
+) -> Answer<Cohere> {
     let as_probability = request.extension.normalize.unwrap_or(true);
     let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
     if documents.is_empty() {
@@ -138,7 +138,7 @@ pub async fn rerank(
         relevance_score: score.shown(as_probability) as f32,
     };
     let top_n = request.top_n.unwrap_or(usize::MAX);
-    let answer = CohereRerankResponse {
+    let response = CohereRerankResponse {
         id: uuid::Uuid::new_v4().to_string(),
         results: scores.ranked().into_iter().take(top_n).map(result).collect(),
         meta: CohereMeta {
@@ -146,7 +146,7 @@ pub async fn rerank(
             billed_units: CohereUnits { search_units },
         },
     };
-    Ok((scores.compute, Json(answer)))
+    answer(scores.compute, response).await
 }
 
 impl Dialect for Cohere {

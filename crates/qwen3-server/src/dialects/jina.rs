@@ -3,7 +3,7 @@
 
 use super::cohere::Cohere;
 use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Usage};
-use super::{cohere, fields, openai, read, tei};
+use super::{Rejected, answer, cohere, fields, openai, tei};
 use crate::app::{App, SharedApp};
 use crate::error::Error;
 use crate::inference::{Call, Score};
@@ -93,24 +93,23 @@ pub async fn rerank_by_body(
     Layered(call): Layered<Call>,
     body: HttpBody,
 ) -> Response {
-    let bytes = match read(body, &app).await {
-        Ok(bytes) => bytes,
-        Err(error) => return Jina::error(&error),
+    let (bytes, fields) = match fields(body, &app).await {
+        Ok(read) => read,
+        Err(error) => return Rejected::<Jina>::from(error).into_response(),
     };
-    let fields = fields(&bytes);
     if fields.contains("texts") {
-        return match Body::parse(&bytes) {
+        return match Body::parse(bytes).await {
             Ok(body) => tei::rerank(&app, call, body).await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
     if COHERES.iter().any(|field| fields.contains(*field)) {
-        return match Body::<Cohere, _>::parse(&bytes) {
+        return match Body::<Cohere, _>::parse(bytes).await {
             Ok(body) => cohere::rerank(&app, call, body, "1").await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
-    match Body::parse(&bytes) {
+    match Body::parse(bytes).await {
         Ok(body) => rerank(&app, call, body).await.into_response(),
         Err(rejected) => rejected.into_response(),
     }
@@ -120,7 +119,7 @@ async fn rerank(
     app: &App,
     call: Call,
     Body(request, _): Body<Jina, JinaRerankRequest>,
-) -> Answer<Jina, JinaRerankResponse> {
+) -> Answer<Jina> {
     let as_probability = request.extension.normalize.unwrap_or(true);
     let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
     if documents.is_empty() {
@@ -136,14 +135,14 @@ async fn rerank(
     };
     // vLLM sends 0 for all of them.
     let top_n = request.top_n.filter(|top_n| *top_n > 0).unwrap_or(usize::MAX);
-    let answer = JinaRerankResponse {
+    let response = JinaRerankResponse {
         id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
         object: "list",
         model,
         usage: scores.compute.into(),
         results: scores.ranked().into_iter().take(top_n).map(result).collect(),
     };
-    Ok((scores.compute, Json(answer)))
+    answer(scores.compute, response).await
 }
 
 impl Dialect for Jina {

@@ -2,7 +2,7 @@
 //! `/reranking` and `/v1/reranking` too.
 
 use super::openai::status_type_code;
-use super::{Answer, Body, Dialect, Extension, Inputs};
+use super::{Answer, Body, Dialect, Extension, Inputs, answer};
 use crate::app::SharedApp;
 use crate::error::Error;
 use crate::inference::{Call, Vector};
@@ -70,7 +70,7 @@ pub async fn embedding(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<LlamaCpp, EmbeddingRequest>,
-) -> Answer<LlamaCpp, Vec<LlamaCppEmbedding>> {
+) -> Answer<LlamaCpp> {
     let EmbeddingRequest { content, embd_normalize, extension } = request;
     let normalize = match embd_normalize {
         None => extension.normalize.unwrap_or(true),
@@ -87,9 +87,10 @@ pub async fn embedding(
     let vector = Vector { dimensions: None, normalize };
     let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
     let vectors = embedded.results.into_iter().enumerate();
-    let answer =
-        vectors.map(|(index, vector)| LlamaCppEmbedding { index, embedding: vec![vector] });
-    Ok((embedded.compute, Json(answer.collect())))
+    let response: Vec<_> = vectors
+        .map(|(index, vector)| LlamaCppEmbedding { index, embedding: vec![vector] })
+        .collect();
+    answer(embedded.compute, response).await
 }
 
 impl Dialect for LlamaCpp {

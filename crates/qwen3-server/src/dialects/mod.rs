@@ -11,7 +11,9 @@ pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
 use crate::error::Error;
-use crate::inference::{Call, Compute, Pair, PairReading, Reading, Results, Score, TextOrIds};
+use crate::inference::{
+    Call, Compute, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
+};
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
@@ -23,6 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::time::Duration;
 use utoipa::ToSchema;
+
+/// Bodies beyond are parsed where nobody waits for the thread: it takes longer than a hop.
+const LONG_BODY_BYTES: usize = 64 << 10;
 
 /// How a dialect tells errors.
 pub trait Dialect: Send + Sync + 'static {
@@ -40,7 +45,16 @@ pub struct Rejected<D>(Error, PhantomData<D>);
 pub struct Body<D, T>(pub T, PhantomData<D>);
 
 /// A result in JSON with the headers that tell what it took, or an error.
-pub type Answer<D, T> = Result<(Compute, Json<T>), Rejected<D>>;
+pub type Answer<D> = Result<Response, Rejected<D>>;
+
+/// The answer to a request.
+///
+/// # Errors
+/// None but a bug.
+pub async fn answer<D>(compute: Compute, body: impl Serialize + Send + 'static) -> Answer<D> {
+    let json = aside(compute.is_long(), move || Json(body).into_response()).await?;
+    Ok((compute, json).into_response())
+}
 
 /// What a middleware wants to know of an error, for logs and metrics.
 #[derive(Clone, Debug)]
@@ -71,24 +85,26 @@ impl<D: Dialect> IntoResponse for Rejected<D> {
     }
 }
 
-impl<D: Dialect, T: DeserializeOwned> FromRequest<SharedApp> for Body<D, T> {
+impl<D: Dialect, T: DeserializeOwned + Send + 'static> FromRequest<SharedApp> for Body<D, T> {
     type Rejection = Rejected<D>;
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Self::Rejection> {
         if D::WANTS_JSON_TYPE && !is_json(request.headers()) {
             return Err(Error::NotJson.into());
         }
-        Self::parse(&read(request.into_body(), app).await?)
+        Self::parse(read(request.into_body(), app).await?).await
     }
 }
 
-impl<D, T: DeserializeOwned> Body<D, T> {
+impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
     /// A body whose bytes are here.
     ///
     /// # Errors
     /// If it is not JSON of this shape.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Rejected<D>> {
-        let body = serde_json::from_slice(bytes).map_err(|reason| match reason.classify() {
+    pub async fn parse(bytes: Bytes) -> Result<Self, Rejected<D>> {
+        let is_long = bytes.len() > LONG_BODY_BYTES;
+        let parsed = aside(is_long, move || serde_json::from_slice(&bytes)).await?;
+        let body = parsed.map_err(|reason| match reason.classify() {
             serde_json::error::Category::Data => Error::Shape { reason },
             _ => Error::Syntax { reason },
         })?;
@@ -125,12 +141,19 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The fields of a JSON object that have a value, none if it is no object: for
-/// routes that several dialects share.
-pub fn fields(bytes: &[u8]) -> BTreeSet<String> {
+/// A body, and the fields of its JSON object that have a value, none if it is no
+/// object: for routes that several dialects share.
+///
+/// # Errors
+/// As [`read`].
+pub async fn fields(body: HttpBody, app: &App) -> Result<(Bytes, BTreeSet<String>), Error> {
     type Fields = BTreeMap<String, Option<serde::de::IgnoredAny>>;
-    let fields: Fields = serde_json::from_slice(bytes).unwrap_or_default();
-    fields.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
+    let bytes = read(body, app).await?;
+    let (is_long, same) = (bytes.len() > LONG_BODY_BYTES, bytes.clone());
+    let fields = move || serde_json::from_slice::<Fields>(&same).unwrap_or_default();
+    let fields = aside(is_long, fields).await?.into_iter();
+    let with_value = fields.filter(|(_, value)| value.is_some()).map(|(name, _)| name);
+    Ok((bytes, with_value.collect()))
 }
 
 impl IntoResponseParts for Compute {
@@ -294,10 +317,14 @@ impl Ranking {
             return Err(Error::Empty { field: "query" });
         }
         let query: std::sync::Arc<str> = self.query.into();
+        let mut reading = pair_reading(app, self.extension, self.truncate, self.max_tokens)?;
+        if let Some(max_tokens) = self.max_document_tokens {
+            let query = query.clone();
+            let limit = app.inference.document_limit(app.reranker()?, query, &reading, max_tokens);
+            reading.limit = limit.await?;
+        }
         let pair = |document| Pair { query: query.clone(), document };
         let pairs = self.documents.into_iter().map(pair).collect();
-        let mut reading = pair_reading(app, self.extension, self.truncate, self.max_tokens)?;
-        reading.max_document_tokens = self.max_document_tokens;
         app.inference.score(app.reranker()?, call, pairs, reading).await
     }
 }
@@ -318,7 +345,7 @@ pub fn pair_reading(
     }
     let cut = extension.cut(truncate, max_tokens);
     let limit = app.limit(app.reranker()?.text.limit(), cut);
-    Ok(PairReading { instruction: extension.instruction, limit, max_document_tokens: None })
+    Ok(PairReading { instruction: extension.instruction, limit })
 }
 
 /// A document of a rerank request.

@@ -1,7 +1,7 @@
 //! Ollama: `/api/embed`, `/api/embeddings`, `/api/tags`, `/api/version`.
 
 use super::openai::status_type_code;
-use super::{Answer, Body, Dialect, Extension, Texts};
+use super::{Answer, Body, Dialect, Extension, Texts, answer};
 use crate::app::{App, SharedApp};
 use crate::error::Error;
 use crate::inference::{Call, Results, TextOrIds, Vector};
@@ -126,20 +126,20 @@ pub async fn embed(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Ollama, OllamaEmbedRequest>,
-) -> Answer<Ollama, OllamaEmbedResponse> {
+) -> Answer<Ollama> {
     let texts = request.input.into_list();
     let truncate = request.truncate.or(Some(true));
     let embedded =
         vectors(&app, call, texts, truncate, request.dimensions, request.extension).await?;
     let total_duration = embedded.compute.times.total.as_nanos();
-    let answer = OllamaEmbedResponse {
+    let response = OllamaEmbedResponse {
         model: app.embedder()?.name.clone(),
         embeddings: embedded.results,
         total_duration: u64::try_from(total_duration).unwrap_or(u64::MAX),
         load_duration: 0,
         prompt_eval_count: embedded.compute.tokens,
     };
-    Ok((embedded.compute, Json(answer)))
+    answer(embedded.compute, response).await
 }
 
 /// The vector of a text, in the older way.
@@ -156,11 +156,11 @@ pub async fn embeddings(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Ollama, OllamaEmbeddingsRequest>,
-) -> Answer<Ollama, OllamaEmbeddingsResponse> {
+) -> Answer<Ollama> {
     let texts = vec![request.prompt];
     let mut embedded = vectors(&app, call, texts, Some(true), None, request.extension).await?;
     let embedding = embedded.results.pop().expect("a vector per text");
-    Ok((embedded.compute, Json(OllamaEmbeddingsResponse { embedding })))
+    answer(embedded.compute, OllamaEmbeddingsResponse { embedding }).await
 }
 
 async fn vectors(

@@ -1,7 +1,7 @@
 //! OpenAI: `/v1/embeddings` and `/v1/models`. vLLM's fields of the same route too.
 
 use super::vllm::prompt_tokens;
-use super::{Answer, Body, Dialect, Extension, Inputs, Usage};
+use super::{Answer, Body, Dialect, Extension, Inputs, Usage, answer};
 use crate::app::{App, SharedApp};
 use crate::error::{Cause, Error};
 use crate::inference::{Call, Results, Vector};
@@ -143,7 +143,7 @@ pub async fn embeddings(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<OpenAi, EmbeddingsRequest>,
-) -> Answer<OpenAi, EmbeddingsResponse> {
+) -> Answer<OpenAi> {
     let format = request.encoding_format.unwrap_or_default();
     let embedded = vectors(&app, call, request).await?;
     let vectors = embedded.results.into_iter().zip(embedded.lengths).enumerate();
@@ -153,13 +153,13 @@ pub async fn embeddings(
         embedding: format.write(vector),
         truncated: length.truncated,
     });
-    let answer = EmbeddingsResponse {
+    let response = EmbeddingsResponse {
         object: "list",
         data: data.collect(),
         model: app.embedder()?.name.clone(),
         usage: embedded.compute.into(),
     };
-    Ok((embedded.compute, Json(answer)))
+    answer(embedded.compute, response).await
 }
 
 /// The vectors that a request asks for.

@@ -3,7 +3,7 @@
 use super::openai::{EmbeddingsRequest, Numbers, param, status_type_code, vectors};
 use super::{
     Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Rejected, Texts, Usage,
-    fields, pair_reading, read, tei,
+    answer, fields, pair_reading, tei,
 };
 use crate::app::{App, SharedApp};
 use crate::error::Error;
@@ -182,7 +182,7 @@ pub async fn pooling(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Vllm, EmbeddingsRequest>,
-) -> Answer<Vllm, PoolingResponse> {
+) -> Answer<Vllm> {
     let format = request.encoding_format.unwrap_or_default();
     let embedded = vectors(&app, call, request).await?;
     let data = embedded.results.into_iter().enumerate().map(|(index, vector)| PoolingObject {
@@ -190,7 +190,7 @@ pub async fn pooling(
         object: "pooling",
         data: format.write(vector),
     });
-    let answer = PoolingResponse {
+    let response = PoolingResponse {
         id: format!("pool-{}", uuid::Uuid::new_v4().simple()),
         object: "list",
         created: now(),
@@ -198,7 +198,7 @@ pub async fn pooling(
         data: data.collect(),
         usage: embedded.compute.into(),
     };
-    Ok((embedded.compute, Json(answer)))
+    answer(embedded.compute, response).await
 }
 
 /// Scores of pairs, in their order.
@@ -215,7 +215,7 @@ pub async fn score(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Vllm, ScoreRequest>,
-) -> Answer<Vllm, ScoreResponse> {
+) -> Answer<Vllm> {
     let as_probability = request.use_activation.or(request.extension.normalize).unwrap_or(true);
     let pairs = pairs(request.text_1, request.text_2)?;
     let (truncate, max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
@@ -227,7 +227,7 @@ pub async fn score(
         object: "score",
         score: score.shown(as_probability) as f32,
     };
-    let answer = ScoreResponse {
+    let response = ScoreResponse {
         id: format!("score-{}", uuid::Uuid::new_v4().simple()),
         object: "list",
         created: now(),
@@ -235,7 +235,7 @@ pub async fn score(
         data: scores.results.iter().enumerate().map(object).collect(),
         usage: scores.compute.into(),
     };
-    Ok((scores.compute, Json(answer)))
+    answer(scores.compute, response).await
 }
 
 /// `/rerank` is text-embeddings-inference's with `texts`, and vLLM's with `documents`.
@@ -244,18 +244,17 @@ pub async fn rerank_by_body(
     Layered(call): Layered<Call>,
     body: HttpBody,
 ) -> Response {
-    let bytes = match read(body, &app).await {
-        Ok(bytes) => bytes,
+    let (bytes, fields) = match fields(body, &app).await {
+        Ok(read) => read,
         Err(error) => return Rejected::<tei::Tei>::from(error).into_response(),
     };
-    let fields = fields(&bytes);
     if fields.contains("documents") && !fields.contains("texts") {
-        return match Body::parse(&bytes) {
+        return match Body::parse(bytes).await {
             Ok(body) => rerank(&app, call, body).await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
-    match Body::parse(&bytes) {
+    match Body::parse(bytes).await {
         Ok(body) => tei::rerank(&app, call, body).await.into_response(),
         Err(rejected) => rejected.into_response(),
     }
@@ -265,7 +264,7 @@ async fn rerank(
     app: &App,
     call: Call,
     Body(request, _): Body<Vllm, VllmRerankRequest>,
-) -> Answer<Vllm, VllmRerankResponse> {
+) -> Answer<Vllm> {
     let as_probability = request.use_activation.or(request.extension.normalize).unwrap_or(true);
     let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
     if documents.is_empty() {
@@ -282,13 +281,13 @@ async fn rerank(
         relevance_score: score.shown(as_probability) as f32,
     };
     let top_n = request.top_n.filter(|top_n| *top_n > 0).unwrap_or(usize::MAX);
-    let answer = VllmRerankResponse {
+    let response = VllmRerankResponse {
         id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
         model,
         usage: scores.compute.into(),
         results: scores.ranked().into_iter().take(top_n).map(result).collect(),
     };
-    Ok((scores.compute, Json(answer)))
+    answer(scores.compute, response).await
 }
 
 fn pairs(left: Texts, right: Texts) -> Result<Vec<Pair>, Error> {

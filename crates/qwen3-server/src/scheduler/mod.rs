@@ -207,32 +207,24 @@ impl Scheduler {
     /// If too much waits, or no replica works.
     pub fn submit(&self, works: Vec<Work>) -> Result<Ticket, Refused> {
         let shared = &self.shared;
+        let since = Instant::now();
+        let (n_texts, n_tokens) =
+            (works.len(), works.iter().map(|work| work.input_ids.len()).sum());
+        let different: HashSet<Work> = works.iter().cloned().collect();
+        let with_channel = |work| {
+            let (answer, receiver) = oneshot::channel();
+            ((work, Waiter { since, answer }), receiver)
+        };
+        let (mut waiting, answers): (Vec<_>, Vec<_>) = works.into_iter().map(with_channel).unzip();
+        // What takes long is done: all others wait for the lock.
         let mut state = shared.lock();
         state.available()?;
         state.last_request += 1;
         let request = state.last_request;
-        let since = Instant::now();
-        let (n_texts, n_tokens) =
-            (works.len(), works.iter().map(|work| work.input_ids.len()).sum());
-        let mut answers = Vec::with_capacity(works.len());
-        let mut waiting = Vec::with_capacity(works.len());
-        let cached = |state: &mut State, work: &Work| match state.cache.is_on() {
-            true => state.cache.get(work),
-            false => None,
-        };
-        for work in works {
-            let (answer, receiver) = oneshot::channel();
-            answers.push(receiver);
-            match cached(&mut state, &work) {
-                Some(rows) => {
-                    let none = Duration::ZERO;
-                    drop(answer.send(Ok(Computed { rows, queued: none, computed: none })));
-                }
-                None => waiting.push((work, Waiter { since, answer })),
-            }
+        if state.cache.is_on() {
+            waiting = waiting.into_iter().filter_map(|one| state.answer_cached(one)).collect();
         }
         let hits = n_texts - waiting.len();
-        let works: HashSet<Work> = waiting.iter().map(|(work, _)| work.clone()).collect();
         match state.queue.push(request, waiting) {
             Ok(joined) => shared.metrics.shared_work(hits, joined),
             Err(Full::Always) => {
@@ -247,7 +239,7 @@ impl Scheduler {
         shared.metrics.queue(state.queue.texts(), state.queue.tokens());
         drop(state);
         shared.wake.notify_all();
-        let place = Place { shared: shared.clone(), request, works };
+        let place = Place { shared: shared.clone(), request, works: different };
         Ok(Ticket { place, answers })
     }
 
@@ -328,6 +320,15 @@ impl Drop for Place {
 }
 
 impl State {
+    /// Answers a text from the cache, or gives it back.
+    fn answer_cached(&mut self, (work, waiter): (Work, Waiter)) -> Option<(Work, Waiter)> {
+        let Some(rows) = self.cache.get(&work) else { return Some((work, waiter)) };
+        let none = Duration::ZERO;
+        // Who doesn't listen any more is not told.
+        let _ = waiter.answer.send(Ok(Computed { rows, queued: none, computed: none }));
+        None
+    }
+
     fn available(&self) -> Result<(), Refused> {
         if self.is_stopped {
             return Err(Refused::Unavailable { reason: "the server shuts down".to_owned() });

@@ -278,6 +278,20 @@ fn a_text_that_gives_nan_fails_alone() {
 }
 
 #[test]
+fn a_text_that_comes_again_while_it_is_cancelled_is_computed() {
+    let (mut world, open) = gated();
+    world.time_per_batch = Duration::from_millis(50);
+    let scheduler = world.start();
+    let first = scheduler.submit(vec![work(NAN_IN_16_BITS, 10)]).unwrap();
+    open.send(()).unwrap();
+    until("it is computed in float32", || world.batches().len() == 2);
+    drop(first);
+    let again = scheduler.submit(vec![work(NAN_IN_16_BITS, 10)]).unwrap();
+    drop(open);
+    assert_eq!(wait(again), [Ok(NAN_IN_16_BITS as f32)]);
+}
+
+#[test]
 fn out_of_memory_splits_the_batch_and_lowers_the_budget() {
     let world = World { memory_tokens: Some(30), ..World::default() };
     let scheduler = world.start();

@@ -195,13 +195,7 @@ impl Worker {
                 self.shared.metrics.batch(works.len(), tokens, started.elapsed());
                 self.answer(works, rows, started);
             }
-            Err(Trouble::Engine(EngineError::Cancelled)) => {
-                let mut state = self.shared.lock();
-                match state.is_stopped {
-                    true => drop(works.iter().map(|work| state.queue.finish(work)).count()),
-                    false => works.iter().for_each(|work| state.queue.put_back(work)),
-                }
-            }
+            Err(Trouble::Engine(EngineError::Cancelled)) => self.put_back(works),
             Err(Trouble::Engine(EngineError::OutOfMemory { .. })) if works.len() > 1 => {
                 self.shared.metrics.out_of_memory();
                 self.lower_budget(tokens / 2);
@@ -242,12 +236,23 @@ impl Worker {
             }
         }
         let works = std::slice::from_ref(work);
-        let rows = self.precise.as_ref().and_then(|network| {
-            guarded(|| network.rows(&[&work.input_ids], work.rows, cancel)).ok()
-        });
+        let rows = self
+            .precise
+            .as_ref()
+            .map(|network| guarded(|| network.rows(&[&work.input_ids], work.rows, cancel)));
         match rows {
-            Some(rows) => self.answer(works, rows, started),
-            None => self.answer_failure(works, &Failure::NonFinite),
+            Some(Ok(rows)) => self.answer(works, rows, started),
+            Some(Err(Trouble::Engine(EngineError::Cancelled))) => self.put_back(works),
+            _ => self.answer_failure(works, &Failure::NonFinite),
+        }
+    }
+
+    /// For those who came while a batch was cancelled; at the end there is nobody.
+    fn put_back(&self, works: &[Work]) {
+        let mut state = self.shared.lock();
+        match state.is_stopped {
+            true => drop(works.iter().map(|work| state.queue.finish(work)).count()),
+            false => works.iter().for_each(|work| state.queue.put_back(work)),
         }
     }
 

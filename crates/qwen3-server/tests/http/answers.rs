@@ -88,6 +88,25 @@ async fn text_embeddings_inference() {
 }
 
 #[tokio::test]
+async fn one_route_for_everything() {
+    let sentences = json!({"source_sentence": "a", "sentences": ["b", "c"]});
+    insta::assert_snapshot!(
+        answers(&[
+            ("/", json!({"inputs": "a"})),
+            ("/invocations", json!({"inputs": ["a", "b"], "dimensions": 9})),
+            ("/invocations", json!({"inputs": sentences})),
+            ("/invocations", json!({"query": "q", "texts": ["a", "b"]})),
+            (
+                "/vertex",
+                json!({"instances": [{"inputs": "a"}, {"inputs": sentences},
+                {"query": "q", "texts": ["a"], "return_text": true}]})
+            ),
+        ])
+        .await
+    );
+}
+
+#[tokio::test]
 async fn openai() {
     insta::assert_snapshot!(
         answers(&[

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-const ROUTES: [&str; 23] = [
+const ROUTES: [&str; 26] = [
     "/embed",
     "/embed_all",
+    "/embed_sparse",
+    "/invocations",
+    "/vertex",
     "/similarity",
     "/predict",
     "/rerank",
@@ -34,7 +37,8 @@ const ROUTES: [&str; 23] = [
     "/nowhere",
 ];
 
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 33] = [
+    "instances",
     "inputs",
     "input",
     "query",

@@ -45,6 +45,12 @@ async fn bad_fields_are_named() {
                 ("/rerank", json!({"query": "q", "texts": []})),
                 ("/rerank", json!({"query": "q", "texts": ["a"], "prompt_name": "query"})),
                 ("/decode", json!({"ids": [99999]})),
+                ("/embed_sparse", json!({"inputs": "a"})),
+                ("/embed_sparse", json!({})),
+                ("/invocations", json!({"input": "a"})),
+                ("/", json!({"query": "q"})),
+                ("/vertex", json!({"instances": []})),
+                ("/vertex", json!({"instances": [{"inputs": "a"}, {"inputs": ""}, 3]})),
                 ("/v1/embeddings", json!("[")),
                 ("/v1/embeddings", json!({"input": ""})),
                 ("/v1/embeddings", json!({"input": "a", "dimensions": 33})),
@@ -71,6 +77,7 @@ async fn a_model_of_the_other_kind_is_told() {
     let mut text = refusals(&embedder, &[("/rerank", rank), ("/v2/rerank", cohere)]).await;
     let embed = json!({"inputs": "a"});
     let openai = json!({"input": "a"});
-    text += &refusals(&reranker, &[("/embed", embed), ("/v1/embeddings", openai)]).await;
+    let to_all = ("/invocations", embed.clone());
+    text += &refusals(&reranker, &[("/embed", embed), ("/v1/embeddings", openai), to_all]).await;
     insta::assert_snapshot!(text);
 }

@@ -1,12 +1,12 @@
 //! `/embed`, `/embed_all` and `/similarity`.
 
 use super::{Tei, TeiError};
-use crate::app::SharedApp;
-use crate::dialects::{Answer, Body, Extension, Inputs};
-use crate::inference::{Call, TextOrIds, Vector};
+use crate::app::{App, SharedApp};
+use crate::dialects::{Answer, Body, Extension, Inputs, Rejected, answer};
+use crate::error::Error;
+use crate::inference::{Call, Compute, TextOrIds, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
-use axum::response::Json;
 use qwen3_engine::Similarity;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -86,15 +86,25 @@ pub async fn embed(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, EmbedRequest>,
-) -> Answer<Tei, Vec<Vec<f32>>> {
+) -> Answer<Tei> {
+    let (compute, vectors) = vectors(&app, call, request).await?;
+    answer(compute, vectors).await
+}
+
+/// The vectors that a request asks for.
+pub(super) async fn vectors(
+    app: &App,
+    call: Call,
+    request: EmbedRequest,
+) -> Result<(Compute, Vec<Vec<f32>>), Error> {
     let EmbedRequest { inputs, truncate, dimensions, extension } = request;
     let normalize = extension.normalize.unwrap_or(true);
     let cut = extension.cut(truncate, None);
-    let reading = extension.reading(&app, cut)?;
+    let reading = extension.reading(app, cut)?;
     let inputs = inputs.into_list("inputs")?;
     let vector = Vector { dimensions, normalize };
     let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
-    Ok((embedded.compute, Json(embedded.results)))
+    Ok((embedded.compute, embedded.results))
 }
 
 /// Vectors of the tokens of texts, without padding.
@@ -110,13 +120,13 @@ pub async fn embed_all(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, EmbedAllRequest>,
-) -> Answer<Tei, Vec<Vec<Vec<f32>>>> {
+) -> Answer<Tei> {
     let EmbedAllRequest { inputs, truncate, extension } = request;
     let cut = extension.cut(truncate, None);
     let reading = extension.reading(&app, cut)?;
     let inputs = inputs.into_list("inputs")?;
     let embedded = app.inference.embed_tokens(app.embedder()?, call, inputs, reading).await?;
-    Ok((embedded.compute, Json(embedded.results)))
+    answer(embedded.compute, embedded.results).await
 }
 
 /// Cosines of a text with others.
@@ -132,13 +142,23 @@ pub async fn similarity(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, SimilarityRequest>,
-) -> Answer<Tei, Vec<f32>> {
+) -> Answer<Tei> {
+    let (compute, cosines) = cosines(&app, call, request).await?;
+    answer(compute, cosines).await
+}
+
+/// The cosines that a request asks for.
+pub(super) async fn cosines(
+    app: &App,
+    call: Call,
+    request: SimilarityRequest,
+) -> Result<(Compute, Vec<f32>), Error> {
     let SimilarityInputs { source_sentence, sentences } = request.inputs;
     let SimilarityParameters { truncate, extension } = request.parameters.unwrap_or_default();
     let cut = extension.cut(truncate, None);
-    let reading = extension.reading(&app, cut)?;
+    let reading = extension.reading(app, cut)?;
     if sentences.is_empty() {
-        return Err(crate::error::Error::Empty { field: "sentences" }.into());
+        return Err(Error::Empty { field: "sentences" });
     }
     let texts = std::iter::once(source_sentence).chain(sentences);
     let inputs = texts.map(TextOrIds::Text).collect();
@@ -146,5 +166,17 @@ pub async fn similarity(
     let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
     let (source, others) = embedded.results.split_first().expect("a vector per text");
     let cosines = others.iter().map(|other| Similarity::Cosine.of(source, other) as f32).collect();
-    Ok((embedded.compute, Json(cosines)))
+    Ok((embedded.compute, cosines))
+}
+
+/// Sparse vectors, which no Qwen3 model has: answered as there for a model
+/// without them.
+#[utoipa::path(
+    post, path = "/embed_sparse", tag = "text-embeddings-inference",
+    request_body = EmbedAllRequest,
+    responses((status = 424, description = "The model has no sparse vectors", body = TeiError))
+)]
+pub async fn embed_sparse(Body(_, _): Body<Tei, EmbedAllRequest>) -> Rejected<Tei> {
+    let message = "Backend error: Model is not an embedding model with SPLADE pooling";
+    Error::WrongModel { message }.into()
 }

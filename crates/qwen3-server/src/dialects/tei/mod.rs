@@ -3,11 +3,13 @@
 
 mod embed;
 mod info;
+mod platforms;
 mod rerank;
 mod tokens;
 
 pub use embed::*;
 pub use info::*;
+pub use platforms::*;
 pub use rerank::*;
 pub use tokens::*;
 

@@ -2,12 +2,11 @@
 
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, Extension, Ranking, Rejected, pair_reading};
+use crate::dialects::{Answer, Body, Extension, Ranking, Rejected, answer, pair_reading};
 use crate::error::Error;
-use crate::inference::{Call, Pair, Score};
+use crate::inference::{Call, Compute, Pair, Score};
 use axum::Extension as Layered;
 use axum::extract::State;
-use axum::response::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -105,11 +104,21 @@ pub async fn rerank(
     app: &App,
     call: Call,
     Body(request, _): Body<Tei, RerankRequest>,
-) -> Answer<Tei, Vec<Rank>> {
+) -> Answer<Tei> {
+    let (compute, ranks) = ranks(app, call, request).await?;
+    answer(compute, ranks).await
+}
+
+/// The ranks that a request asks for.
+pub(super) async fn ranks(
+    app: &App,
+    call: Call,
+    request: RerankRequest,
+) -> Result<(Compute, Vec<Rank>), Error> {
     let as_probability = !request.raw_scores && request.extension.normalize.unwrap_or(true);
     let texts = request.return_text.then(|| request.texts.clone());
     if request.texts.is_empty() {
-        return Err(Error::Empty { field: "texts" }.into());
+        return Err(Error::Empty { field: "texts" });
     }
     let mut ranking = Ranking::new(request.query, request.texts, request.extension);
     ranking.truncate = request.truncate;
@@ -118,7 +127,7 @@ pub async fn rerank(
         let text = texts.as_ref().map(|texts| texts[index].clone());
         Rank { index, text, score: score.shown(as_probability) as f32 }
     };
-    Ok((scores.compute, Json(scores.ranked().into_iter().map(rank).collect())))
+    Ok((scores.compute, scores.ranked().into_iter().map(rank).collect()))
 }
 
 /// Scores of pairs of a query and a document.
@@ -134,7 +143,7 @@ pub async fn predict(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, PredictRequest>,
-) -> Answer<Tei, Predictions> {
+) -> Answer<Tei> {
     let as_probability = !request.raw_scores && request.extension.normalize.unwrap_or(true);
     let (inputs, is_batch) = match request.inputs {
         PredictInputs::Text(text) => (vec![vec![text]], false),
@@ -153,11 +162,11 @@ pub async fn predict(
         vec![Prediction { score: score.shown(as_probability) as f32, label }]
     };
     let mut predictions: Vec<_> = scores.results.iter().map(prediction).collect();
-    let answer = match is_batch {
+    let response = match is_batch {
         true => Predictions::Batch(predictions),
         false => Predictions::One(predictions.remove(0)),
     };
-    Ok((scores.compute, Json(answer)))
+    answer(scores.compute, response).await
 }
 
 fn pair(texts: Vec<String>) -> Result<Pair, Rejected<Tei>> {

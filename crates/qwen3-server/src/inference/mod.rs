@@ -1,20 +1,21 @@
 //! Texts to vectors and scores, for one request: tokens on the blocking pool,
 //! rows from the scheduler, heads on the host. Every dialect ends here.
 
+mod results;
+
 use crate::error::Error;
 use crate::metrics::{Metrics, RequestTimes, Task};
 use crate::scheduler::{Computed, Scheduler, Work};
 use crate::settings::Settings;
-use qwen3_engine::{
-    EmbedderText, Encoded, Input, Limit, Prompt, RerankerText, Rows, TextError, Truncate,
-    probability,
-};
+use qwen3_engine::{EmbedderText, Encoded, Input, Limit, Prompt, RerankerText, Rows, Truncate};
+pub use results::{Compute, Length, Results, Score};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
-/// Texts of one request that are tokenized before others have their turn.
-const TEXTS_PER_TURN: usize = 16;
+/// How long texts of one request are tokenized before others have their turn.
+const TURN: Duration = Duration::from_millis(1);
 
 /// What all models of a server share.
 #[derive(Clone)]
@@ -79,49 +80,6 @@ pub struct Reading {
     pub limit: Limit,
 }
 
-/// Rows of texts, and what they took.
-pub struct Results<R> {
-    /// In the order of the texts.
-    pub results: Vec<R>,
-    /// Of each text.
-    pub lengths: Vec<Length>,
-    /// What it took.
-    pub compute: Compute,
-}
-
-/// How long a text was.
-#[derive(Clone, Copy, Debug)]
-pub struct Length {
-    /// Tokens computed, with template and end token.
-    pub tokens: usize,
-    /// Whether more were cut off.
-    pub truncated: bool,
-}
-
-/// What a request took; becomes headers of the answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Compute {
-    /// What it was for.
-    pub task: Task,
-    /// Texts of the request.
-    pub texts: usize,
-    /// Their characters.
-    pub characters: usize,
-    /// Their tokens.
-    pub tokens: usize,
-    /// Texts that were cut.
-    pub truncated: usize,
-    /// Durations.
-    pub times: RequestTimes,
-}
-
-/// How well a document answers a query.
-#[derive(Clone, Copy, Debug)]
-pub struct Score {
-    /// `logit_yes − logit_no`
-    pub log_odds: f64,
-}
-
 /// A query and a document.
 pub struct Pair {
     /// Shared by all documents of a request.
@@ -136,8 +94,6 @@ pub struct PairReading {
     pub instruction: Option<String>,
     /// Length of the whole pair, and what happens beyond.
     pub limit: Limit,
-    /// Tokens of the document alone, beyond which it is cut.
-    pub max_document_tokens: Option<usize>,
 }
 
 impl Inference {
@@ -165,11 +121,12 @@ impl Inference {
     ) -> Result<Results<Vec<f32>>, Error> {
         model.text.dimensions(vector.dimensions).map_err(|error| Error::option(&error))?;
         let rows = self.rows(model, call, inputs, reading, Rows::Last).await?;
-        let shaped = |row: Arc<[f32]>| {
-            let row = model.text.embedding(row.to_vec(), vector.dimensions, vector.normalize);
+        let text = model.text.clone();
+        let shaped = move |row: Arc<[f32]>| {
+            let row = text.embedding(row.to_vec(), vector.dimensions, vector.normalize);
             row.map_err(|error| Error::option(&error))
         };
-        rows.try_map(shaped)
+        aside(rows.compute.is_long(), move || rows.try_map(shaped)).await?
     }
 
     /// A vector of each token of each text, as it leaves the network.
@@ -185,7 +142,8 @@ impl Inference {
     ) -> Result<Results<Vec<Vec<f32>>>, Error> {
         let width = model.text.max_dimensions();
         let rows = self.rows(model, call, inputs, reading, Rows::All).await?;
-        rows.try_map(|rows| Ok(rows.chunks(width).map(<[f32]>::to_vec).collect()))
+        let split = move |rows: Arc<[f32]>| Ok(rows.chunks(width).map(<[f32]>::to_vec).collect());
+        aside(rows.compute.is_long(), move || rows.try_map(split)).await?
     }
 
     async fn rows(
@@ -228,11 +186,38 @@ impl Inference {
         let size = Size { task: Task::Predict, texts: pairs.len(), characters };
         let text = model.text.clone();
         let encode = move |index: usize| {
-            let encoded = encode_pair(&text, &pairs[index], &reading);
+            let Pair { query, document } = &pairs[index];
+            let encoded =
+                text.encode(query, document, reading.instruction.as_deref(), reading.limit);
             encoded.map_err(|reason| Error::text(index, reason))
         };
         let rows = self.compute(&model.scheduler, call, size, Rows::Last, encode).await?;
         rows.try_map(|row| Ok(Score { log_odds: model.text.log_odds(&row) }))
+    }
+
+    /// The limit of pairs whose document has at most `max_tokens`.
+    ///
+    /// # Errors
+    /// If the query alone is refused.
+    pub async fn document_limit(
+        &self,
+        model: &Model<RerankerText>,
+        query: Arc<str>,
+        reading: &PairReading,
+        max_tokens: usize,
+    ) -> Result<Limit, Error> {
+        let (text, limit) = (model.text.clone(), reading.limit);
+        let instruction = reading.instruction.clone();
+        let others = self.blocking(move || {
+            let encoded = text.encode(&query, "", instruction.as_deref(), limit);
+            Ok(encoded.map_err(|reason| Error::text(0, reason))?.input_ids.len())
+        });
+        // The document is last, so a limit beyond all others cuts it alone.
+        let max_tokens = others.await?.saturating_add(max_tokens);
+        Ok(match max_tokens < limit.max_tokens {
+            true => Limit { max_tokens, truncate: Truncate::Right },
+            false => limit,
+        })
     }
 
     /// Runs something that takes a processor's time on the blocking pool, of
@@ -272,19 +257,27 @@ impl Inference {
         permit.map_err(|_| Error::Busy { max: max_requests })
     }
 
-    /// The tokens of so many texts. Every few of them others have their turn.
+    /// The tokens of so many texts. After every [`TURN`] others have theirs.
     async fn tokenize(
         &self,
         texts: usize,
         encode: impl Fn(usize) -> Result<Encoded, Error> + Send + Sync + 'static,
     ) -> Result<Vec<Encoded>, Error> {
         let encode = Arc::new(encode);
-        let mut encoded = Vec::with_capacity(texts);
-        for start in (0..texts).step_by(TEXTS_PER_TURN) {
-            let turn = start..texts.min(start + TEXTS_PER_TURN);
-            let encode = encode.clone();
-            let part = self.blocking(move || turn.map(|index| encode(index)).collect());
-            encoded.extend::<Vec<Encoded>>(part.await?);
+        let mut encoded: Vec<Encoded> = Vec::with_capacity(texts);
+        while encoded.len() < texts {
+            let (encode, rest) = (encode.clone(), encoded.len()..texts);
+            let turn = move || {
+                let (started, mut part) = (Instant::now(), vec![]);
+                for index in rest {
+                    part.push(encode(index)?);
+                    if started.elapsed() >= TURN {
+                        break;
+                    }
+                }
+                Ok(part)
+            };
+            encoded.extend(self.blocking(turn).await?);
         }
         Ok(encoded)
     }
@@ -301,7 +294,8 @@ impl Inference {
         scheduler.health()?;
         let work = async {
             let started = Instant::now();
-            let encoded = self.tokenize(size.texts, encode).await?;
+            let span = tracing::info_span!("tokenize", texts = size.texts as i64);
+            let encoded = self.tokenize(size.texts, encode).instrument(span).await?;
             let tokenization = started.elapsed();
             let mut works = Vec::with_capacity(encoded.len());
             let mut lengths = Vec::with_capacity(encoded.len());
@@ -310,7 +304,11 @@ impl Inference {
                 lengths.push(Length { tokens: input_ids.len(), truncated });
                 works.push(Work { input_ids: input_ids.into(), rows });
             }
-            let answers = scheduler.submit(works)?.answers().await;
+            let tokens: usize = lengths.iter().map(|length: &Length| length.tokens).sum();
+            // Collectors get other kinds of numbers as text.
+            let (texts, tokens) = (size.texts as i64, tokens as i64);
+            let span = tracing::info_span!("compute", texts, tokens);
+            let answers = scheduler.submit(works)?.answers().instrument(span).await;
             Ok((tokenization, lengths, answers))
         };
         let (tokenization, lengths, answers) = call.in_time(work).await?;
@@ -383,44 +381,16 @@ impl TextOrIds {
     }
 }
 
-impl Score {
-    /// Probability of "yes", or the log-odds as they are.
-    pub fn shown(self, as_probability: bool) -> f64 {
-        if as_probability { probability(self.log_odds) } else { self.log_odds }
+/// Runs something; what takes long, on a thread that no other request waits for.
+///
+/// # Errors
+/// If it panics there.
+pub(crate) async fn aside<T: Send + 'static>(
+    is_long: bool,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    match is_long {
+        false => Ok(run()),
+        true => tokio::task::spawn_blocking(run).await.map_err(|_| Error::Internal),
     }
-}
-
-impl<R> Results<R> {
-    fn try_map<S>(self, map: impl FnMut(R) -> Result<S, Error>) -> Result<Results<S>, Error> {
-        let results = self.results.into_iter().map(map).collect::<Result<_, _>>()?;
-        Ok(Results { results, lengths: self.lengths, compute: self.compute })
-    }
-}
-
-impl Results<Score> {
-    /// Indices and scores, best first, equal ones in the order given.
-    pub fn ranked(&self) -> Vec<(usize, Score)> {
-        let mut ranked: Vec<_> = self.results.iter().copied().enumerate().collect();
-        // By log-odds: probabilities of good documents all round to 1.
-        ranked.sort_by(|(_, a), (_, b)| b.log_odds.total_cmp(&a.log_odds));
-        ranked
-    }
-}
-
-fn encode_pair(
-    text: &RerankerText,
-    pair: &Pair,
-    reading: &PairReading,
-) -> Result<Encoded, TextError> {
-    let instruction = reading.instruction.as_deref();
-    let mut limit = reading.limit;
-    if let Some(max_document_tokens) = reading.max_document_tokens {
-        // The document is last, so a limit beyond all others cuts it alone.
-        let others = text.encode(&pair.query, "", instruction, limit)?.input_ids.len();
-        let max_tokens = others.saturating_add(max_document_tokens);
-        if max_tokens < limit.max_tokens {
-            limit = Limit { max_tokens, truncate: Truncate::Right };
-        }
-    }
-    text.encode(&pair.query, &pair.document, instruction, limit)
 }
