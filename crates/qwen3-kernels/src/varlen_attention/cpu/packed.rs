@@ -51,6 +51,8 @@ impl Element for f32 {
         numbers[0]
     }
 
+    /// # Safety
+    /// As of the trait's.
     #[inline(always)]
     unsafe fn add_weighted(
         isa: Isa,
@@ -72,6 +74,8 @@ impl Element for u32 {
         pair(numbers[0], numbers[1])
     }
 
+    /// # Safety
+    /// As of the trait's.
     #[inline(always)]
     unsafe fn add_weighted(
         isa: Isa,
