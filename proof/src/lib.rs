@@ -19,7 +19,12 @@ pub use error::Error;
 
 use std::path::{Path, PathBuf};
 
-/// A path in the repository, as it was when this program was built.
+/// A path in the repository that this program was built in; where that is
+/// another machine's, in the folder that this runs in.
 pub fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    match built_in.exists() {
+        true => built_in.join(path),
+        false => PathBuf::from(path),
+    }
 }

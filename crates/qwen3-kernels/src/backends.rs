@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|---|
 //! | Flex (`cpu`) | own | own | own | own | own |
 //! | NdArray | reference | reference | reference | reference | reference |
-//! | CubeCL (wgpu, CUDA) | own | reference | reference | reference | reference |
+//! | CubeCL (wgpu, CUDA) | own | own | own | own | own, but for a shared prefix |
 
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
@@ -79,8 +79,12 @@ mod cpu {
 
 #[cfg(feature = "cube")]
 mod cube {
-    use crate::{Kernels, linear};
-    use burn::tensor::Tensor;
+    use crate::cube::{contiguous, tensor};
+    use crate::{
+        Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
+        varlen_attention,
+    };
+    use burn::tensor::{DType, Tensor};
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 
     impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
@@ -91,7 +95,71 @@ mod cube {
         BT: BoolElement,
     {
         fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
-            linear::cube::linear(x, weight)
+            let [y] = Self::linears(x, [weight]);
+            y
+        }
+
+        fn linears<const N: usize>(
+            x: Tensor<Self, 2>,
+            weights: [Tensor<Self, 2>; N],
+        ) -> [Tensor<Self, 2>; N] {
+            linear::cube::linears(contiguous(x), weights.map(contiguous)).map(tensor)
+        }
+
+        fn linear_add(
+            residual: Tensor<Self, 2>,
+            x: Tensor<Self, 2>,
+            weight: Tensor<Self, 2>,
+        ) -> Tensor<Self, 2> {
+            let (residual, x, weight) = (contiguous(residual), contiguous(x), contiguous(weight));
+            let input = linear::cube::Input::new(x, weight.dtype);
+            tensor(linear::cube::linear_add(residual, input, weight))
+        }
+
+        fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
+            tensor(rms_norm::cube::rms_norm(contiguous(x), contiguous(weight), epsilon))
+        }
+
+        fn rms_norm_rotary(
+            x: Tensor<Self, 3>,
+            weight: Tensor<Self, 1>,
+            epsilon: f64,
+            cos: Tensor<Self, 2>,
+            sin: Tensor<Self, 2>,
+        ) -> Tensor<Self, 3> {
+            let (x, weight, angles) = (contiguous(x), contiguous(weight), [cos, sin]);
+            let [cos, sin] = angles.map(contiguous);
+            tensor(rms_norm_rotary::cube::rms_norm_rotary(x, weight, epsilon, cos, sin))
+        }
+
+        fn swiglu_mlp(
+            residual: Tensor<Self, 2>,
+            x: Tensor<Self, 2>,
+            gate: Tensor<Self, 2>,
+            up: Tensor<Self, 2>,
+            down: Tensor<Self, 2>,
+        ) -> Tensor<Self, 2> {
+            let [residual, x, gate, up, down] = [residual, x, gate, up, down].map(contiguous);
+            tensor(swiglu_mlp::cube::swiglu_mlp(residual, x, gate, up, down))
+        }
+
+        fn varlen_attention(
+            q: Tensor<Self, 3>,
+            k: Tensor<Self, 3>,
+            v: Tensor<Self, 3>,
+            layout: &VarlenLayout,
+            prefix: Option<&SharedPrefix<Self>>,
+            scale: f64,
+            products: DType,
+        ) -> Tensor<Self, 3> {
+            let _ = products;
+            if prefix.is_some() {
+                return varlen_attention::reference::varlen_attention(
+                    q, k, v, layout, prefix, scale,
+                );
+            }
+            let [q, k, v] = [q, k, v].map(contiguous);
+            tensor(varlen_attention::cube::varlen_attention(q, k, v, layout, scale))
         }
     }
 }

@@ -4,7 +4,8 @@
 //! computes it is that backend's affair: [`Kernels`] gives every operation a
 //! default body, the *reference*, in plain Burn operations. The reference
 //! defines "correct", runs on every device, and is what the faster bodies are
-//! tested against (`tests/matches_reference.rs`).
+//! tested against (`tests/matches_reference/`, and for GPUs
+//! `crates/qwen3-wgpu/tests/kernels/`).
 //!
 //! Letters used in every shape of this workspace:
 //!
@@ -27,6 +28,8 @@
 mod backends;
 #[cfg(feature = "cpu")]
 mod buffers;
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "cpu")]
 mod destination;
 #[cfg(feature = "cpu")]

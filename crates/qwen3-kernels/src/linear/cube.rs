@@ -1,42 +1,88 @@
-//! The linear layer on CubeCL backends: half-precision inputs, float32 output.
+//! Linear layers on CubeCL backends: half-precision inputs, float32 output.
 
-use super::reference;
-use burn::tensor::{DType, Tensor, TensorPrimitive};
+use super::cube_rows::{add_times_rms, times_rms, unit_rms_rows};
+use crate::cube::{empty, rows_and_columns};
+use burn::tensor::DType;
+use burn_cubecl::CubeRuntime;
+use burn_cubecl::kernel::cast;
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
-use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
+use burn_cubecl::ops::numeric::add;
+use burn_cubecl::tensor::CubeTensor;
 
-/// See [`crate::linear()`].
-///
-/// Burn's own product returns the weight's dtype; asked for float32 it keeps
-/// what the accumulator holds. The kernel is chosen by shape and device, not
-/// by timing several of them: the same batch gives the same numbers in every
-/// process, and the first call takes a second instead of half a minute.
-pub(crate) fn linear<R, F, I, BT>(
-    x: Tensor<CubeBackend<R, F, I, BT>, 2>,
-    weight: Tensor<CubeBackend<R, F, I, BT>, 2>,
-) -> Tensor<CubeBackend<R, F, I, BT>, 2>
-where
-    R: CubeRuntime,
-    F: FloatElement,
-    I: IntElement,
-    BT: BoolElement,
-{
-    let dtype = weight.dtype();
-    let (x, factor) = match dtype {
-        // Only the way in can overflow: outputs are float32.
-        DType::F16 => {
-            let (x, rms) = reference::unit_rms_rows(x);
-            (x, Some(rms))
+/// What goes into a product: rows in the weight's dtype. With float16 weights
+/// they are divided by their root mean square.
+#[derive(Clone)]
+pub(crate) struct Input<R: CubeRuntime> {
+    x: CubeTensor<R>,
+    /// What the product's rows must be multiplied with, `[T]`.
+    pub rms: Option<CubeTensor<R>>,
+}
+
+impl<R: CubeRuntime> Input<R> {
+    /// Of float32 rows, for weights of `dtype`.
+    pub fn new(x: CubeTensor<R>, dtype: DType) -> Self {
+        match dtype {
+            // Only the way in can overflow: outputs are float32.
+            DType::F16 => {
+                let (x, rms) = unit_rms_rows(x);
+                Self::of_unit_rms(x, rms)
+            }
+            dtype => Self { x: cast(x, dtype), rms: None },
         }
-        _ => (x, None),
-    };
-    let lhs = x.cast(dtype).into_primitive().tensor();
-    let rhs = weight.transpose().into_primitive().tensor();
-    let y = matmul(lhs, rhs, None, MatmulStrategy::Cube, DType::F32)
-        .expect("a float32 result of two tensors of one dtype is supported by every matmul kernel");
-    let y = Tensor::from_primitive(TensorPrimitive::Float(y));
-    match factor {
-        Some(rms) => y * rms,
-        None => y,
+    }
+
+    /// Of float16 rows that were divided by `rms`.
+    pub fn of_unit_rms(x: CubeTensor<R>, rms: CubeTensor<R>) -> Self {
+        Self { x, rms: Some(rms) }
+    }
+
+    /// `x · weightᵀ`, float32, not yet multiplied with [`Input::rms`].
+    ///
+    /// Burn's own product returns the weight's dtype; asked for float32 it keeps
+    /// what the accumulator holds. The kernel is chosen by shape and device, not
+    /// by timing several of them: the same batch gives the same numbers in every
+    /// process, and the first call takes a second instead of half a minute.
+    pub fn product(&self, mut weight: CubeTensor<R>) -> CubeTensor<R> {
+        let ([rows, _], [outputs, _]) = (rows_and_columns(&self.x), rows_and_columns(&weight));
+        if rows == 0 {
+            return empty(&self.x, [0, outputs], DType::F32);
+        }
+        weight.meta.swap(0, 1);
+        matmul(self.x.clone(), weight, None, MatmulStrategy::Cube, DType::F32)
+            .expect("a float32 result of two tensors of one dtype is supported by every kernel")
+    }
+}
+
+/// See [`crate::linears()`]: `x` is rounded once.
+pub(crate) fn linears<R: CubeRuntime, const N: usize>(
+    x: CubeTensor<R>,
+    weights: [CubeTensor<R>; N],
+) -> [CubeTensor<R>; N] {
+    let mut known: Option<Input<R>> = None;
+    weights.map(|weight| {
+        let input = match known.take() {
+            Some(input) if input.x.dtype == weight.dtype => input,
+            _ => Input::new(x.clone(), weight.dtype),
+        };
+        let y = input.product(weight);
+        let rms = input.rms.clone();
+        known = Some(input);
+        match rms {
+            Some(rms) => times_rms(y, rms),
+            None => y,
+        }
+    })
+}
+
+/// `residual + input · weightᵀ`
+pub(crate) fn linear_add<R: CubeRuntime>(
+    residual: CubeTensor<R>,
+    input: Input<R>,
+    weight: CubeTensor<R>,
+) -> CubeTensor<R> {
+    let y = input.product(weight);
+    match input.rms {
+        Some(rms) => add_times_rms(residual, y, rms),
+        None => add(residual, y),
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod cpu;
 #[cfg(feature = "cube")]
 pub(crate) mod cube;
+#[cfg(feature = "cube")]
+pub(crate) mod cube_rows;
 pub mod reference;
 #[cfg(feature = "cpu")]
 pub(crate) mod product;

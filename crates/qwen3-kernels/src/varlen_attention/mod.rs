@@ -2,16 +2,21 @@
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+pub(crate) mod cube;
 pub mod reference;
 
 use burn::tensor::{Tensor, backend::Backend};
 
 /// Where each sequence of a packed batch begins and ends, for queries and for
 /// keys. The last query of a sequence stands at its last key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct VarlenLayout {
     cu_seqlens_q: Vec<usize>,
     cu_seqlens_k: Vec<usize>,
+    /// What GPUs make of it, for all layers.
+    #[cfg(feature = "cube")]
+    on_device: cube::OnDevice,
 }
 
 /// One sequence of a [`VarlenLayout`].
@@ -40,7 +45,12 @@ impl VarlenLayout {
             assert!(q[0] < q[1] && k[0] < k[1], "a sequence without tokens");
             assert!(q[1] - q[0] <= k[1] - k[0], "more queries than keys");
         }
-        Self { cu_seqlens_q, cu_seqlens_k }
+        Self {
+            cu_seqlens_q,
+            cu_seqlens_k,
+            #[cfg(feature = "cube")]
+            on_device: cube::OnDevice::default(),
+        }
     }
 
     /// The sequences in order.

@@ -1,6 +1,6 @@
 //! The CPU kernels compute what the plain references compute, for odd sizes
 //! and bad numbers. The GPU kernels are held against the same references in
-//! the engine's self-check and in the tests of the whole path.
+//! `crates/qwen3-wgpu/tests/kernels/`, since it takes a backend to run them.
 #![cfg(feature = "cpu")]
 
 mod attention;
