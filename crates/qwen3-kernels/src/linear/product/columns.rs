@@ -8,7 +8,7 @@
 use super::PANEL_COLUMNS;
 use super::Rows;
 use super::block::Block;
-use super::outer;
+use super::outer::{self, Vector};
 use super::x86::Load;
 use crate::buffers::Buffer;
 use crate::destination::Destination;
@@ -21,20 +21,46 @@ const K_BLOCK_BYTES: usize = 16 * 1024;
 /// Rows and columns that are turned at a time.
 const SQUARE: usize = 8;
 
-/// Rows of a tile, whose sums fit 16 registers with [`VECTORS`] of columns.
+/// Rows of a tile.
 pub(super) const MAX_ROWS: usize = 6;
-/// Registers of columns in a tile.
-pub(super) const VECTORS: usize = 2;
+/// Registers of columns in a tile: sums fit 16 registers, or 32.
+pub(super) const VECTORS_256: usize = 2;
+pub(super) const VECTORS_512: usize = 4;
 /// Columns of a tile, and so best those of a task.
-pub(super) const WIDTH: usize = 8 * VECTORS;
+pub(super) const WIDTH_256: usize = 8 * VECTORS_256;
+pub(super) const WIDTH_512: usize = 16 * VECTORS_512;
 
-/// All rows against all columns of the block.
+/// In 256 bits.
 ///
 /// # Safety
 /// The processor has AVX2, FMA and F16C; nobody else uses these rows and columns
 /// of the output, which is alive.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) unsafe fn block<W: Load>(block: &Block<f32, W>) {
+pub(super) unsafe fn in_256<W: Load>(of: &Block<f32, W>) {
+    // Safety: by the caller.
+    unsafe { block::<__m256, W, VECTORS_256, WIDTH_256>(of) }
+}
+
+/// In 512 bits.
+///
+/// # Safety
+/// As [`in_256`], with AVX-512.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) unsafe fn in_512<W: Load>(of: &Block<f32, W>) {
+    // Safety: by the caller.
+    unsafe { block::<__m512, W, VECTORS_512, WIDTH_512>(of) }
+}
+
+/// All rows against all columns of the block.
+///
+/// # Safety
+/// As [`in_256`], with the instructions of `V`.
+#[inline(always)]
+unsafe fn block<V, W, const VECTORS: usize, const WIDTH: usize>(block: &Block<f32, W>)
+where
+    V: Vector<Number = f32>,
+    W: Load,
+{
     let (k, n) = (block.k, block.columns.len());
     let tiles = n.div_ceil(WIDTH);
     let weights = if block.finish.is_gated() { 2 } else { 1 };
@@ -43,7 +69,7 @@ pub(super) unsafe fn block<W: Load>(block: &Block<f32, W>) {
     let panels: &mut [f32] = buffer.numbers_mut(len);
     for (index, panel) in panels.chunks_exact_mut((WIDTH * k).max(1)).enumerate() {
         // Safety: by the caller.
-        unsafe { turn(block, index / tiles, index % tiles * WIDTH, panel) };
+        unsafe { turn::<W, WIDTH>(block, index / tiles, index % tiles * WIDTH, panel) };
     }
 
     let mut sums = [0.0; 2 * STRIP_ROWS * PANEL_COLUMNS];
@@ -61,7 +87,7 @@ pub(super) unsafe fn block<W: Load>(block: &Block<f32, W>) {
                 let shape = [rows.len(), v.len() / WIDTH, WIDTH];
                 let (x, v) = (Rows { data: x, stride: k }, Rows { data: v, stride: WIDTH });
                 // Safety: by the caller; the sums are this function's own.
-                unsafe { outer::add::<__m256, VECTORS, MAX_ROWS>(shape, x, v, out) };
+                unsafe { outer::add::<V, VECTORS, MAX_ROWS>(shape, x, v, out) };
             }
         }
         for tile in 0..tiles {
@@ -83,7 +109,12 @@ pub(super) unsafe fn block<W: Load>(block: &Block<f32, W>) {
 /// # Safety
 /// The processor has AVX2 and F16C.
 #[inline(always)]
-unsafe fn turn<W: Load>(block: &Block<f32, W>, which: usize, first: usize, panel: &mut [f32]) {
+unsafe fn turn<W: Load, const WIDTH: usize>(
+    block: &Block<f32, W>,
+    which: usize,
+    first: usize,
+    panel: &mut [f32],
+) {
     // A missing column repeats the last one; nobody reads its sum.
     let last = block.columns.end - 1;
     for column in (0..WIDTH).step_by(SQUARE) {

@@ -20,8 +20,8 @@
 //! their [`Part`]'s affair: they are stored, added to what is there, or gate
 //! each other.
 //!
-//! With AVX2's 16 registers such tiles are too small: there a task turns its
-//! panel first (`columns.rs`).
+//! With AVX2's 16 registers such tiles are too small, and float32 weights fill the
+//! caches: there a task turns its panel first (`columns.rs`).
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) mod amx;
@@ -204,7 +204,7 @@ pub(crate) fn products(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
 
 /// Runs all parts in parallel, block by block.
 fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
-    tasks(parts, m, [1, tile_columns(isa)]).for_each(|Task { part, rows, columns }| {
+    tasks(parts, m, [1, tile_columns(isa, parts)]).for_each(|Task { part, rows, columns }| {
         // Safety: the processor has the instructions (`Isa`), no two tasks share
         // a row and a column, and a part's output lives as long as the part.
         unsafe {
@@ -218,7 +218,7 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
                     neon::bf16_products(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::F32(w), Weight::F32(up), Input::F32(x)) => {
-                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    kernel_f32(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
                 (Weight::Bf16(w), Weight::Bf16(up), Input::F32(x)) => {
                     kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
@@ -236,11 +236,23 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
 type Kernel<X, W> = unsafe fn(&Block<X, W>);
 
 /// Columns that a path computes at a time; tasks have whole numbers of them.
-fn tile_columns(isa: Isa) -> usize {
+fn tile_columns(isa: Isa, parts: &[Part]) -> usize {
+    let in_f32 = parts.iter().all(|part| matches!(part.weight, Weight::F32(_)));
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => columns::WIDTH,
+        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 if in_f32 => columns::WIDTH_512,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => columns::WIDTH_256,
         _ => TILE_COLUMNS,
+    }
+}
+
+/// The kernel with float32 weights.
+fn kernel_f32(isa: Isa) -> Kernel<f32, f32> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => columns::in_512,
+        _ => kernel(isa),
     }
 }
 
@@ -250,7 +262,7 @@ fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
         #[cfg(target_arch = "x86_64")]
         Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => x86::in_512::<W>,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => columns::block::<W>,
+        Isa::Avx2 => columns::in_256::<W>,
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonBf16 => neon::in_128::<W>,
         _ => portable::block::<W>,

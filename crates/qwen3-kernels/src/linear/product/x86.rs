@@ -335,5 +335,7 @@ unsafe fn add_512(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destinatio
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn add_256(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destination) {
     // Safety: by the caller.
-    unsafe { outer::add::<__m256, { columns::VECTORS }, { columns::MAX_ROWS }>(shape, p, v, out) }
+    unsafe {
+        outer::add::<__m256, { columns::VECTORS_256 }, { columns::MAX_ROWS }>(shape, p, v, out)
+    }
 }
