@@ -5,9 +5,11 @@ use crate::cube::{empty, rows_and_columns};
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::cast;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::ops::numeric::add;
 use burn_cubecl::tensor::CubeTensor;
+use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
+use cubek::matmul::launch::{Strategy, launch_ref};
+use cubek::std::InputBinding;
 
 /// What goes into a product: rows in the weight's dtype. With float16 weights
 /// they are divided by their root mean square.
@@ -38,18 +40,36 @@ impl<R: CubeRuntime> Input<R> {
 
     /// `x · weightᵀ`, float32, not yet multiplied with [`Input::rms`].
     ///
-    /// Burn's own product returns the weight's dtype; asked for float32 it keeps
-    /// what the accumulator holds. The kernel is chosen by shape and device, not
-    /// by timing several of them: the same batch gives the same numbers in every
-    /// process, and the first call takes a second instead of half a minute.
+    /// Burn's own product returns the weight's dtype; this one keeps what the
+    /// accumulator holds. The kernel is chosen by shape and device, not by timing
+    /// several of them: the same batch gives the same numbers in every process,
+    /// and the first call takes a second instead of half a minute.
     pub fn product(&self, mut weight: CubeTensor<R>) -> CubeTensor<R> {
         let ([rows, _], [outputs, _]) = (rows_and_columns(&self.x), rows_and_columns(&weight));
         if rows == 0 {
             return empty(&self.x, [0, outputs], DType::F32);
         }
         weight.meta.swap(0, 1);
-        matmul(self.x.clone(), weight, None, MatmulStrategy::Cube, DType::F32)
-            .expect("a float32 result of two tensors of one dtype is supported by every kernel")
+        let y = empty(&self.x, [rows, outputs], DType::F32);
+        let dtype = self.x.dtype;
+        // Left to itself it would round float32 to TF32 on CUDA, for tensor cores.
+        let strategy = match dtype {
+            DType::F32 => Strategy::SimpleUnit(Default::default()),
+            _ => Strategy::Auto,
+        };
+        let globals =
+            MatmulGlobalElems { lhs: dtype.into(), rhs: dtype.into(), out: DType::F32.into() };
+        let binding = |tensor: CubeTensor<R>| InputBinding::new(tensor.binding(), dtype.into());
+        launch_ref(
+            &strategy,
+            &y.client,
+            binding(self.x.clone()),
+            binding(weight),
+            y.clone().binding(),
+            &mut MatmulElems::from_globals(&globals),
+        )
+        .expect("a float32 result of two tensors of one dtype is supported by every kernel");
+        y
     }
 }
 
