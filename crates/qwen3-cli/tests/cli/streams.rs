@@ -83,15 +83,34 @@ fn an_interrupt_is_heard_while_waiting_for_input() {
     let stdin = child.stdin.take().unwrap();
     thread::sleep(Duration::from_secs(1));
     interrupt(&child);
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(5) {
-        thread::sleep(Duration::from_millis(20));
-    }
-    let is_heard = child.try_wait().unwrap().is_some();
+    let is_heard = ends_while_its_input_is_open(&mut child);
     drop(stdin);
     let outcome = finish(child, "embed, waiting");
     assert!(is_heard, "it waits for input for ever");
     assert_eq!(outcome.code, Some(130), "{outcome:?}");
+}
+
+/// Waits for the end of a run whose input stays open, for half a minute.
+fn ends_while_its_input_is_open(child: &mut Child) -> bool {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(30) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    child.try_wait().unwrap().is_some()
+}
+
+#[test]
+fn a_run_that_fails_does_not_wait_for_more_input() {
+    let mut child = on_cpu("embed", &embedding_model(), ["--dimensions", "33"]).start();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than is read at one time; what follows never comes.
+    stdin.write_all(&[b'\n'; 5_000]).unwrap();
+    let is_over = ends_while_its_input_is_open(&mut child);
+    drop(stdin);
+    let outcome = finish(child, "embed, failed");
+    assert!(is_over, "it waits for input for ever");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("33"), "{outcome:?}");
 }
 
 #[test]
