@@ -57,12 +57,18 @@ impl<'a, X, W> Block<'a, X, W> {
         unsafe { self.x.as_ptr().add(row * self.k) }
     }
 
+    /// The rows of one of the weights, one after the other.
+    #[cfg(target_arch = "x86_64")]
+    pub fn weight_rows(&self, which: usize) -> &'a [W] {
+        &self.weights[which][self.columns.start * self.k..self.columns.end * self.k]
+    }
+
     /// Where a row of one of the weights begins.
     ///
     /// # Safety
     /// It is one of [`Block::columns`].
     #[inline(always)]
-    pub unsafe fn weight(&self, which: usize, column: usize) -> *const W {
+    unsafe fn weight(&self, which: usize, column: usize) -> *const W {
         // Safety: inside of the slice, by `Block::new`.
         unsafe { self.weights[which].as_ptr().add(column * self.k) }
     }

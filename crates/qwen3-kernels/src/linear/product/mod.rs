@@ -20,14 +20,12 @@
 //! their [`Part`]'s affair: they are stored, added to what is there, or gate
 //! each other.
 //!
-//! With AVX2's 16 registers such tiles are too small, and float32 weights fill the
-//! caches: there a task turns its panel first (`columns.rs`).
+//! With AVX2's 16 registers such tiles are too small, and float32 weights and rows
+//! fill the caches: there `x` is turned first (`turned.rs`).
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) mod amx;
 mod block;
-#[cfg(target_arch = "x86_64")]
-mod columns;
 mod finish;
 mod lanes;
 #[cfg(target_arch = "aarch64")]
@@ -38,6 +36,8 @@ mod portable;
 mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod turned;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -54,6 +54,8 @@ use neon::Load as Number;
 use portable::Wide as Number;
 use rayon::prelude::*;
 use tasks::{Task, tasks};
+#[cfg(target_arch = "x86_64")]
+use turned::Turned;
 #[cfg(target_arch = "x86_64")]
 use x86::Load as Number;
 
@@ -137,6 +139,9 @@ pub(crate) enum Input<'a> {
     F32(&'a [f32]),
     /// Where the weight's products round their inputs; anything else panics.
     Bf16(&'a [bf16]),
+    /// As [`turned::Turned`] has it; only [`products`] makes it.
+    #[cfg(target_arch = "x86_64")]
+    Turned(&'a [f32]),
 }
 
 impl Input<'_> {
@@ -144,6 +149,20 @@ impl Input<'_> {
         match self {
             Self::F32(numbers) => numbers.len(),
             Self::Bf16(numbers) => numbers.len(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Turned(numbers) => numbers.len(),
+        }
+    }
+}
+
+impl<'a> Input<'a> {
+    /// Float32 numbers, as they are or turned.
+    fn in_f32(self) -> &'a [f32] {
+        match self {
+            Self::F32(numbers) => numbers,
+            #[cfg(target_arch = "x86_64")]
+            Self::Turned(numbers) => numbers,
+            Self::Bf16(_) => panic!("rounded numbers for products that don't round"),
         }
     }
 }
@@ -198,13 +217,24 @@ pub(crate) fn products(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
             round(isa, x, buffer.numbers_mut(x.len()));
             run(isa, [m, k], Input::Bf16(buffer.numbers(x.len())), parts);
         }
+        #[cfg(target_arch = "x86_64")]
+        Input::F32(x) if turned::is_best(isa, parts) => {
+            // Safety: the processor has the instructions (`Isa`).
+            let x = unsafe { Turned::new(isa, [m, k], x) };
+            run(isa, [m, k], Input::Turned(x.numbers()), parts);
+        }
         _ => run(isa, [m, k], x, parts),
     }
 }
 
 /// Runs all parts in parallel, block by block.
 fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
-    tasks(parts, m, [1, tile_columns(isa, parts)]).for_each(|Task { part, rows, columns }| {
+    let tile = match x {
+        #[cfg(target_arch = "x86_64")]
+        Input::Turned(_) => [turned::width(isa), turned::TILE],
+        _ => [1, TILE_COLUMNS],
+    };
+    tasks(parts, m, tile).for_each(|Task { part, rows, columns }| {
         // Safety: the processor has the instructions (`Isa`), no two tasks share
         // a row and a column, and a part's output lives as long as the part.
         unsafe {
@@ -217,14 +247,35 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
                 (Weight::Bf16(w), Weight::Bf16(up), Input::Bf16(x)) if isa == Isa::NeonBf16 => {
                     neon::bf16_products(&Block::new(k, x, [w, up], rows, columns, &part.finish));
                 }
-                (Weight::F32(w), Weight::F32(up), Input::F32(x)) => {
-                    kernel_f32(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                (Weight::F32(w), Weight::F32(up), _) => {
+                    kernel(isa, x)(&Block::new(
+                        k,
+                        x.in_f32(),
+                        [w, up],
+                        rows,
+                        columns,
+                        &part.finish,
+                    ));
                 }
-                (Weight::Bf16(w), Weight::Bf16(up), Input::F32(x)) => {
-                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                (Weight::Bf16(w), Weight::Bf16(up), _) => {
+                    kernel(isa, x)(&Block::new(
+                        k,
+                        x.in_f32(),
+                        [w, up],
+                        rows,
+                        columns,
+                        &part.finish,
+                    ));
                 }
-                (Weight::F16(w), Weight::F16(up), Input::F32(x)) => {
-                    kernel(isa)(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                (Weight::F16(w), Weight::F16(up), _) => {
+                    kernel(isa, x)(&Block::new(
+                        k,
+                        x.in_f32(),
+                        [w, up],
+                        rows,
+                        columns,
+                        &part.finish,
+                    ));
                 }
                 _ => panic!("weights of different dtypes in one product"),
             }
@@ -235,36 +286,17 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
 /// Computes one block; its safety is that of [`block::block`].
 type Kernel<X, W> = unsafe fn(&Block<X, W>);
 
-/// Columns that a path computes at a time; tasks have whole numbers of them.
-fn tile_columns(isa: Isa, parts: &[Part]) -> usize {
-    let in_f32 = parts.iter().all(|part| matches!(part.weight, Weight::F32(_)));
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 if in_f32 => columns::WIDTH_512,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => columns::WIDTH_256,
-        _ => TILE_COLUMNS,
-    }
-}
-
-/// The kernel with float32 weights.
-fn kernel_f32(isa: Isa) -> Kernel<f32, f32> {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => columns::in_512,
-        _ => kernel(isa),
-    }
-}
-
 /// The kernel with float32 products.
-fn kernel<W: Number>(isa: Isa) -> Kernel<f32, W> {
-    match isa {
+fn kernel<W: Number>(isa: Isa, x: Input) -> Kernel<f32, W> {
+    match (isa, x) {
         #[cfg(target_arch = "x86_64")]
-        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => x86::in_512::<W>,
+        (Isa::Avx2, Input::Turned(_)) => turned::in_256::<W>,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => columns::in_256::<W>,
+        (_, Input::Turned(_)) => turned::in_512::<W>,
+        #[cfg(target_arch = "x86_64")]
+        (Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512, _) => x86::in_512::<W>,
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon | Isa::NeonBf16 => neon::in_128::<W>,
+        (Isa::Neon | Isa::NeonBf16, _) => neon::in_128::<W>,
         _ => portable::block::<W>,
     }
 }

@@ -15,6 +15,10 @@ const MAX_ROWS: usize = 2;
 pub(super) trait Wide: Copy {
     const ZERO: Self;
     fn wide(self) -> f32;
+    /// The numbers themselves, if they are wide.
+    fn in_place(_numbers: &[Self]) -> Option<&[f32]> {
+        None
+    }
 }
 
 impl Wide for f32 {
@@ -22,6 +26,9 @@ impl Wide for f32 {
     #[inline(always)]
     fn wide(self) -> f32 {
         self
+    }
+    fn in_place(numbers: &[f32]) -> Option<&[f32]> {
+        Some(numbers)
     }
 }
 

@@ -39,7 +39,8 @@ fn tasks_of<'p, 'a>(
     let in_cache = (PANEL_BYTES / column_bytes.max(1)).max(tile_columns);
     // As many panels for each thread, so that none waits for another.
     let panels = n.div_ceil(in_cache).next_multiple_of(threads).max(1);
-    let columns = n.div_ceil(panels).next_multiple_of(tile_columns).clamp(1, PANEL_COLUMNS);
+    let most = PANEL_COLUMNS / tile_columns * tile_columns;
+    let columns = n.div_ceil(panels).next_multiple_of(tile_columns).clamp(1, most);
     let panels = n.div_ceil(columns);
     // Where there are more threads than panels, rows are split too.
     let rows = m.div_ceil(threads.div_ceil(panels.max(1))).next_multiple_of(tile_rows).max(1);

@@ -1,9 +1,9 @@
 //! The product with AVX-512 and its bfloat16 instructions, and with AVX2.
 
-use super::columns;
 use super::lanes::{Lanes, padded};
 use super::outer::{self, Vector};
 use super::portable::Wide;
+use super::turned;
 use super::{Block, Rows, TILE_COLUMNS};
 use crate::destination::Destination;
 use burn::tensor::{bf16, f16};
@@ -335,7 +335,5 @@ unsafe fn add_512(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destinatio
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn add_256(shape: [usize; 3], p: Rows<f32>, v: Rows<f32>, out: Destination) {
     // Safety: by the caller.
-    unsafe {
-        outer::add::<__m256, { columns::VECTORS_256 }, { columns::MAX_ROWS }>(shape, p, v, out)
-    }
+    unsafe { outer::add::<__m256, { turned::VECTORS_256 }, { turned::TILE }>(shape, p, v, out) }
 }

@@ -157,6 +157,7 @@ fn run_on<T: Tiles>(tiles: impl Fn() -> T + Sync, [m, k]: [usize; 2], x: Input, 
     let x = match x {
         Input::F32(x) => Packed::new([m, k], x, nearest_bf16),
         Input::Bf16(x) => Packed::new([m, k], x, |x| x),
+        Input::Turned(_) => panic!("turned numbers for products that round"),
     };
     tasks(parts, m, [TOKENS, 2 * STRIP]).for_each(|Task { part, rows, columns }| {
         let (Weight::Bf16(weight), Weight::Bf16(up)) = (part.weight, part.up) else {
