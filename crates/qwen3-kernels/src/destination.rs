@@ -19,6 +19,23 @@ impl<T: Copy> Destination<T> {
         Self { start: buffer.as_mut_ptr(), row_stride, elements: buffer.len() }
     }
 
+    /// What of it is from a row and a column on.
+    ///
+    /// # Panics
+    /// If that is beyond the buffer.
+    pub fn from(self, row: usize, column: usize) -> Self {
+        let at = row * self.row_stride + column;
+        assert!(at <= self.elements, "{at} elements");
+        // Safety: inside the buffer or at its end, by the assertion.
+        let start = unsafe { self.start.add(at) };
+        Self { start, elements: self.elements - at, ..self }
+    }
+
+    /// Numbers from the start of a row to that of the next one.
+    pub fn row_stride(self) -> usize {
+        self.row_stride
+    }
+
     /// Where `columns` numbers of a row begin, from `column` on.
     ///
     /// # Safety

@@ -35,8 +35,10 @@ pub(crate) unsafe fn add_weighted_pairs(
     // Safety: the processor has the instructions (`Isa`), and by the caller.
     unsafe {
         match isa {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Isa::AmxBf16 => super::amx::add_weighted_pairs(shape, p, v, out),
             #[cfg(target_arch = "x86_64")]
-            Isa::AmxBf16 | Isa::Avx512Bf16 => in_512(shape, p, v, out),
+            Isa::Avx512Bf16 => in_512(shape, p, v, out),
             _ => outer::add::<Plain, 4, MAX_ROWS>(shape, p, v, out),
         }
     }

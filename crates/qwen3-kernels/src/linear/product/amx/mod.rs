@@ -20,12 +20,14 @@
 //! computed beside it. What is missing of a tile is zeros, which add nothing.
 
 mod packed;
+mod pairs;
 mod processor;
 mod strips;
 #[cfg(test)]
 mod tests;
 mod tiles;
 
+pub(super) use pairs::add_weighted_pairs;
 pub(crate) use processor::is_available;
 
 use super::finish::Finish;

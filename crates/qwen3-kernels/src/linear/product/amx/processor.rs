@@ -1,8 +1,9 @@
 //! The processor's own tiles, and whether there are any.
 
 use super::packed::Tile;
-use super::tiles::{Emulated, STEP, Tiles, hold};
+use super::tiles::{Emulated, STEP, Tiles, hold, hold_pairs};
 use super::{Rows, STRIP};
+use crate::destination::Destination;
 use burn::tensor::bf16;
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
@@ -77,9 +78,24 @@ fn computes_right() -> bool {
     let b: Vec<[Tile; 2]> = (0..STEPS).map(|step| [tile(step), tile(step + 100)]).collect();
     let (mut found, mut expected) = ([[Tile::ZERO; 2]; 2], [[Tile::ZERO; 2]; 2]);
     // Safety: only called where the instructions are there and permitted.
-    unsafe { Processor::configure() }.multiply(a, &b, &mut found);
+    let mut processor = unsafe { Processor::configure() };
+    processor.multiply(a, &b, &mut found);
     Emulated.multiply(a, &b, &mut expected);
-    found == expected
+    found == expected && {
+        let pairs: Vec<u32> = (0..3 * STRIP * STEPS * STRIP).map(|i| pair(i * 11)).collect();
+        let stride = STEPS * STRIP;
+        let a = [0, 1, 2].map(|i| Rows { data: &pairs[i * STRIP * stride..], stride });
+        let b = Rows { data: &pairs[..], stride: STRIP };
+        let add = |tiles: &mut dyn Tiles| {
+            let mut sums = [1.0; 3 * STRIP * STRIP];
+            let out = Destination::new(&mut sums, STRIP);
+            let c = [0, 1, 2].map(|i| out.from(i * STRIP, 0));
+            // Safety: the sums are ours alone.
+            unsafe { tiles.add(STEPS, a, b, c) };
+            sums
+        };
+        add(&mut processor) == add(&mut Emulated)
+    }
 }
 
 /// Tile registers of this thread, set up for 16 rows of 64 bytes.
@@ -186,6 +202,59 @@ impl Tiles for Processor {
                 c = in(reg) c.as_mut_ptr(),
                 line = in(reg) 64usize,
                 steps = inout(reg) b.len() => _,
+                options(nostack),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            );
+        }
+    }
+
+    /// # Safety
+    /// As of the trait's.
+    #[inline]
+    unsafe fn add(&mut self, steps: usize, a: [Rows<u32>; 3], b: Rows<u32>, c: [Destination; 3]) {
+        assert!(steps > 0 && hold_pairs(&a, &b, steps), "{steps} steps");
+        let c_stride = c[0].row_stride();
+        assert!(a.iter().all(|x| x.stride == a[0].stride), "rows equally far apart");
+        assert!(c.iter().all(|c| c.row_stride() == c_stride), "rows equally far apart");
+        // Safety: the registers are set up. Loads of `a` and `b` are inside of
+        // them by the assertion, 16 rows of 64 bytes each; as many of each `c` are
+        // inside of it if its last row is, and ours by the caller.
+        unsafe {
+            let c = c.map(|c| (c.at(0, 0, STRIP), c.at(STRIP - 1, 0, STRIP)).0);
+            asm!(
+                "tileloadd tmm0, [{c0} + {c_stride}*1]",
+                "tileloadd tmm1, [{c1} + {c_stride}*1]",
+                "tileloadd tmm2, [{c2} + {c_stride}*1]",
+                "2:",
+                "tileloadd tmm6, [{b} + {b_stride}*1]",
+                "tileloadd tmm3, [{a0} + {a_stride}*1]",
+                "tileloadd tmm4, [{a1} + {a_stride}*1]",
+                "tileloadd tmm5, [{a2} + {a_stride}*1]",
+                "tdpbf16ps tmm0, tmm3, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm6",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "add {a0}, 64",
+                "add {a1}, 64",
+                "add {a2}, 64",
+                "add {b}, {b_step}",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{c0} + {c_stride}*1], tmm0",
+                "tilestored [{c1} + {c_stride}*1], tmm1",
+                "tilestored [{c2} + {c_stride}*1], tmm2",
+                a0 = inout(reg) a[0].data.as_ptr() => _,
+                a1 = inout(reg) a[1].data.as_ptr() => _,
+                a2 = inout(reg) a[2].data.as_ptr() => _,
+                a_stride = in(reg) a[0].stride * size_of::<u32>(),
+                b = inout(reg) b.data.as_ptr() => _,
+                b_stride = in(reg) b.stride * size_of::<u32>(),
+                b_step = in(reg) b.stride * size_of::<u32>() * STRIP,
+                c0 = in(reg) c[0],
+                c1 = in(reg) c[1],
+                c2 = in(reg) c[2],
+                c_stride = in(reg) c_stride * size_of::<f32>(),
+                steps = inout(reg) steps => _,
                 options(nostack),
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,

@@ -2,6 +2,7 @@
 
 use super::packed::Tile;
 use super::{Rows, STRIP};
+use crate::destination::Destination;
 use burn::tensor::bf16;
 
 /// Numbers of a weight row in a tile.
@@ -15,11 +16,26 @@ pub(super) trait Tiles {
     /// # Panics
     /// If `a` is smaller.
     fn multiply(&mut self, a: [Rows<bf16>; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]);
+
+    /// `c[i] += a[i] · b`, of pairs: 16 rows of each `a`, [`STRIP`] pairs for each
+    /// step, and 16 columns. The same `a` and `c` may be given twice.
+    ///
+    /// # Safety
+    /// Each `c` is alive, and nobody else uses its 16 rows of 16 columns.
+    ///
+    /// # Panics
+    /// If a side is smaller.
+    unsafe fn add(&mut self, steps: usize, a: [Rows<u32>; 3], b: Rows<u32>, c: [Destination; 3]);
 }
 
 /// Whether so many steps are inside of both.
 pub(super) fn hold(a: &[Rows<bf16>; 2], steps: usize) -> bool {
     a.iter().all(|a| a.holds(STRIP, steps * STEP))
+}
+
+/// Whether so many steps of pairs are inside of both.
+pub(super) fn hold_pairs(a: &[Rows<u32>; 3], b: &Rows<u32>, steps: usize) -> bool {
+    a.iter().all(|a| a.holds(STRIP, steps * STRIP)) && b.holds(steps * STRIP, STRIP)
 }
 
 /// Tiles as Intel's manual defines them (Software Developer's Manual, volume 2,
@@ -39,6 +55,35 @@ impl Tiles for Emulated {
             }
         }
     }
+
+    /// # Safety
+    /// As of the trait's.
+    unsafe fn add(&mut self, steps: usize, a: [Rows<u32>; 3], b: Rows<u32>, c: [Destination; 3]) {
+        assert!(hold_pairs(&a, &b, steps), "{steps} steps");
+        // Safety: by the caller. All are read before one is written.
+        let row = |c: Destination, row| unsafe { c.row(row, 0, STRIP) };
+        let mut sums = c.map(|c| {
+            Tile(std::array::from_fn(|r| std::array::from_fn(|column| row(c, r)[column].to_bits())))
+        });
+        for step in 0..steps {
+            let b = loaded_pairs(b, step * STRIP, 0);
+            for (sums, a) in sums.iter_mut().zip(a) {
+                add_dot_products(sums, &loaded_pairs(a, 0, step * STRIP), &b);
+            }
+        }
+        for (c, sums) in c.into_iter().zip(&sums) {
+            for (r, numbers) in sums.numbers().iter().enumerate() {
+                row(c, r).copy_from_slice(numbers);
+            }
+        }
+    }
+}
+
+/// 16 rows of 16 pairs (`TILELOADD`).
+fn loaded_pairs(from: Rows<u32>, row: usize, column: usize) -> Tile {
+    Tile(std::array::from_fn(|r| {
+        std::array::from_fn(|c| from.data[(row + r) * from.stride + column + c])
+    }))
 }
 
 /// 16 rows of 32 numbers (`TILELOADD`).
