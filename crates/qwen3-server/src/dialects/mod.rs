@@ -318,11 +318,7 @@ impl Ranking {
         }
         let query: std::sync::Arc<str> = self.query.into();
         let mut reading = pair_reading(app, self.extension, self.truncate, self.max_tokens)?;
-        if let Some(max_tokens) = self.max_document_tokens {
-            let query = query.clone();
-            let limit = app.inference.document_limit(app.reranker()?, query, &reading, max_tokens);
-            reading.limit = limit.await?;
-        }
+        reading.max_document_tokens = self.max_document_tokens;
         let pair = |document| Pair { query: query.clone(), document };
         let pairs = self.documents.into_iter().map(pair).collect();
         app.inference.score(app.reranker()?, call, pairs, reading).await
@@ -345,7 +341,7 @@ pub fn pair_reading(
     }
     let cut = extension.cut(truncate, max_tokens);
     let limit = app.limit(app.reranker()?.text.limit(), cut);
-    Ok(PairReading { instruction: extension.instruction, limit })
+    Ok(PairReading { instruction: extension.instruction, limit, max_document_tokens: None })
 }
 
 /// A document of a rerank request.

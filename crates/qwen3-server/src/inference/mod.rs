@@ -94,6 +94,8 @@ pub struct PairReading {
     pub instruction: Option<String>,
     /// Length of the whole pair, and what happens beyond.
     pub limit: Limit,
+    /// Tokens of a document, for pairs of one query.
+    pub max_document_tokens: Option<usize>,
 }
 
 impl Inference {
@@ -184,11 +186,17 @@ impl Inference {
             .map(|pair| pair.query.chars().count() + pair.document.chars().count())
             .sum();
         let size = Size { task: Task::Predict, texts: pairs.len(), characters };
+        let limit = match reading.max_document_tokens {
+            Some(max) => {
+                let limit = self.document_limit(model, pairs[0].query.clone(), &reading, max);
+                call.in_time(limit).await?
+            }
+            None => reading.limit,
+        };
         let text = model.text.clone();
         let encode = move |index: usize| {
             let Pair { query, document } = &pairs[index];
-            let encoded =
-                text.encode(query, document, reading.instruction.as_deref(), reading.limit);
+            let encoded = text.encode(query, document, reading.instruction.as_deref(), limit);
             encoded.map_err(|reason| Error::text(index, reason))
         };
         let rows = self.compute(&model.scheduler, call, size, Rows::Last, encode).await?;
@@ -199,7 +207,7 @@ impl Inference {
     ///
     /// # Errors
     /// If the query alone is refused.
-    pub async fn document_limit(
+    async fn document_limit(
         &self,
         model: &Model<RerankerText>,
         query: Arc<str>,
