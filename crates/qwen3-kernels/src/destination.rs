@@ -23,6 +23,7 @@ impl<T: Copy> Destination<T> {
     ///
     /// # Panics
     /// If that is beyond the buffer.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub fn from(self, row: usize, column: usize) -> Self {
         let at = row * self.row_stride + column;
         assert!(at <= self.elements, "{at} elements");
@@ -32,6 +33,7 @@ impl<T: Copy> Destination<T> {
     }
 
     /// Numbers from the start of a row to that of the next one.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub fn row_stride(self) -> usize {
         self.row_stride
     }

@@ -16,6 +16,7 @@ pub(super) trait Wide: Copy {
     const ZERO: Self;
     fn wide(self) -> f32;
     /// The numbers themselves, if they are wide.
+    #[cfg(target_arch = "x86_64")]
     fn in_place(_numbers: &[Self]) -> Option<&[f32]> {
         None
     }
@@ -27,6 +28,7 @@ impl Wide for f32 {
     fn wide(self) -> f32 {
         self
     }
+    #[cfg(target_arch = "x86_64")]
     fn in_place(numbers: &[f32]) -> Option<&[f32]> {
         Some(numbers)
     }
