@@ -44,7 +44,7 @@ mod x86;
 use crate::buffers::Buffer;
 use crate::destination::Destination;
 use crate::isa::{Isa, vectorized};
-use block::{Block, PANEL_COLUMNS, TILE_COLUMNS};
+use block::{Block, TILE_COLUMNS};
 use burn::tensor::{bf16, f16};
 use finish::Finish;
 pub(crate) use finish::Numbers;
@@ -53,7 +53,7 @@ use neon::Load as Number;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use portable::Wide as Number;
 use rayon::prelude::*;
-use tasks::{Task, tasks};
+use tasks::tasks;
 #[cfg(target_arch = "x86_64")]
 use turned::Turned;
 #[cfg(target_arch = "x86_64")]
@@ -234,48 +234,27 @@ fn run(isa: Isa, [m, k]: [usize; 2], x: Input, parts: &[Part]) {
         Input::Turned(_) => [turned::width(isa), turned::TILE],
         _ => [1, TILE_COLUMNS],
     };
-    tasks(parts, m, tile).for_each(|Task { part, rows, columns }| {
+    tasks(parts, m, tile).for_each(|task| {
         // Safety: the processor has the instructions (`Isa`), no two tasks share
         // a row and a column, and a part's output lives as long as the part.
         unsafe {
-            match (part.weight, part.up, x) {
+            match (task.part.weight, task.part.up, x) {
                 #[cfg(target_arch = "x86_64")]
                 (Weight::Bf16(w), Weight::Bf16(up), Input::Bf16(x)) if isa == Isa::Avx512Bf16 => {
-                    x86::avx512_bf16(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    x86::avx512_bf16(&task.block(k, x, [w, up]));
                 }
                 #[cfg(target_arch = "aarch64")]
                 (Weight::Bf16(w), Weight::Bf16(up), Input::Bf16(x)) if isa == Isa::NeonBf16 => {
-                    neon::bf16_products(&Block::new(k, x, [w, up], rows, columns, &part.finish));
+                    neon::bf16_products(&task.block(k, x, [w, up]));
                 }
                 (Weight::F32(w), Weight::F32(up), _) => {
-                    kernel(isa, x)(&Block::new(
-                        k,
-                        x.in_f32(),
-                        [w, up],
-                        rows,
-                        columns,
-                        &part.finish,
-                    ));
+                    kernel(isa, x)(&task.block(k, x.in_f32(), [w, up]));
                 }
                 (Weight::Bf16(w), Weight::Bf16(up), _) => {
-                    kernel(isa, x)(&Block::new(
-                        k,
-                        x.in_f32(),
-                        [w, up],
-                        rows,
-                        columns,
-                        &part.finish,
-                    ));
+                    kernel(isa, x)(&task.block(k, x.in_f32(), [w, up]));
                 }
                 (Weight::F16(w), Weight::F16(up), _) => {
-                    kernel(isa, x)(&Block::new(
-                        k,
-                        x.in_f32(),
-                        [w, up],
-                        rows,
-                        columns,
-                        &part.finish,
-                    ));
+                    kernel(isa, x)(&task.block(k, x.in_f32(), [w, up]));
                 }
                 _ => panic!("weights of different dtypes in one product"),
             }

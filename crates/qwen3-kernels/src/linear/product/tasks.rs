@@ -1,6 +1,7 @@
 //! How a product is cut into what one thread computes at a time.
 
-use super::{PANEL_COLUMNS, Part};
+use super::Part;
+use super::block::{Block, PANEL_COLUMNS};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -13,6 +14,19 @@ pub(super) struct Task<'p, 'a> {
     pub part: &'p Part<'a>,
     pub rows: Range<usize>,
     pub columns: Range<usize>,
+}
+
+impl Task<'_, '_> {
+    /// What it computes from `x` and the weights.
+    pub fn block<'b, X, W>(
+        &'b self,
+        k: usize,
+        x: &'b [X],
+        weights: [&'b [W]; 2],
+    ) -> Block<'b, X, W> {
+        let (rows, columns) = (self.rows.clone(), self.columns.clone());
+        Block::new(k, x, weights, rows, columns, &self.part.finish)
+    }
 }
 
 /// The blocks of all parts, in parallel, each of whole tiles as far as there

@@ -13,10 +13,10 @@
 //! Each number is one sum over `k` from the first product to the last, however
 //! many rows there are.
 
-use super::block::Block;
+use super::block::{Block, PANEL_COLUMNS};
 use super::outer::{self, Vector};
 use super::x86::Load;
-use super::{PANEL_COLUMNS, Part, Rows, Weight};
+use super::{Part, Rows, Weight};
 use crate::buffers::Buffer;
 use crate::destination::Destination;
 use crate::isa::Isa;

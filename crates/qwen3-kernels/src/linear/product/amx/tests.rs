@@ -5,10 +5,8 @@ use super::pairs::{add_on, add_weighted_pairs};
 use super::processor::{Processor, is_available};
 use super::tiles::{Emulated, Tiles, add_dot_products};
 use super::{Panel, Rows, STRIP, nearest_bf16, run, run_on};
-use crate::destination::Destination;
 use crate::isa::Isa;
-use crate::linear::product::pairs::pair;
-use crate::linear::product::{Input, Numbers, Part, Weight};
+use crate::linear::product::{Input, Numbers, Part, Weight, tests};
 use burn::tensor::bf16;
 use proptest::prelude::*;
 use std::ops::Range;
@@ -288,50 +286,17 @@ fn emulated_tiles_are_the_processors() {
     assert_eq!(found, expected);
 }
 
-/// `[m, k] · [k, n]` of pairs, beside what is there and between what is not to
-/// be touched.
-fn check_pairs([m, k, n]: [usize; 3], gap: usize, seed: u64) {
-    let pairs = |length, seed| -> Vec<u32> {
-        let numbers = random(2 * length, seed);
-        numbers.as_chunks::<2>().0.iter().map(|&[first, second]| pair(first, second)).collect()
-    };
-    let wide =
-        |pair: u32| [pair << 16, pair & 0xffff_0000].map(|bits| f64::from(f32::from_bits(bits)));
-    let (p, v) = (pairs(m * (k + gap), seed), pairs(k * (n + gap), seed ^ 1));
-    let before = random(m * (n + gap), seed ^ 2);
+fn check_pairs(shape: [usize; 3], gap: usize, seed: u64) {
     let rest = Isa::available().into_iter().rfind(|isa| *isa <= Isa::Avx512Bf16).unwrap();
-    let p_rows = Rows { data: &p[..], stride: k + gap };
-    let v_rows = Rows { data: &v[..], stride: n + gap };
-    let check = |name: &str, found: &[f32]| {
-        for (at, (&found, &before)) in found.iter().zip(&before).enumerate() {
-            let (row, column) = (at / (n + gap), at % (n + gap));
-            if column >= n {
-                assert_eq!(found, before, "{name}: beyond the row");
-                continue;
-            }
-            let products = (0..k).flat_map(|i| {
-                let [p, v] = [p[row * (k + gap) + i], v[i * (n + gap) + column]].map(wide);
-                [p[0] * v[0], p[1] * v[1]]
-            });
-            let start = (f64::from(before), f64::from(before).abs());
-            let (sum, size) = products.fold(start, |(sum, size), p| (sum + p, size + p.abs()));
-            let off = (f64::from(found) - sum).abs();
-            // As for sums of pairs without tiles; measured at most 1.6e-7.
-            let bound = 4e-7 * size + 1e-30;
-            assert!(off <= bound, "{name} [{m}, {k}, {n}] at {at}: off {:e}", off / size);
-        }
-    };
-    let mut found = before.clone();
-    let out = Destination::new(&mut found, n + gap);
-    // Safety: `found` is ours alone.
-    unsafe { add_on(|| Emulated, rest, [m, k, n], p_rows, v_rows, out) };
-    check("emulated", &found);
+    tests::check_pairs("emulated", shape, gap, seed, |p, v, out| {
+        // Safety: what `out` is of is nobody else's.
+        unsafe { add_on(|| Emulated, rest, shape, p, v, out) };
+    });
     if is_available() {
-        found.copy_from_slice(&before);
-        let out = Destination::new(&mut found, n + gap);
-        // Safety: as above.
-        unsafe { add_weighted_pairs([m, k, n], p_rows, v_rows, out) };
-        check("processor", &found);
+        tests::check_pairs("processor", shape, gap, seed, |p, v, out| {
+            // Safety: as above.
+            unsafe { add_weighted_pairs(shape, p, v, out) };
+        });
     }
 }
 
