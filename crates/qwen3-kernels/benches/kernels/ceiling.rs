@@ -19,9 +19,11 @@ impl Ceiling {
     pub fn measure(isa: Isa, dtype: DType, threads: usize) -> Self {
         let (round, flop): (fn(usize), usize) = match isa {
             #[cfg(target_arch = "x86_64")]
+            Isa::AmxBf16 if dtype == DType::BF16 => (x86::bf16_tiles, x86::FLOP_BF16_TILES),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 if dtype == DType::BF16 => (x86::bf16_512, x86::FLOP_BF16_512),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Avx512 => (x86::f32_512, x86::FLOP_F32_512),
+            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => (x86::f32_512, x86::FLOP_F32_512),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => (x86::f32_256, x86::FLOP_F32_256),
             _ => (portable, FLOP_PORTABLE),
@@ -72,15 +74,49 @@ fn portable(rounds: usize) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use std::arch::asm;
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
     /// Sums that wait for none of the others.
     const SUMS: usize = 20;
     const SUMS_256: usize = 12;
+    /// Four products of 16 by 32 with 32 by 16 numbers.
+    pub const FLOP_BF16_TILES: usize = 4 * 2 * 16 * 32 * 16;
     pub const FLOP_BF16_512: usize = SUMS * 64;
     pub const FLOP_F32_512: usize = SUMS * 32;
     pub const FLOP_F32_256: usize = SUMS_256 * 16;
+
+    /// Products of tiles of zeros, whose time doesn't depend on the numbers.
+    pub fn bf16_tiles(rounds: usize) {
+        // 64 bytes: palette 1, and 16 rows of 64 bytes in each of eight tiles.
+        let mut configuration = [0u8; 64];
+        configuration[0] = 1;
+        for tile in 0..8 {
+            configuration[16 + 2 * tile] = 64;
+            configuration[48 + tile] = 16;
+        }
+        // Safety: called for a processor that has tiles, which the system has
+        // permitted (`Isa`); 64 bytes are read.
+        unsafe {
+            asm!(
+                "ldtilecfg [{configuration}]",
+                "2:",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm5, tmm6",
+                "tdpbf16ps tmm2, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "dec {rounds}",
+                "jnz 2b",
+                "tilerelease",
+                configuration = in(reg) &raw const configuration,
+                rounds = inout(reg) rounds => _,
+                options(nostack, readonly),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            );
+        }
+    }
 
     pub fn bf16_512(rounds: usize) {
         // Safety: called for a processor that has them (`Isa`).
