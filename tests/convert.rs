@@ -99,7 +99,7 @@ fn a_converted_file_can_be_converted_again() {
 }
 
 fn refused(path: &Path) -> String {
-    let error = Checkpoint::open(path, "model", None).err();
+    let error = Checkpoint::open(path, None).err();
     error.unwrap_or_else(|| panic!("{} must be refused", path.display())).to_string()
 }
 

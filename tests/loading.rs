@@ -47,7 +47,7 @@ fn a_file_cut_short_anywhere_is_an_error() {
     let empty = changed("tiny-embedding", |folder| {
         fs::write(folder.join("model.safetensors"), []).unwrap();
     });
-    refused(&empty, "can't read");
+    refused(&empty, "is empty; is the download complete?");
 }
 
 #[test]
@@ -126,15 +126,6 @@ fn what_the_network_does_not_compute_is_refused_by_key_and_value() {
         let folder = changed("tiny-embedding", |folder| edit_config(folder, from, to));
         refused(&folder, expected);
     }
-    let pooling = changed("tiny-embedding", |folder| {
-        let path = folder.join("1_Pooling/config.json");
-        let text = fs::read_to_string(&path).unwrap();
-        let changed =
-            text.replace("\"pooling_mode_lasttoken\": true", "\"pooling_mode_lasttoken\": false");
-        assert_ne!(text, changed);
-        fs::write(path, changed).unwrap();
-    });
-    refused(&pooling, "`pooling_mode_lasttoken`: `false`");
 }
 
 #[test]

@@ -1,7 +1,13 @@
 //! What the tests of the whole path share: fixtures, devices, differences.
 
-use qwen3_engine::{DeviceChoice, DtypeChoice, Embedder, Options, Reranker, devices};
+use qwen3_engine::{
+    DeviceChoice, DtypeChoice, Embedder, EncodeOptions, Error, Options, RankOptions, Reranker,
+    devices,
+};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -74,6 +80,55 @@ fn copy(from: &Path, to: &Path) {
             false => drop(fs::copy(entry.path(), target).unwrap()),
         }
     }
+}
+
+/// A tensor as it is stored.
+#[derive(Clone)]
+pub struct Stored {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub data: Vec<u8>,
+}
+
+/// Changes the tensors of a safetensors file.
+pub fn rewrite(path: &Path, change: impl FnOnce(&mut BTreeMap<String, Stored>)) {
+    let bytes = fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let stored = file.iter().map(|(name, view)| {
+        let (dtype, shape, data) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+        (name.to_owned(), Stored { dtype, shape, data })
+    });
+    let mut tensors: BTreeMap<String, Stored> = stored.collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(name, Stored { dtype, shape, data })| {
+        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+/// The vectors that the model in `folder` gives to these texts, or why it gives none.
+pub fn vectors(folder: &Path, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+    let model = Embedder::load(folder.to_str().unwrap(), &options("cpu", "auto"))?;
+    let embeddings = model.encode(texts, &EncodeOptions::default())?;
+    Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
+}
+
+/// The log-odds that the model in `folder` gives to these pairs, or why it gives none.
+pub fn log_odds(folder: &Path, pairs: &[(&str, &str)]) -> Result<Vec<f64>, Error> {
+    let model = Reranker::load(folder.to_str().unwrap(), &options("cpu", "auto"))?;
+    let scores = model.score(pairs, &RankOptions::default())?;
+    Ok(scores.into_iter().map(|score| score.log_odds).collect())
+}
+
+/// What an error and its causes say.
+pub fn told(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Largest absolute difference.

@@ -75,7 +75,7 @@ pub fn check(
         ..Options::default()
     };
     let path = model_path(model, Default::default(), &options.hooks)?;
-    let stored = Checkpoint::open(&path, model, options.kind)?.weights.dtype();
+    let stored = Checkpoint::open(&path, options.kind)?.weights.dtype();
     let bounds = bounds(device, dtype, stored.map_err(qwen3_engine::Error::from)?);
     let started = Instant::now();
     let mut cell = Cell {

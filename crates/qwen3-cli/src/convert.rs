@@ -39,7 +39,7 @@ fn default_out(model: &str, args: &ConvertArgs, hooks: &Hooks) -> Result<PathBuf
     let dtype = match args.dtype {
         DtypeChoice::Auto => {
             let path = model_path(model, args.source.hub(), hooks)?;
-            let checkpoint = Checkpoint::open(&path, model, args.source.kind)?;
+            let checkpoint = Checkpoint::open(&path, args.source.kind)?;
             checkpoint.weights.dtype().map_err(qwen3_engine::Error::from)?.into()
         }
         chosen => chosen,

@@ -4,6 +4,7 @@ use crate::args::DoctorArgs;
 use crate::error::Error;
 use crate::inspect::print;
 use crate::run::dtype_name;
+use crate::terminal::{escaped, escaped_json};
 use qwen3_engine::{
     Checkpoint, DeviceChoice, DeviceInfo, Dtype, Hooks, HubOptions, SelfCheck, devices, model_path,
     published, self_check, sha256, speed,
@@ -22,7 +23,7 @@ struct Report {
 
 impl Report {
     fn line(&mut self, mark: &str, text: &str) -> Result<(), Error> {
-        if self.silent { Ok(()) } else { print(&format!("{mark:<6} {text}\n")) }
+        if self.silent { Ok(()) } else { print(&format!("{mark:<6} {}\n", escaped(text))) }
     }
 
     fn check(&mut self, ok: bool, text: &str) -> Result<(), Error> {
@@ -63,7 +64,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Error> {
             "devices": of_devices, "absent": absent.collect::<Vec<_>>(), "model": model,
             "checks": checks, "failed": failed,
         });
-        let text = format!("{value:#}\n");
+        let text = escaped_json(&format!("{value:#}\n"));
         if to_stdout {
             print(&text)?;
         } else {
@@ -163,7 +164,7 @@ fn check_model(model: &str, devices: &[DeviceInfo], report: &mut Report) -> Resu
     let hooks = Hooks::default();
     let path = model_path(model, HubOptions::default(), &hooks)?;
     // A converted file is compared with its checksums when it is opened.
-    let checkpoint = Checkpoint::open(&path, model, None)?;
+    let checkpoint = Checkpoint::open(&path, None)?;
     report.line("", &format!("{model}: {}, {}", checkpoint.kind, path.display()))?;
     let mut files = vec![];
     if checkpoint.provenance().is_some() {

@@ -5,6 +5,7 @@ use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::run::{dtype_name, hooks};
 use crate::table::table;
+use crate::terminal::{escaped, escaped_json};
 use qwen3_engine::{Checkpoint, DeviceInfo, Hooks, model_path};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
@@ -41,7 +42,7 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Error> {
         }));
         let absent: String = absent
             .iter()
-            .map(|absent| format!("no {}: {}\n", absent.name, absent.reason))
+            .map(|absent| format!("no {}: {}\n", absent.name, escaped(&absent.reason)))
             .collect();
         format!("{}{absent}", table(&rows))
     };
@@ -50,7 +51,7 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Error> {
 
 pub fn info(args: &InfoArgs) -> Result<(), Error> {
     let (name, path) = path(&args.source, &hooks(&args.source)?)?;
-    let checkpoint = Checkpoint::open(&path, &name, args.source.kind)?;
+    let checkpoint = Checkpoint::open(&path, args.source.kind)?;
     let (config, weights) = (&checkpoint.config, &checkpoint.weights);
     let dtype = weights.dtype().map_err(qwen3_engine::Error::from)?;
     let mut facts = vec![
@@ -104,10 +105,12 @@ fn in_format(
     let terminal = io::stdout().is_terminal();
     match asked.unwrap_or(if terminal { TextFormat::Table } else { TextFormat::Json }) {
         TextFormat::Table => table(),
-        TextFormat::Json => format!("{:#}\n", value()),
+        TextFormat::Json => escaped_json(&format!("{:#}\n", value())),
         TextFormat::Jsonl => match value() {
-            Value::Array(objects) => objects.iter().map(|object| format!("{object}\n")).collect(),
-            object => format!("{object}\n"),
+            Value::Array(objects) => {
+                objects.iter().map(|object| escaped_json(&format!("{object}\n"))).collect()
+            }
+            object => escaped_json(&format!("{object}\n")),
         },
     }
 }

@@ -18,6 +18,7 @@ mod similarity;
 mod spans;
 mod stats;
 mod table;
+mod terminal;
 
 use args::{Command, parse};
 use error::Error;
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
 
 /// One line on standard error, which may be closed.
 fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "qwen3: {message}");
+    let _ = writeln!(std::io::stderr(), "qwen3: {}", terminal::escaped(message));
 }
 
 fn run(command: Command) -> Result<(), Error> {
@@ -82,7 +83,8 @@ static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn remember_panic(info: &PanicHookInfo) {
     if std::env::var_os("RUST_BACKTRACE").is_some() {
-        say(&format!("{info}\n{}", std::backtrace::Backtrace::force_capture()));
+        let backtrace = std::backtrace::Backtrace::force_capture();
+        let _ = writeln!(std::io::stderr(), "qwen3: {info}\n{backtrace}");
     }
     if let Ok(mut last) = LAST_PANIC.lock() {
         *last = info.to_string();

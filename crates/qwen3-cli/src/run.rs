@@ -2,6 +2,7 @@
 
 use crate::args::{ModelArgs, SourceArgs};
 use crate::error::Error;
+use crate::terminal::escaped;
 use indicatif::{ProgressBar, ProgressStyle};
 use qwen3_engine::{CancelToken, DeviceId, DtypeChoice, Fallback, Hooks, Options, Progress};
 use std::io::IsTerminal;
@@ -66,10 +67,10 @@ fn progress_bars() -> Arc<dyn Fn(Progress) + Send + Sync> {
     Arc::new(move |progress| {
         let (message, position, length, style) = match progress {
             Progress::Download { file, bytes: position, total_bytes } => {
-                (format!("download {file}"), position, total_bytes, &bytes)
+                (format!("download {}", escaped(&file)), position, total_bytes, &bytes)
             }
             Progress::Verify { file, bytes: position, total_bytes } => {
-                (format!("verify {file}"), position, total_bytes, &bytes)
+                (format!("verify {}", escaped(&file)), position, total_bytes, &bytes)
             }
             Progress::Convert { bytes: position, total_bytes } => {
                 ("write".to_owned(), position, total_bytes, &bytes)

@@ -1,5 +1,7 @@
 //! Tables of text for reading.
 
+use crate::terminal::{escaped, is_control};
+
 /// A cell of at most this many characters.
 const MAX_CELL: usize = 48;
 
@@ -7,7 +9,9 @@ const MAX_CELL: usize = 48;
 /// are aligned on the right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
+    let cell = |row: &Vec<String>, column: usize| {
+        row.get(column).map(|cell| escaped(cell)).unwrap_or_default()
+    };
     let width = |column| rows.iter().map(|row| cell(row, column).chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let is_number = |column: &usize| {
@@ -31,7 +35,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
 
 /// A text in one short line.
 pub fn shorten(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = text.chars().map(|c| if is_control(c) { ' ' } else { c }).collect();
     match line.chars().count() > MAX_CELL {
         true => line.chars().take(MAX_CELL - 1).chain(['…']).collect(),
         false => line,
@@ -51,7 +55,8 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_and_controls_are_blanks() {
-        assert_eq!(shorten("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(shorten("a\nb\u{1b}[31m\u{202e}c"), "a b [31m c");
+        assert_eq!(table(&[vec!["a\u{1b}[31m".to_owned()]]), "a\\u{1b}[31m\n");
         assert_eq!(shorten(&"x".repeat(60)).chars().count(), MAX_CELL);
     }
 }

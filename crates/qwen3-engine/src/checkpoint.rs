@@ -2,12 +2,17 @@
 
 use crate::error::Error;
 use crate::hub::{HubOptions, SIDE_FILES, model_path};
+use crate::modules::{self, MODULES, Modules, POOLING, refused};
 use crate::options::{Kind, Options};
 use crate::portable::{Portable, Provenance, inside, is_portable};
+use qwen3::head::YES_NO;
 use qwen3::weights::files_of_index;
-use qwen3::{Config, Weights};
+use qwen3::{Config, Weights, files};
+use qwen3_text::{RerankTokenizer, SpecialTokens};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// An opened folder or portable file; nothing is on a device yet.
@@ -21,6 +26,7 @@ pub struct Checkpoint {
     pub weights: Weights,
     /// Detected, or as told.
     pub kind: Kind,
+    modules: Modules,
     portable: Option<Portable>,
 }
 
@@ -32,35 +38,50 @@ impl Checkpoint {
             cache: options.cache_folder.as_deref(),
             token: options.token.as_ref(),
         };
-        Self::open(&model_path(model, from, &options.hooks)?, model, options.kind)
+        Self::open(&model_path(model, from, &options.hooks)?, options.kind)
     }
 
-    /// Opens a folder or portable file. `model` is what the user called it,
-    /// `kind` what it is if the user knows better.
+    /// Opens a folder or portable file. `kind` is what it is if the user knows better.
     ///
     /// # Errors
-    /// If a file is missing or broken.
-    pub fn open(path: &Path, model: &str, kind: Option<Kind>) -> Result<Self, Error> {
-        if is_portable(path) {
-            return Self::open_portable(path, kind);
-        }
-        let config = Config::from_file(&path.join("config.json"))?;
-        let weights = Weights::from_folder(path)?;
-        let kind = match kind {
-            Some(kind) => kind,
-            None => detect(path, model, &config, &weights)?,
+    /// If a file is missing or broken, or asks for what this engine doesn't compute.
+    pub fn open(path: &Path, kind: Option<Kind>) -> Result<Self, Error> {
+        let mut checkpoint = match is_portable(path) {
+            true => Self::open_portable(path)?,
+            false => Self::open_folder(path)?,
         };
-        Ok(Self { path: path.to_owned(), config, weights, kind, portable: None })
+        let (modules, is_listed) = checkpoint.modules()?;
+        checkpoint.modules = modules;
+        checkpoint.kind = match (kind, &checkpoint.portable) {
+            (Some(kind), _) => kind,
+            (None, Some(portable)) => portable.provenance.kind,
+            (None, None) => checkpoint.detect()?,
+        };
+        // A pooling that nobody lists says nothing about a reranker.
+        if is_listed || checkpoint.kind == Kind::Embedding {
+            checkpoint.check_modules()?;
+        }
+        Ok(checkpoint)
     }
 
-    fn open_portable(path: &Path, kind: Option<Kind>) -> Result<Self, Error> {
+    fn open_folder(path: &Path) -> Result<Self, Error> {
+        refuse_adapter(path)?;
+        let config = Config::from_file(&path.join("config.json"))?;
+        Ok(Self::new(path, config, Weights::from_folder(path)?, None))
+    }
+
+    fn open_portable(path: &Path) -> Result<Self, Error> {
         let portable = Portable::open(path)?;
         let weights = Weights::from_map(portable.map.clone(), path)?;
         let name = "config.json";
         let config = portable.file(name).ok_or_else(|| missing(path, name))?;
-        let config = Config::from_json(&String::from_utf8_lossy(config), &inside(path, name))?;
-        let kind = kind.unwrap_or(portable.provenance.kind);
-        Ok(Self { path: path.to_owned(), config, weights, kind, portable: Some(portable) })
+        let config = Config::from_json(config, &inside(path, name))?;
+        Ok(Self::new(path, config, weights, Some(portable)))
+    }
+
+    fn new(path: &Path, config: Config, weights: Weights, portable: Option<Portable>) -> Self {
+        let (path, modules, kind) = (path.to_owned(), Modules::default(), Kind::Embedding);
+        Self { path, config, weights, kind, modules, portable }
     }
 
     /// What a portable file says about itself; `None`: it is a folder.
@@ -79,14 +100,27 @@ impl Checkpoint {
             return Ok(vec![(name.into_owned(), self.path.clone())]);
         }
         let index = "model.safetensors.index.json";
-        let mut names: Vec<String> = SIDE_FILES.map(str::to_owned).to_vec();
+        let mut names = self.side_files();
         names.push("model.safetensors".to_owned());
         if !self.path_of("model.safetensors").exists() {
             names.push(index.to_owned());
             names.extend(files_of_index(&self.path_of(index))?);
         }
         let files = names.into_iter().map(|name| (self.path_of(&name), name));
-        Ok(files.filter(|(path, _)| path.exists()).map(|(path, name)| (name, path)).collect())
+        let files = files.filter(|(path, _)| path.exists()).map(|(path, name)| {
+            files::check_regular(&path)?;
+            Ok((name, path))
+        });
+        files.collect()
+    }
+
+    /// The names of all files beside the weights that are used, where they are there.
+    pub(crate) fn side_files(&self) -> Vec<String> {
+        let mut names: Vec<String> = SIDE_FILES.map(str::to_owned).to_vec();
+        names.extend(self.modules.configs().map(str::to_owned));
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
     }
 
     /// Where a file of this name is, or would be; for messages.
@@ -96,9 +130,15 @@ impl Checkpoint {
 
     /// A file beside the weights, or in them.
     pub(crate) fn file(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
-        match &self.portable {
-            Some(portable) => Ok(portable.file(name).map(Cow::Borrowed)),
-            None => read(&self.path_of(name)),
+        if let Some(portable) = &self.portable {
+            return Ok(portable.file(name).map(Cow::Borrowed));
+        }
+        match files::read(&self.path_of(name)) {
+            Ok(content) => Ok(Some(Cow::Owned(content))),
+            Err(qwen3::Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -107,38 +147,117 @@ impl Checkpoint {
         self.file(name)?.ok_or_else(|| missing(&self.path, name))
     }
 
-    /// Refuses a pooling that this engine does not compute.
-    pub(crate) fn check_pooling(&self) -> Result<(), Error> {
-        #[derive(serde::Deserialize)]
-        struct Pooling {
-            pooling_mode_lasttoken: Option<bool>,
-            pooling_mode: Option<String>,
-        }
-        let name = "1_Pooling/config.json";
-        let Some(pooling) = self.side_file::<Pooling>(name)? else { return Ok(()) };
-        let unsupported = |key: &str, value: String| {
-            Err(Error::Model(qwen3::Error::Unsupported { key: key.to_owned(), value }))
+    /// The tokenizer of a reranker, and the ids of its "yes" and "no": the
+    /// model's files name them, or the words themselves do. A score without a
+    /// "no" is the logit of "yes".
+    pub(crate) fn rerank_tokenizer(
+        &self,
+        special_tokens: SpecialTokens,
+    ) -> Result<(RerankTokenizer, u32, Option<u32>), Error> {
+        let name = "tokenizer.json";
+        let (json, path) = (self.needed(name)?, self.path_of(name));
+        let tokenizer = RerankTokenizer::from_json(&json, &path, special_tokens)?;
+        let tokenizer = tokenizer.within(self.config.vocab_size)?;
+        let by_word = (tokenizer.yes_token_id(), Some(tokenizer.no_token_id()));
+        let (yes, no) = match self.modules.logit_score() {
+            // These rows are those that the modules named when they were kept.
+            Some(config) if !self.weights.contains(YES_NO) => {
+                let score = modules::logit_score(&self.needed(config)?, &self.path_of(config))?;
+                (score.true_token_id, score.false_token_id)
+            }
+            _ => by_word,
         };
-        match (pooling.pooling_mode_lasttoken, pooling.pooling_mode) {
-            (Some(false), _) => unsupported("pooling_mode_lasttoken", "false".to_owned()),
-            (_, Some(mode)) if mode != "lasttoken" => unsupported("pooling_mode", mode),
-            _ => Ok(()),
+        Ok((tokenizer, yes, no))
+    }
+
+    /// The model's modules, and whether they are listed.
+    fn modules(&self) -> Result<(Modules, bool), Error> {
+        let path = self.path_of(MODULES);
+        Ok(match self.file(MODULES)? {
+            Some(list) => (Modules::from_json(&list, &path)?, true),
+            None if self.file(POOLING)?.is_some() => (Modules::pooled(), false),
+            None => (Modules::default(), false),
+        })
+    }
+
+    /// Refuses modules and settings that this engine does not compute.
+    fn check_modules(&self) -> Result<(), Error> {
+        self.modules.check(self.kind, &self.path_of(MODULES))?;
+        if let Some(config) = self.modules.pooling() {
+            modules::check_pooling(&self.needed(config)?, &self.path_of(config))?;
+        }
+        for config in self.modules.normalize() {
+            if let Some(json) = self.file(config)? {
+                modules::check_normalize(&json, &self.path_of(config))?;
+            }
+        }
+        let settings = self.sentence_bert()?;
+        match settings.do_lower_case {
+            true => Err(refused(&self.path_of(SENTENCE_BERT), "`do_lower_case`".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// config.json is the same for embedding models and rerankers, so: what the
+    /// heads say, then sentence-transformers' files, then the folder's own name,
+    /// wherever it lies, then how the tensors are named.
+    fn detect(&self) -> Result<Kind, Error> {
+        let (config, weights) = (&self.config, &self.weights);
+        let is_cross_encoder = self.is_cross_encoder()?;
+        let is_classifier = |name: &String| name.ends_with("ForSequenceClassification");
+        if weights.contains("score.weight") || config.architectures.iter().any(is_classifier) {
+            return Ok(Kind::SequenceClassification);
+        }
+        if is_cross_encoder {
+            return Ok(Kind::Reranker);
+        }
+        if let Some(kind) = self.modules.kind() {
+            return Ok(kind);
+        }
+        if weights.contains("lm_head.weight") {
+            return Ok(Kind::Reranker);
+        }
+        let name = called(&self.path).to_lowercase();
+        // The owner of a model says nothing about it.
+        let name =
+            name.strip_prefix("models--").and_then(|id| id.rsplit("--").next()).unwrap_or(&name);
+        Ok(match (name.contains("rerank"), name.contains("embed")) {
+            (true, false) => Kind::Reranker,
+            (false, true) => Kind::Embedding,
+            _ if weights.has_model_prefix() => Kind::Reranker,
+            _ => Kind::Embedding,
+        })
+    }
+
+    /// Whether sentence-transformers says so, as it does since its version 5.
+    fn is_cross_encoder(&self) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Typed {
+            model_type: Option<String>,
+        }
+        let name = "config_sentence_transformers.json";
+        let typed: Option<Typed> = self.side_file(name)?;
+        match typed.and_then(|typed| typed.model_type).as_deref() {
+            None | Some("SentenceTransformer") => Ok(false),
+            Some("CrossEncoder") => Ok(true),
+            Some(other) => {
+                Err(refused(&self.path_of(name), format!("a model of the type `{other}`")))
+            }
         }
     }
 
     /// `max_seq_length` of sentence-transformers, where it is set.
     pub(crate) fn max_seq_length(&self) -> Result<Option<usize>, Error> {
-        #[derive(serde::Deserialize)]
-        struct SentenceBert {
-            max_seq_length: Option<usize>,
-        }
-        let config: Option<SentenceBert> = self.side_file("sentence_bert_config.json")?;
-        Ok(config.and_then(|config| config.max_seq_length))
+        Ok(self.sentence_bert()?.max_seq_length)
+    }
+
+    fn sentence_bert(&self) -> Result<SentenceBert, Error> {
+        Ok(self.side_file(SENTENCE_BERT)?.unwrap_or_default())
     }
 
     /// What the first output of a classifier is called in its config.
     pub(crate) fn first_label(&self) -> Result<String, Error> {
-        #[derive(serde::Deserialize)]
+        #[derive(Deserialize)]
         struct Labels {
             #[serde(default)]
             id2label: std::collections::BTreeMap<String, String>,
@@ -154,55 +273,46 @@ impl Checkpoint {
     }
 }
 
-/// config.json is the same for embedding models and rerankers, so: what the
-/// heads say, then sentence-transformers' modules, then the name, then how the
-/// tensors are named.
-fn detect(folder: &Path, model: &str, config: &Config, weights: &Weights) -> Result<Kind, Error> {
-    let is_classifier = |name: &String| name.ends_with("ForSequenceClassification");
-    if weights.contains("score.weight") || config.architectures.iter().any(is_classifier) {
-        return Ok(Kind::SequenceClassification);
-    }
-    if has_pooling(folder)? {
-        return Ok(Kind::Embedding);
-    }
-    if weights.contains("lm_head.weight") {
-        return Ok(Kind::Reranker);
-    }
-    // The folder of a snapshot is named for a commit, its parents for the model.
-    let names = format!("{model} {}", folder.display()).to_lowercase();
-    Ok(match (names.contains("rerank"), names.contains("embed")) {
-        (true, false) => Kind::Reranker,
-        (false, true) => Kind::Embedding,
-        _ if weights.has_model_prefix() => Kind::Reranker,
-        _ => Kind::Embedding,
-    })
+const SENTENCE_BERT: &str = "sentence_bert_config.json";
+
+/// What sentence-transformers knows about the transformer.
+#[derive(Default, Deserialize)]
+struct SentenceBert {
+    max_seq_length: Option<usize>,
+    #[serde(default)]
+    do_lower_case: bool,
 }
 
-/// Whether sentence-transformers would pool: rerankers have a modules.json too,
-/// by now, but without such a module.
-fn has_pooling(folder: &Path) -> Result<bool, Error> {
-    #[derive(serde::Deserialize)]
-    struct Module {
-        #[serde(rename = "type")]
-        class: String,
-    }
-    let path = folder.join("modules.json");
-    let modules: Option<Vec<Module>> = read(&path)?.map(|json| parse(&json, &path)).transpose()?;
-    let listed = modules
-        .is_some_and(|modules| modules.iter().any(|module| module.class.ends_with(".Pooling")));
-    Ok(listed || folder.join("1_Pooling/config.json").exists())
-}
-
-/// A file that need not be there.
-fn read(path: &Path) -> Result<Option<Cow<'static, [u8]>>, Error> {
-    match std::fs::read(path) {
-        Ok(content) => Ok(Some(Cow::Owned(content))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+/// The name of a model's folder or file, wherever that lies; that of a snapshot
+/// in the hub's cache is the model's, `models--owner--name`.
+pub(crate) fn called(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    match &parts[..] {
+        [.., model, snapshots, _] if snapshots == "snapshots" => model.clone(),
+        [.., name] => name.clone(),
+        [] => String::new(),
     }
 }
 
-fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T, Error> {
+/// An adapter beside a model changes it in Transformers, so it can't be passed over.
+pub(crate) fn refuse_adapter(folder: &Path) -> Result<(), Error> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    match names.iter().find(|name| is_of_adapter(&name.to_string_lossy())) {
+        Some(name) => Err(Error::Adapter { file: folder.join(name) }),
+        None => Ok(()),
+    }
+}
+
+/// Whether PEFT keeps an adapter in files of this name.
+pub(crate) fn is_of_adapter(name: &str) -> bool {
+    name.starts_with("adapter_config.") || name.starts_with("adapter_model")
+}
+
+/// JSON of a file beside the weights.
+pub(crate) fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T, Error> {
     serde_json::from_slice(json).map_err(|source| Error::SideFile { path: path.to_owned(), source })
 }
 

@@ -4,14 +4,14 @@ use crate::backend::Backend;
 use crate::checkpoint::Checkpoint;
 use crate::checksum::sha256;
 use crate::error::Error;
-use crate::hub::{HubOptions, SIDE_FILES, model_path};
+use crate::hub::{HubOptions, model_path};
 use crate::options::{DtypeChoice, Kind, Layout};
 use crate::portable::{self, Portable, Provenance, checksum, checksums_bytes};
 use crate::progress::{Hooks, Progress};
 use crate::self_check::reference_device;
 use qwen3::head::{YES_NO, yes_no_rows};
-use qwen3::{Dtype, Storage};
-use qwen3_text::{RerankTokenizer, SpecialTokens};
+use qwen3::{Dtype, ScoreHead, Storage};
+use qwen3_text::SpecialTokens;
 use safetensors::tensor::TensorInfo;
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
@@ -89,7 +89,7 @@ pub fn convert(model: &str, out: &Path, options: &ConvertOptions) -> Result<Conv
     let hooks = &options.hooks;
     let (revision, cache) = (options.revision.as_deref(), options.cache_folder.as_deref());
     let from = HubOptions { revision, cache, token: None };
-    let checkpoint = Checkpoint::open(&model_path(model, from, hooks)?, model, options.kind)?;
+    let checkpoint = Checkpoint::open(&model_path(model, from, hooks)?, options.kind)?;
     let parts = parts(&checkpoint, options)?;
     let mut content_bytes = checksums_bytes(parts.len()) as u64;
     content_bytes += parts.iter().map(|part| part.bytes() as u64).sum::<u64>();
@@ -178,18 +178,15 @@ fn parts<'a>(checkpoint: &'a Checkpoint, options: &ConvertOptions) -> Result<Vec
         parts.push(Part { name: name.to_owned(), shape: shape.to_vec(), content });
     }
     if is_reranker {
-        let path = checkpoint.path_of("tokenizer.json");
-        let json = checkpoint.needed("tokenizer.json")?;
-        let tokenizer = RerankTokenizer::from_json(&json, &path, SpecialTokens::Literal)?;
-        let (yes, no) = (tokenizer.yes_token_id(), tokenizer.no_token_id());
+        let (_, yes, no) = checkpoint.rerank_tokenizer(SpecialTokens::Literal)?;
         let rows = yes_no_rows(weights, &checkpoint.config, yes, no)?.concat();
         let shape = vec![2, checkpoint.config.hidden_size];
         let content = Content::Numbers(rows);
         parts.push(Part { name: YES_NO.to_owned(), shape, content });
     }
-    for name in SIDE_FILES {
-        if let Some(bytes) = checkpoint.file(name)? {
-            let (name, shape) = (portable::file_tensor(name), vec![bytes.len()]);
+    for name in checkpoint.side_files() {
+        if let Some(bytes) = checkpoint.file(&name)? {
+            let (name, shape) = (portable::file_tensor(&name), vec![bytes.len()]);
             parts.push(Part { name, shape, content: Content::File(bytes) });
         }
     }
@@ -259,6 +256,9 @@ fn check_loads(checkpoint: &Checkpoint, hooks: &Hooks) -> Result<(), Error> {
         false => ControlFlow::Continue(()),
     };
     let config = &checkpoint.config;
+    if checkpoint.kind == Kind::SequenceClassification {
+        ScoreHead::sequence_classification(&checkpoint.weights, config)?;
+    }
     Backend::load(device, &checkpoint.weights, config, storage, &mut on_tensor).map(drop)
 }
 

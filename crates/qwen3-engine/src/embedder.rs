@@ -10,6 +10,7 @@ use crate::session::Session;
 use qwen3::{Dtype, Recorded, Rows, head};
 use qwen3_text::Encoded;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// A loaded Qwen3-Embedding model.
 ///
@@ -141,7 +142,7 @@ impl Embedder {
         Ok(rows.into_iter().zip(encoded).map(embed).collect())
     }
 
-    /// As [`Embedder::encode`] with the prompt for queries, unless the options name another.
+    /// As [`Embedder::encode`] with [`EmbedderText::query_prompt`], unless the options name another prompt.
     ///
     /// # Errors
     /// As [`Embedder::encode`].
@@ -153,10 +154,10 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        self.encode_with(inputs, &self.prompt_or("query", &options.prompt)?, options)
+        self.encode_with(inputs, &self.prompt_or(self.text.query_prompt(), options)?, options)
     }
 
-    /// As [`Embedder::encode`] with the prompt for documents, unless the options name another.
+    /// As [`Embedder::encode`] with [`EmbedderText::document_prompt`], unless the options name another prompt.
     ///
     /// # Errors
     /// As [`Embedder::encode`].
@@ -168,7 +169,7 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        self.encode_with(inputs, &self.prompt_or("document", &options.prompt)?, options)
+        self.encode_with(inputs, &self.prompt_or(self.text.document_prompt(), options)?, options)
     }
 
     fn encode_with<'a, I>(
@@ -284,11 +285,15 @@ impl Embedder {
         self.session.install(|| inputs.par_iter().enumerate().map(encode).collect())
     }
 
-    /// The options' prompt, or the one of this name where they leave it open.
-    fn prompt_or(&self, name: &str, prompt: &Prompt) -> Result<String, Error> {
-        Ok(match prompt {
-            Prompt::Default => self.text.prompt(&Prompt::Name(name.to_owned()))?.into_owned(),
-            other => self.text.prompt(other)?.into_owned(),
+    /// The options' prompt, or `usual` where they leave it open.
+    fn prompt_or<'s>(
+        &'s self,
+        usual: &'s str,
+        options: &'s EncodeOptions,
+    ) -> Result<Cow<'s, str>, Error> {
+        Ok(match &options.prompt {
+            Prompt::Default => usual.into(),
+            named => self.text.prompt(named)?,
         })
     }
 }

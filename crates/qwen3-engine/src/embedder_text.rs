@@ -49,13 +49,13 @@ impl EmbedderText {
                 wanted: "an embedding model",
             });
         }
-        checkpoint.check_pooling()?;
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
         let tokenizer = EmbeddingTokenizer::from_json(
             &checkpoint.needed("tokenizer.json")?,
             &checkpoint.path_of("tokenizer.json"),
             special_tokens,
-        )?;
+        )?
+        .within(checkpoint.config.vocab_size)?;
         let prompts = match checkpoint.file(PROMPTS)? {
             Some(json) => Prompts::from_json(&json, &checkpoint.path_of(PROMPTS))?,
             None => Prompts::default(),
@@ -85,6 +85,18 @@ impl EmbedderText {
             Prompt::Instruction(task) => instruct_prompt(task).into(),
             Prompt::Text(text) => text.into(),
         })
+    }
+
+    /// What sentence-transformers puts in front of queries: the prompt `query`,
+    /// where there is one.
+    pub fn query_prompt(&self) -> &str {
+        self.prompts.first_of(&["query"])
+    }
+
+    /// What it puts in front of documents: the first of the prompts `document`,
+    /// `passage` and `corpus` that there is.
+    pub fn document_prompt(&self) -> &str {
+        self.prompts.first_of(&["document", "passage", "corpus"])
     }
 
     /// The tokens of one input, with the end token.

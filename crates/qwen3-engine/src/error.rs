@@ -34,6 +34,37 @@ pub enum Error {
         folder: PathBuf,
     },
 
+    /// An adapter, with or without the model that it is for.
+    #[error(
+        "`{file}` is an adapter (LoRA or the like), which is not applied here; merge it into the model with `merge_and_unload()` of PEFT and use the saved result, or remove the file if that is done"
+    )]
+    Adapter {
+        /// A file of it.
+        file: PathBuf,
+    },
+
+    /// Something in a model that this engine doesn't compute.
+    #[error(
+        "`{path}` asks for {what}, which this engine doesn't compute; it computes `Transformer`, `Pooling` of the last token and `Normalize` for embeddings, `Transformer` and `LogitScore` for rerankers; run this model with sentence-transformers, or take one without it"
+    )]
+    Modules {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says.
+        what: String,
+    },
+
+    /// A pooling that this engine doesn't compute.
+    #[error(
+        "`{path}` asks for pooling by `{modes}`, which is not supported; this engine takes the last token (`lasttoken`), as published Qwen3 models do"
+    )]
+    Pooling {
+        /// The config of the pooling.
+        path: PathBuf,
+        /// What it asks for.
+        modes: String,
+    },
+
     /// A file that is no model.
     #[error(
         "`{file}` is neither a file of a model's folder nor one that `convert` wrote; pass the folder, or check that the file is complete"
@@ -264,9 +295,9 @@ pub enum Error {
         message: String,
     },
 
-    /// A vector holds NaN or infinity. It is never returned.
+    /// A vector holds NaN or infinity, or nothing but zeros. It is never returned.
     #[error(
-        "input {input} gave a vector with NaN or infinity on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files"
+        "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files"
     )]
     NonFinite {
         /// Index of the input.

@@ -4,13 +4,16 @@
 //! because the cache is shared with other programs that read them:
 //! `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
 
+use crate::checkpoint::{is_of_adapter, refuse_adapter};
 use crate::checksum::sha256;
 use crate::error::Error;
+use crate::modules::{MODULES, Modules};
 use crate::options::HubToken;
 use crate::portable::is_portable;
 use crate::progress::{Hooks, Progress};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+use qwen3::files;
 use qwen3::weights::files_of_index;
 use std::collections::BTreeSet;
 use std::env;
@@ -58,6 +61,7 @@ pub struct HubOptions<'a> {
 pub fn model_path(model: &str, from: HubOptions<'_>, hooks: &Hooks) -> Result<PathBuf, Error> {
     let path = Path::new(model);
     if path.is_dir() {
+        refuse_adapter(path)?;
         let folder = path.to_owned();
         return match path.join(SIDE_FILES[0]).exists() {
             true => Ok(folder),
@@ -99,6 +103,7 @@ fn folder_of(file: &Path) -> Result<PathBuf, Error> {
     } else if is_of_folder(&name) && folder.join(SIDE_FILES[0]).exists() {
         Ok(folder.to_owned())
     } else {
+        files::check_head(file)?;
         Err(Error::NotAModelFile { file: file.to_owned() })
     }
 }
@@ -195,9 +200,19 @@ impl Hub<'_> {
             self.repo.info().map_err(|error| failed(self.model, "the list of files", &error))?;
         let listed: BTreeSet<String> =
             listing.siblings.into_iter().map(|file| file.rfilename).collect();
+        if let Some(file) = listed.iter().find(|file| is_of_adapter(file)) {
+            return Err(Error::Adapter { file: Path::new(self.model).join(file) });
+        }
         for (index, file) in SIDE_FILES.into_iter().enumerate() {
             if index < NEEDED || listed.contains(file) {
                 self.get(file)?;
+            }
+        }
+        if listed.contains(MODULES) {
+            let path = self.get(MODULES)?;
+            let modules = Modules::from_json(&files::read(&path)?, &path)?;
+            for config in modules.configs().filter(|config| listed.contains(*config)) {
+                self.get(config)?;
             }
         }
         if listed.contains(SINGLE) {

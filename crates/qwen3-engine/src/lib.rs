@@ -42,6 +42,7 @@ mod similarity;
 mod error;
 mod hub;
 mod checkpoint;
+mod modules;
 mod portable;
 mod convert;
 mod checksum;

@@ -15,7 +15,8 @@
 use crate::error::Error;
 use crate::options::{Kind, Layout};
 use qwen3::MappedFile;
-use qwen3::weights::ATTACHMENT;
+use qwen3::files;
+use qwen3::weights::{ATTACHMENT, MAX_HEADER_BYTES};
 use rayon::prelude::*;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -33,9 +34,6 @@ const VERSION: u64 = 1;
 const CHECKSUM_BYTES: usize = size_of::<u64>();
 /// The first tensor begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 64;
-/// A longer header is no header, as the safetensors crate has it too.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
-
 /// What a portable file says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
@@ -57,11 +55,16 @@ pub(crate) struct Portable {
 
 /// Whether the file says that it is a portable file, whole or not.
 pub(crate) fn is_portable(path: &Path) -> bool {
-    metadata(path).is_some_and(|metadata| metadata["format"] == FORMAT)
+    metadata(path).is_some_and(|metadata| metadata.get("format").is_some_and(|f| f == FORMAT))
 }
 
-/// `__metadata__` of a safetensors file, of which nothing else is looked at.
-fn metadata(path: &Path) -> Option<Value> {
+/// `__metadata__` of a safetensors file, of which nothing else is kept.
+fn metadata(path: &Path) -> Option<HashMap<String, String>> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        __metadata__: HashMap<String, String>,
+    }
+    files::check_regular(path).ok()?;
     let mut file = File::open(path).ok()?;
     let mut length = [0; size_of::<u64>()];
     file.read_exact(&mut length).ok()?;
@@ -71,8 +74,8 @@ fn metadata(path: &Path) -> Option<Value> {
     }
     let mut header = vec![];
     file.take(length).read_to_end(&mut header).ok()?;
-    let header: Value = serde_json::from_slice(&header).ok()?;
-    header.get("__metadata__").cloned()
+    let Header { __metadata__: metadata } = serde_json::from_slice(&header).ok()?;
+    Some(metadata)
 }
 
 impl Portable {
@@ -83,8 +86,7 @@ impl Portable {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let damaged = |what: String| Error::PortableDamaged { path: path.to_owned(), what };
         // The version first: what follows may be different in another one.
-        let version =
-            metadata(path).and_then(|metadata| metadata["version"].as_str()?.parse().ok());
+        let version = metadata(path).and_then(|metadata| metadata.get("version")?.parse().ok());
         match version {
             Some(VERSION) => {}
             Some(found) => {
@@ -96,8 +98,7 @@ impl Portable {
             }
             None => return Err(damaged("its header can't be read".to_owned())),
         }
-        let map = MappedFile::open(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let map = files::map(path)?;
         let (header_bytes, header) =
             SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
         let start = size_of::<u64>() + header_bytes;

@@ -34,7 +34,7 @@ pub fn random_checkpoint(size: &str, folder: &Path) -> Result<(), Error> {
     let failed = |source| Error::Write { path: folder.to_owned(), source };
     fs::create_dir_all(folder.join("1_Pooling")).map_err(failed)?;
     let config = config(*shape, VOCAB_SIZE);
-    let parsed = Config::from_json(&config.to_string(), &folder.join("config.json"))?;
+    let parsed = Config::from_json(config.to_string().as_bytes(), &folder.join("config.json"))?;
     let weights = folder.join("model.safetensors");
     safetensors::serialize_to_file(tensors(&parsed), None, &weights)
         .map_err(|source| Error::Model(qwen3::Error::Safetensors { path: weights, source }))?;

@@ -41,16 +41,9 @@ impl RerankerText {
     ) -> Result<Self, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
-        let tokenizer = RerankTokenizer::from_json(
-            &checkpoint.needed("tokenizer.json")?,
-            &checkpoint.path_of("tokenizer.json"),
-            special_tokens,
-        )?;
+        let (tokenizer, yes, no) = checkpoint.rerank_tokenizer(special_tokens)?;
         let (head, label) = match checkpoint.kind {
-            Kind::Reranker => {
-                let (yes, no) = (tokenizer.yes_token_id(), tokenizer.no_token_id());
-                (ScoreHead::yes_no(weights, config, yes, no)?, "yes".to_owned())
-            }
+            Kind::Reranker => (ScoreHead::yes_no(weights, config, yes, no)?, "yes".to_owned()),
             Kind::SequenceClassification => {
                 (ScoreHead::sequence_classification(weights, config)?, checkpoint.first_label()?)
             }

@@ -135,7 +135,7 @@ impl Network {
     }
 
     fn new(config: &str, lengths: &'static [usize]) -> Result<Self, Error> {
-        let config = Config::from_json(config, Path::new("self-check"))?;
+        let config = Config::from_json(config.as_bytes(), Path::new("self-check"))?;
         // Numbers that bfloat16 holds, so that rounding weights is no difference.
         let bytes = safetensors::serialize(tensors(&config), None)
             .expect("the tensors are as large as their shapes say");

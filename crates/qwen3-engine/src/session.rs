@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::options::{DtypeChoice, Options};
 use crate::progress::{Hooks, Progress};
 use crate::system;
-use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage};
+use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage, head};
 use std::ops::ControlFlow;
 
 /// Tokens of a batch for each thread of a processor, where nobody says
@@ -115,7 +115,7 @@ impl Session {
                 let n_rows = if rows == Rows::Last { 1 } else { lengths[index] };
                 let row: Vec<f32> =
                     values.by_ref().take(n_rows * self.config.hidden_size).collect();
-                if !row.iter().all(|x| x.is_finite()) {
+                if !head::are_usable(&row, self.config.hidden_size) {
                     let (device, dtype) = (self.device, self.dtype);
                     return Err(Error::NonFinite { input: index, device, dtype });
                 }

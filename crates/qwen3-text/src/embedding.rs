@@ -23,8 +23,8 @@ pub struct EmbeddingTokenizer {
 impl EmbeddingTokenizer {
     /// Reads `tokenizer.json`.
     pub fn from_folder(folder: &Path, special: SpecialTokens) -> Result<Self, Error> {
-        let (json, path) = read(folder)?;
-        Self::from_json(&json, &path, special)
+        let path = folder.join("tokenizer.json");
+        Self::from_json(&read(&path)?, &path, special)
     }
 
     /// The same from the file's content; `path` is for messages.
@@ -32,6 +32,16 @@ impl EmbeddingTokenizer {
         let json = TokenizerJson::from_json(json, path)?;
         let eos_token_id = eos_token_id(&json)?;
         Ok(Self { text: TextTokenizer::new(json, special), eos_token_id })
+    }
+
+    /// The same for a model whose embedding table has `rows` rows: no text gives an id beyond them. An added token
+    /// that is beyond is text like any other.
+    ///
+    /// # Errors
+    /// If the end token or one that isn't added is beyond the table.
+    pub fn within(self, rows: usize) -> Result<Self, Error> {
+        let eos_token_id = self.eos_token_id;
+        Ok(Self { text: self.text.within(rows, &[eos_token_id])?, eos_token_id })
     }
 
     /// The tokens of `prompt` and `text`, put together without a space, and the end token.

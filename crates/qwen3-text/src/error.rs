@@ -80,6 +80,22 @@ pub enum Error {
         /// The kind of model whose vocabulary has it.
         expected: &'static str,
     },
+    /// A token that texts need has no row in the model's embedding table.
+    #[error(
+        "`{}` gives the token `{token}` the id {id}, but the model has embeddings for {rows} tokens only; \
+         does it belong to this model?",
+        path.display()
+    )]
+    BeyondTable {
+        /// The file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// Rows of the table.
+        rows: usize,
+    },
     /// The `tokenizers` library refuses a part of `tokenizer.json`.
     #[error("`{}` does not describe a tokenizer; download it again", path.display())]
     Build {

@@ -1,6 +1,7 @@
 //! What is written before a text: the instruct prompt, and the prompts that a model folder names.
 
 use crate::Error;
+use crate::tokenizer_json::read;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -21,15 +22,24 @@ pub fn instruct_prompt(task: &str) -> String {
 }
 
 /// The prompts of a model folder, by name: `config_sentence_transformers.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompts {
-    #[serde(default)]
     prompts: BTreeMap<String, String>,
-    #[serde(default)]
     default_prompt_name: Option<String>,
-    #[serde(default)]
     similarity_fn_name: Option<String>,
 }
+
+/// As it is in the file.
+#[derive(Deserialize)]
+struct File {
+    /// A prompt may be null, which is none.
+    prompts: Option<BTreeMap<String, Option<String>>>,
+    default_prompt_name: Option<String>,
+    similarity_fn_name: Option<String>,
+}
+
+/// The prompts that sentence-transformers gives to every model, empty where its files have none.
+const USUAL: [&str; 2] = ["query", "document"];
 
 impl Prompts {
     /// Reads `config_sentence_transformers.json`.
@@ -38,20 +48,26 @@ impl Prompts {
     /// prompts means a model without prompts.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("config_sentence_transformers.json");
-        let json = match std::fs::read(&path) {
-            Ok(json) => json,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(Error::Read { path, source }),
-        };
-        Self::from_json(&json, &path)
+        match read(&path) {
+            Ok(json) => Self::from_json(&json, &path),
+            Err(Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The same from the file's content; `path` is for messages.
     pub fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
-        let prompts: Self = serde_json::from_slice(json)
-            .map_err(|source| Error::Parse { path: path.to_owned(), source })?;
-        if let Some(name) = &prompts.default_prompt_name {
-            prompts.get(name)?;
+        let File { prompts, default_prompt_name, similarity_fn_name } =
+            serde_json::from_slice(json)
+                .map_err(|source| Error::Parse { path: path.to_owned(), source })?;
+        let prompts = prompts.unwrap_or_default().into_iter();
+        let prompts = prompts.filter_map(|(name, prompt)| Some((name, prompt?))).collect();
+        let prompts = Self { prompts, default_prompt_name, similarity_fn_name };
+        match &prompts.default_prompt_name {
+            Some(name) if !USUAL.contains(&name.as_str()) => prompts.get(name).map(drop)?,
+            _ => {}
         }
         Ok(prompts)
     }
@@ -62,6 +78,11 @@ impl Prompts {
             name: name.to_owned(),
             known: self.names().map(str::to_owned).collect(),
         })
+    }
+
+    /// The first of these prompts that there is, else nothing: what nobody asked for by name need not exist.
+    pub fn first_of(&self, names: &[&str]) -> &str {
+        names.iter().find_map(|name| self.prompts.get(*name)).map_or("", String::as_str)
     }
 
     /// The names of the prompts, sorted.
@@ -114,6 +135,20 @@ mod tests {
         assert_eq!(prompts.get("document").unwrap(), "");
         assert_eq!(prompts.default_prompt(), None);
         assert_eq!(prompts.similarity_fn_name(), Some("cosine"));
+    }
+
+    #[test]
+    fn prompts_of_queries_and_documents_need_not_exist() {
+        let prompts = |json: &str| Prompts::from_json(json.as_bytes(), Path::new("f")).unwrap();
+        let documents = ["document", "passage", "corpus"];
+        let none = prompts(r#"{"prompts": null, "default_prompt_name": "query"}"#);
+        assert_eq!((none.first_of(&["query"]), none.default_prompt()), ("", None));
+        let own = prompts(
+            r#"{"prompts": {"corpus": "c", "passage": "p", "document": null, "x": "x"},
+                "default_prompt_name": "x"}"#,
+        );
+        assert_eq!((own.first_of(&documents), own.first_of(&["query"])), ("p", ""));
+        assert!(own.get("query").is_err());
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub struct RerankTokenizer {
 impl RerankTokenizer {
     /// Reads `tokenizer.json`.
     pub fn from_folder(folder: &Path, special: SpecialTokens) -> Result<Self, Error> {
-        let (json, path) = read(folder)?;
-        Self::from_json(&json, &path, special)
+        let path = folder.join("tokenizer.json");
+        Self::from_json(&read(&path)?, &path, special)
     }
 
     /// The same from the file's content; `path` is for messages.
@@ -40,6 +40,16 @@ impl RerankTokenizer {
         let [yes_token_id, no_token_id] = [single_token(&json, "yes")?, single_token(&json, "no")?];
         let text = TextTokenizer::new(json, special);
         Ok(Self { text, prefix_ids, suffix_ids, yes_token_id, no_token_id })
+    }
+
+    /// The same for a model whose embedding table has `rows` rows; see
+    /// [`EmbeddingTokenizer::within`](crate::EmbeddingTokenizer::within).
+    ///
+    /// # Errors
+    /// If a token of the template or one that isn't added is beyond the table.
+    pub fn within(self, rows: usize) -> Result<Self, Error> {
+        let template = [&self.prefix_ids[..], &self.suffix_ids].concat();
+        Ok(Self { text: self.text.within(rows, &template)?, ..self })
     }
 
     /// The tokens of the question whether `document` answers `query` in the sense of `instruction`.

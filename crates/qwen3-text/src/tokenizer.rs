@@ -7,6 +7,7 @@ use crate::tokenizer_json::TokenizerJson;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use tokenizers::{AddedToken, AddedVocabulary, Tokenizer};
 
@@ -77,13 +78,17 @@ pub(crate) struct TextTokenizer {
     special: SpecialTokens,
     added_tokens: Vec<String>,
     vocab_size: usize,
+    /// Where it was read from; for messages.
+    path: PathBuf,
+    /// The token of the highest id that any text may have.
+    highest: Option<(String, u32)>,
     /// Whether a text may be encoded in pieces.
     in_pieces: bool,
 }
 
 impl TextTokenizer {
     pub(crate) fn new(json: TokenizerJson, special: SpecialTokens) -> Self {
-        let TokenizerJson { mut tokenizer, added_tokens, vocab_size, .. } = json;
+        let TokenizerJson { mut tokenizer, added_tokens, vocab_size, path, highest, .. } = json;
         let parse = special == SpecialTokens::Parse;
         if !parse {
             tokenizer.with_added_vocabulary(AddedVocabulary::new());
@@ -92,7 +97,35 @@ impl TextTokenizer {
         let added_by_id: BTreeMap<u32, AddedToken> =
             added_tokens.into_iter().map(|added| (added.id, added.token)).collect();
         let added_tokens = added_by_id.values().map(|token| token.content.clone()).collect();
-        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, in_pieces }
+        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, in_pieces }
+    }
+
+    /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no model can have been
+    /// trained, are text like any other: published 4B and 8B models have such tokens.
+    ///
+    /// # Errors
+    /// If other tokens are beyond it, or those that every input has.
+    pub(crate) fn within(mut self, rows: usize, of_all_inputs: &[u32]) -> Result<Self, Error> {
+        let is_beyond = |id: u32| id as usize >= rows;
+        let beyond = |token, id| Error::BeyondTable { path: self.path.clone(), token, id, rows };
+        if let Some((token, id)) = self.highest.as_ref().filter(|(_, id)| is_beyond(*id)) {
+            return Err(beyond(token.clone(), *id));
+        }
+        if let Some(&id) = of_all_inputs.iter().find(|id| is_beyond(**id)) {
+            let token = self.added_by_id.get(&id).map(|token| token.content.clone());
+            return Err(beyond(token.unwrap_or_default(), id));
+        }
+        if self.vocab_size > rows {
+            self.vocab_size = rows;
+            self.added_by_id.retain(|id, _| !is_beyond(*id));
+            if self.special == SpecialTokens::Parse {
+                let failed = |source| Error::Build { path: self.path.clone(), source };
+                self.tokenizer.with_added_vocabulary(AddedVocabulary::new());
+                let added = self.added_by_id.values().cloned();
+                self.tokenizer.add_tokens(added).map_err(failed)?;
+            }
+        }
+        Ok(self)
     }
 
     pub(crate) fn vocab_size(&self) -> usize {

@@ -9,9 +9,13 @@ use crate::pieces::{QWEN_PATTERN, keeps_whole};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
+
+/// A tokenizer of 150,000 tokens takes 11 MB.
+const MAX_BYTES: u64 = 32 << 20;
 
 /// What `tokenizer.json` says.
 pub(crate) struct TokenizerJson {
@@ -24,6 +28,8 @@ pub(crate) struct TokenizerJson {
     pub appended_ids: Vec<u32>,
     /// The highest id and one.
     pub vocab_size: usize,
+    /// The token of the highest id without added tokens, and that id.
+    pub highest: Option<(String, u32)>,
     /// Whether normalizer and pre-tokenizer are those that [`crate::pieces`] knows.
     pub is_qwen_pattern: bool,
     /// Whether [`crate::pieces`] leaves all added tokens whole.
@@ -82,13 +88,18 @@ impl TokenizerJson {
     }
 }
 
-/// The bytes of `tokenizer.json` in a folder, and its path.
-pub(crate) fn read(folder: &Path) -> Result<(Vec<u8>, PathBuf), Error> {
-    let path = folder.join("tokenizer.json");
-    match std::fs::read(&path) {
-        Ok(json) => Ok((json, path)),
-        Err(source) => Err(Error::Read { path, source }),
-    }
+/// The content of a file of a model's folder; what is larger than any of them is cut.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let content = || {
+        // A pipe would be waited for, and a device has no end.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::other("it is not a regular file"));
+        }
+        let mut content = vec![];
+        std::fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut content)?;
+        Ok(content)
+    };
+    content().map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 impl File {
@@ -96,7 +107,9 @@ impl File {
         self.check_kinds(&path)?;
         let is_qwen_pattern = self.is_qwen_pattern();
         let appended_ids = appended_ids(&path, &self.post_processor)?;
-        let mut highest_id = self.model.vocab.values().copied().max().unwrap_or(0);
+        let highest = self.model.vocab.iter().max_by_key(|(_, id)| **id);
+        let highest = highest.map(|(token, id)| (token.clone(), *id));
+        let mut highest_id = highest.as_ref().map_or(0, |(_, id)| *id);
         let failed = |source| Error::Build { path: path.clone(), source };
 
         let mut tokenizer = Tokenizer::new(self.model.build(&path)?);
@@ -120,6 +133,7 @@ impl File {
             tokenizer,
             appended_ids,
             vocab_size: (highest_id as usize).saturating_add(1),
+            highest,
             is_qwen_pattern,
             pieces_keep_added_tokens: added.iter().all(|added| keeps_whole(&added.token)),
             added_tokens: added,

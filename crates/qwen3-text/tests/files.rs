@@ -204,3 +204,28 @@ fn prompts_are_those_of_the_folder() {
         .to_string();
     assert!(error.contains(file), "{error}");
 }
+
+#[test]
+fn no_text_gives_an_id_beyond_the_table() {
+    let embedding = |rows| {
+        let folder = fixture("tiny-embedding");
+        EmbeddingTokenizer::from_folder(&folder, SpecialTokens::Parse).unwrap().within(rows)
+    };
+    let ids = |rows| embedding(rows).unwrap().encode("", TEXT, NO_LIMIT).unwrap().input_ids;
+    assert!(ids(640) == ids(611) && ids(611).contains(&609));
+    assert!(ids(609).contains(&608) && ids(609).iter().all(|id| *id < 609), "`<think>` is text");
+    let decoded = embedding(609).unwrap().decode(&ids(609), true).unwrap();
+    assert_eq!(decoded, TEXT.replace("<|im_end|>", ""));
+    let rerank = |rows| {
+        let folder = fixture("tiny-reranker-tied");
+        RerankTokenizer::from_folder(&folder, SpecialTokens::Literal).unwrap().within(rows)
+    };
+    assert!(rerank(611).is_ok());
+    for (error, token) in [
+        (embedding(606).unwrap_err(), "`<|endoftext|>` the id 606"),
+        (embedding(600).unwrap_err(), "the id 605"),
+        (rerank(610).unwrap_err(), "`</think>` the id 610"),
+    ] {
+        assert!(error.to_string().contains(token), "{error}");
+    }
+}

@@ -2,6 +2,7 @@
 //! of what this crate does not compute.
 
 use crate::error::Error;
+use crate::files;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
@@ -49,6 +50,7 @@ struct RawConfig {
     hidden_act: String,
     hidden_size: usize,
     intermediate_size: usize,
+    is_causal: Option<bool>,
     layer_types: Option<Vec<String>>,
     max_position_embeddings: usize,
     max_window_layers: Option<usize>,
@@ -63,6 +65,7 @@ struct RawConfig {
     sliding_window: Option<usize>,
     #[serde(default)]
     tie_word_embeddings: bool,
+    use_bidirectional_attention: Option<bool>,
     #[serde(default)]
     use_sliding_window: bool,
     vocab_size: usize,
@@ -83,17 +86,15 @@ impl Config {
     /// If the file can't be read or is not such a file, or asks for something
     /// that is not supported; the error names the key and the value.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::from_json(&text, path)
+        Self::from_json(&files::read(path)?, path)
     }
 
-    /// The same from the file's text; `path` is for messages.
+    /// The same from the file's content; `path` is for messages.
     ///
     /// # Errors
     /// As [`Config::from_file`].
-    pub fn from_json(text: &str, path: &Path) -> Result<Self, Error> {
-        let value: Value = serde_json::from_str(text)
+    pub fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
+        let value: Value = serde_json::from_slice(json)
             .map_err(|source| Error::ConfigSyntax { path: path.to_owned(), source })?;
         // Before the other keys: another model lacks some of them.
         if let Some(model_type) = value.get("model_type").and_then(Value::as_str) {
@@ -130,6 +131,9 @@ impl RawConfig {
         supported("model_type", &self.model_type, self.model_type == "qwen3")?;
         supported("hidden_act", &self.hidden_act, self.hidden_act == "silu")?;
         supported("quantization_config", "set", self.quantization_config.is_none())?;
+        supported("is_causal", false, self.is_causal != Some(false))?;
+        let is_bidirectional = self.use_bidirectional_attention == Some(true);
+        supported("use_bidirectional_attention", true, !is_bidirectional)?;
         self.check_window()?;
         let rope_theta = self.rope_theta()?;
         for (key, value) in [
@@ -224,7 +228,8 @@ mod tests {
                 config[key] = value.clone();
             }
         }
-        Config::from_json(&config.to_string(), Path::new("config.json")).map_err(|e| e.to_string())
+        Config::from_json(config.to_string().as_bytes(), Path::new("config.json"))
+            .map_err(|e| e.to_string())
     }
 
     #[test]
@@ -278,6 +283,8 @@ mod tests {
             (json!({"hidden_size": u64::MAX >> 1}), "hidden_size", "9223372036854775807"),
             (json!({"rms_norm_eps": -1.0}), "rms_norm_eps", "-1"),
             (json!({"quantization_config": {"bits": 4}}), "quantization_config", "set"),
+            (json!({"is_causal": false}), "is_causal", "false"),
+            (json!({"use_bidirectional_attention": true}), "use_bidirectional_attention", "true"),
         ] {
             let error = parse(changes).unwrap_err();
             let expected = format!("`{key}`: `{value}`");

@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a checkpoint or a batch.
 
+use crate::dtype::Dtype;
 use std::path::PathBuf;
 
 /// An error of the model crate.
@@ -13,6 +14,37 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+
+    /// Something that is no file stands where one should.
+    #[error("`{path}` is {what}, not a regular file; put the model's file there")]
+    NotRegular {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+
+    /// A file that is larger than any of its name.
+    #[error(
+        "`{path}` is larger than {} MiB, as no model's file of this name is; download it again", .max_bytes >> 20
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        max_bytes: u64,
+    },
+
+    /// Another kind of file in the place of a model's.
+    #[error("`{path}` is {what}; {way_out}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do about it.
+        way_out: &'static str,
     },
 
     /// `config.json` is not JSON, or lacks a key.
@@ -79,9 +111,56 @@ pub enum Error {
     },
 
     /// A tensor that the model needs is not in the file.
-    #[error("tensor `{name}` is missing; does config.json belong to these weights?")]
+    #[error("tensor `{name}` is missing{}; does config.json belong to these weights?", instead_of(.instead))]
     MissingTensor {
         /// Its key in the checkpoint.
+        name: String,
+        /// A key of the checkpoint that is this one with something put into it.
+        instead: Option<String>,
+    },
+
+    /// Two tensors of the checkpoint for one of the network.
+    #[error(
+        "the checkpoint has `{name}` twice: as `{}` in `{}` and as `{}` in `{}`; remove the one that isn't meant, or save the model again",
+        .first.0, .first.1.display(), .second.0, .second.1.display()
+    )]
+    TensorTwice {
+        /// The network's name for both.
+        name: String,
+        /// Key and file of the one.
+        first: (String, PathBuf),
+        /// Key and file of the other.
+        second: (String, PathBuf),
+    },
+
+    /// The index of the shards names another file than the one that has a tensor.
+    #[error(
+        "tensor `{name}` is in `{found}`, but the index says that it is in `{expected}`; download the model again, or save it again"
+    )]
+    TensorElsewhere {
+        /// Its key.
+        name: String,
+        /// The file that the index names.
+        expected: String,
+        /// The file that has it.
+        found: String,
+    },
+
+    /// A part of an adapter is among the weights.
+    #[error(
+        "tensor `{name}` belongs to an adapter (LoRA or the like), which is not applied here; merge it into the model with `merge_and_unload()` of PEFT and save that"
+    )]
+    AdapterTensor {
+        /// Its key.
+        name: String,
+    },
+
+    /// A head with which no score can be computed.
+    #[error(
+        "tensor `{name}` holds NaN or infinity; download the model again, or check its training"
+    )]
+    NotFinite {
+        /// Its key.
         name: String,
     },
 
@@ -122,13 +201,16 @@ pub enum Error {
 
     /// A value does not fit the dtype that was asked for.
     #[error(
-        "tensor `{name}` holds {value}, which float16 can't represent; load it with dtype bf16 or f32"
+        "tensor `{name}` holds {value}, which {} can't represent; load it with dtype {}",
+        name_of(*.dtype), if *.dtype == Dtype::F16 { "bf16 or f32" } else { "f32" }
     )]
     Float16Range {
         /// Its key.
         name: String,
         /// The value.
         value: f32,
+        /// The 16-bit format.
+        dtype: Dtype,
     },
 
     /// A batch of nothing.
@@ -176,4 +258,16 @@ pub enum Error {
         /// What the driver said.
         message: String,
     },
+}
+
+fn instead_of(found: &Option<String>) -> String {
+    found.as_ref().map(|found| format!(", but there is `{found}`")).unwrap_or_default()
+}
+
+fn name_of(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::F32 => "float32",
+        Dtype::F16 => "float16",
+        Dtype::Bf16 => "bfloat16",
+    }
 }

@@ -10,10 +10,13 @@
 pub mod batch;
 mod compiled;
 pub mod config;
+mod dtype;
 pub mod error;
+pub mod files;
 pub mod head;
 mod load;
 pub mod model;
+mod names;
 pub mod rope;
 pub mod runner;
 pub mod stages;
@@ -21,6 +24,7 @@ pub mod weights;
 
 pub use batch::PackedBatch;
 pub use config::Config;
+pub use dtype::Dtype;
 pub use error::Error;
 pub use head::ScoreHead;
 pub use load::OnTensor;
@@ -28,4 +32,4 @@ pub use model::{Qwen3, Rows};
 pub use qwen3_kernels::mapped_file::MappedFile;
 pub use runner::Runner;
 pub use stages::{Recorded, Stage, Step};
-pub use weights::{Dtype, Storage, Weights};
+pub use weights::{Storage, Weights};

@@ -2,17 +2,14 @@
 //! with the shape that `config.json` implies.
 
 use crate::config::Config;
+use crate::dtype::Dtype;
 use crate::error::Error;
-use crate::head::YES_NO;
 use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
-use crate::weights::{Dtype, Storage, Weights};
+use crate::names::HEADS;
+use crate::weights::{Storage, Weights};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use std::ops::ControlFlow;
-
-/// Tensors that may be in a checkpoint without a place in the network: the
-/// heads are read on the host ([`crate::ScoreHead`]), tied or untied, or not at all.
-const HEADS: [&str; 3] = ["lm_head.weight", "score.weight", YES_NO];
 
 /// Called before each tensor with the number of those loaded and of all; may stop the loading.
 pub type OnTensor<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
@@ -33,6 +30,7 @@ impl<B: Backend> Qwen3<B> {
     ) -> Result<Self, Error> {
         let mut loader = Loader { weights, config, storage, device, on_tensor, loaded: 0 };
         let model = loader.qwen3()?;
+        // Heads are read on the host ([`crate::ScoreHead`]), tied or untied, or not at all.
         weights.all_used(&HEADS)?;
         Ok(model)
     }

@@ -1,43 +1,19 @@
 //! Safetensors files as named, checked tensors. Files are untrusted: every
 //! length is checked here, once, before a tensor exists.
 
+use crate::dtype::{Dtype, convert};
 use crate::error::Error;
-use burn::tensor::{AllocationProperty, DType, TensorData, bf16, f16};
+use crate::files;
+use crate::names::{
+    EMBEDDING_TABLE, before, is_adapter, is_buffer, is_wrapped, unwrapped, without_prefix,
+};
+use burn::tensor::{AllocationProperty, TensorData};
 use qwen3_kernels::mapped_file::{MappedFile, share};
-use safetensors::SafeTensors;
+use safetensors::{SafeTensorError, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
-
-/// How a number is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dtype {
-    /// 32-bit IEEE 754.
-    F32,
-    /// 16-bit IEEE 754: largest value 65,504.
-    F16,
-    /// The upper half of a float32.
-    Bf16,
-}
-
-impl Dtype {
-    /// Bytes of one number.
-    pub fn size_bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-
-    pub(crate) fn burn(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-            Self::Bf16 => DType::BF16,
-        }
-    }
-}
 
 /// How weights are held on a device.
 #[derive(Clone, Copy, Debug)]
@@ -51,19 +27,23 @@ pub struct Storage {
 /// How the names begin of tensors that are other files or checksums.
 pub const ATTACHMENT: &str = "qwen3.";
 
-/// The tensors of a checkpoint, by their name without the `model.` prefix.
+/// Published checkpoints have headers of up to 100 KB.
+pub const MAX_HEADER_BYTES: u64 = 10_000_000;
+
+/// The tensors of a checkpoint, by the network's names for them: without what
+/// its files put in front of all of them, such as `model.`.
 #[derive(Debug)]
 pub struct Weights {
     files: Vec<Bytes>,
     tensors: BTreeMap<String, Entry>,
-    has_model_prefix: bool,
+    prefix: String,
     used: Mutex<BTreeSet<String>>,
 }
 
 /// A tensor as it is in the file.
 #[derive(Clone, Debug)]
 pub struct Stored<'a> {
-    /// Its name without `model.`.
+    /// The network's name for it.
     pub name: &'a str,
     /// Its shape.
     pub shape: &'a [usize],
@@ -79,10 +59,20 @@ enum Bytes {
 
 #[derive(Debug)]
 struct Entry {
+    /// Its name in the file.
+    key: String,
     file: usize,
     dtype: safetensors::Dtype,
     shape: Vec<usize>,
     bytes: Range<usize>,
+}
+
+/// Files and the tensors in them, in the order of files and keys.
+#[derive(Default)]
+struct Contents {
+    files: Vec<Bytes>,
+    paths: Vec<PathBuf>,
+    entries: Vec<Entry>,
 }
 
 impl Weights {
@@ -90,21 +80,23 @@ impl Weights {
     ///
     /// # Errors
     /// If there is neither, or a file can't be read, is cut short, contradicts
-    /// itself, or lies outside of the folder.
+    /// itself, the index or another one, or lies outside of the folder.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let single = folder.join("model.safetensors");
         let index = folder.join("model.safetensors.index.json");
-        let mut weights = Self::empty();
+        let mut contents = Contents::default();
         if single.exists() {
-            weights.add_file(&single)?;
+            contents.add_file(&single)?;
         } else if index.exists() {
-            for file in files_of_index(&index)? {
-                weights.add_file(&folder.join(file))?;
+            let weight_map = weight_map(&index)?;
+            for file in BTreeSet::from_iter(weight_map.values()) {
+                contents.add_file(&folder.join(file))?;
             }
+            contents.check_index(&weight_map)?;
         } else {
             return Err(Error::NoWeights { folder: folder.to_owned() });
         }
-        Ok(weights)
+        contents.weights()
     }
 
     /// One safetensors file. Tensors whose name begins with [`ATTACHMENT`]
@@ -113,9 +105,9 @@ impl Weights {
     /// # Errors
     /// If it is cut short or contradicts itself; `path` is for the message.
     pub fn from_map(map: Arc<MappedFile>, path: &Path) -> Result<Self, Error> {
-        let mut weights = Self::empty();
-        weights.add(Bytes::Mapped(map), path)?;
-        Ok(weights)
+        let mut contents = Contents::default();
+        contents.add(Bytes::Mapped(map), path)?;
+        contents.weights()
     }
 
     /// A safetensors file that is already in memory.
@@ -123,47 +115,9 @@ impl Weights {
     /// # Errors
     /// If it is cut short or contradicts itself.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
-        let mut weights = Self::empty();
-        weights.add(Bytes::Owned(bytes), Path::new("in memory"))?;
-        Ok(weights)
-    }
-
-    fn empty() -> Self {
-        Self {
-            files: vec![],
-            tensors: BTreeMap::new(),
-            has_model_prefix: false,
-            used: Mutex::default(),
-        }
-    }
-
-    fn add_file(&mut self, path: &Path) -> Result<(), Error> {
-        let map = MappedFile::open(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        self.add(Bytes::Mapped(Arc::new(map)), path)
-    }
-
-    fn add(&mut self, bytes: Bytes, path: &Path) -> Result<(), Error> {
-        // Checks that offsets rise without gaps, match dtypes and shapes, and end with the file.
-        let (header_bytes, header) = SafeTensors::read_metadata(bytes.as_slice())
-            .map_err(|source| Error::Safetensors { path: path.to_owned(), source })?;
-        let start = header_bytes + size_of::<u64>();
-        for (name, info) in header.tensors() {
-            if name.starts_with(ATTACHMENT) {
-                continue;
-            }
-            let stripped = name.strip_prefix("model.");
-            self.has_model_prefix |= stripped.is_some();
-            let entry = Entry {
-                file: self.files.len(),
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                bytes: start + info.data_offsets.0..start + info.data_offsets.1,
-            };
-            self.tensors.insert(stripped.unwrap_or(&name).to_owned(), entry);
-        }
-        self.files.push(bytes);
-        Ok(())
+        let mut contents = Contents::default();
+        contents.add(Bytes::Owned(bytes), Path::new("in memory"))?;
+        contents.weights()
     }
 
     /// Whether a tensor of this name (without `model.`) is in the checkpoint.
@@ -184,9 +138,9 @@ impl Weights {
             .collect()
     }
 
-    /// Whether the checkpoint's own names begin with `model.`.
+    /// Whether the network is the `model` of something with a head, by the checkpoint's own names.
     pub fn has_model_prefix(&self) -> bool {
-        self.has_model_prefix
+        before(&self.prefix, "model.").is_some()
     }
 
     /// How many tensors there are.
@@ -210,7 +164,7 @@ impl Weights {
     /// If it is none of [`Dtype`].
     pub fn dtype(&self) -> Result<Dtype, Error> {
         let largest = self.tensors.iter().max_by_key(|(_, entry)| entry.bytes.len());
-        let (name, entry) = largest.ok_or_else(|| missing("embed_tokens.weight"))?;
+        let (name, entry) = largest.ok_or_else(|| self.missing(EMBEDDING_TABLE))?;
         entry.dtype(name)
     }
 
@@ -280,14 +234,18 @@ impl Weights {
     /// One row of a matrix of exactly this shape, in float32.
     ///
     /// # Errors
-    /// As [`Weights::tensor`], and if there is no such row.
+    /// As [`Weights::tensor`], and if there is no such row, or NaN or infinity in it.
     pub fn row(&self, name: &str, shape: [usize; 2], row: u32) -> Result<Vec<f32>, Error> {
         if row as usize >= shape[0] {
             return Err(Error::TokenId { id: row, vocab_size: shape[0] });
         }
         let row = row as usize;
         let data = self.rows(name, shape, row..row + 1, Dtype::F32)?;
-        Ok(data.into_vec().expect("converted to float32"))
+        let row: Vec<f32> = data.into_vec().expect("converted to float32");
+        match row.iter().all(|x| x.is_finite()) {
+            true => Ok(row),
+            false => Err(Error::NotFinite { name: name.to_owned() }),
+        }
     }
 
     /// # Errors
@@ -298,12 +256,15 @@ impl Weights {
         let unused: Vec<&String> = self.tensors.keys().filter(is_unused).collect();
         match unused.first() {
             None => Ok(()),
-            Some(&name) => Err(Error::UnusedTensors { name: name.clone(), count: unused.len() }),
+            Some(&name) => {
+                let name = self.tensors[name].key.clone();
+                Err(Error::UnusedTensors { name, count: unused.len() })
+            }
         }
     }
 
     fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, Error> {
-        let entry = self.tensors.get(name).ok_or_else(|| missing(name))?;
+        let entry = self.tensors.get(name).ok_or_else(|| self.missing(name))?;
         if entry.shape != shape {
             return Err(Error::TensorShape {
                 name: name.to_owned(),
@@ -314,6 +275,106 @@ impl Weights {
         self.used.lock().expect("nothing panics while it holds the lock").insert(name.to_owned());
         Ok(entry)
     }
+
+    fn missing(&self, name: &str) -> Error {
+        let mut keys = self.tensors.values().map(|entry| &entry.key);
+        let instead = keys.find(|key| is_wrapped(key, name)).cloned();
+        Error::MissingTensor { name: name.to_owned(), instead }
+    }
+}
+
+impl Contents {
+    fn add_file(&mut self, path: &Path) -> Result<(), Error> {
+        self.add(Bytes::Mapped(Arc::new(files::map(path)?)), path)
+    }
+
+    fn add(&mut self, bytes: Bytes, path: &Path) -> Result<(), Error> {
+        let invalid = |source| Error::Safetensors { path: path.to_owned(), source };
+        let length = bytes.as_slice().first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        if length > MAX_HEADER_BYTES {
+            return Err(invalid(SafeTensorError::HeaderTooLarge));
+        }
+        // Checks that offsets rise without gaps, match dtypes and shapes, and end with the file.
+        let (header_bytes, header) =
+            SafeTensors::read_metadata(bytes.as_slice()).map_err(invalid)?;
+        let start = header_bytes + size_of::<u64>();
+        for (key, info) in BTreeMap::from_iter(header.tensors()) {
+            if key.starts_with(ATTACHMENT) || is_buffer(&key) {
+                continue;
+            }
+            if is_adapter(&key) {
+                return Err(Error::AdapterTensor { name: key });
+            }
+            self.entries.push(Entry {
+                key,
+                file: self.files.len(),
+                dtype: info.dtype,
+                shape: info.shape.clone(),
+                bytes: start + info.data_offsets.0..start + info.data_offsets.1,
+            });
+        }
+        self.files.push(bytes);
+        self.paths.push(path.to_owned());
+        Ok(())
+    }
+
+    /// # Errors
+    /// If a tensor is in another file than the index says.
+    fn check_index(&self, weight_map: &BTreeMap<String, String>) -> Result<(), Error> {
+        for entry in &self.entries {
+            let found = self.paths[entry.file].file_name().unwrap_or_default().to_string_lossy();
+            match weight_map.get(&entry.key) {
+                Some(expected) if *expected != found => {
+                    let (name, expected) = (entry.key.clone(), expected.clone());
+                    return Err(Error::TensorElsewhere { name, expected, found: found.into() });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If two tensors stand for the same one of the network.
+    fn weights(self) -> Result<Weights, Error> {
+        let prefix = self.prefix()?;
+        let mut tensors: BTreeMap<String, Entry> = BTreeMap::new();
+        for entry in self.entries {
+            let key = unwrapped(&entry.key);
+            let name = without_prefix(&key, &prefix);
+            if let Some(first) = tensors.get(name) {
+                return Err(twice(name, first, &entry, &self.paths));
+            }
+            tensors.insert(name.to_owned(), entry);
+        }
+        // What stands behind another prefix has found no name of the network's.
+        for (name, entry) in &tensors {
+            let mut tails = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+            if let Some(tail) = tails.find(|tail| tensors.contains_key(*tail)) {
+                return Err(twice(tail, &tensors[tail], entry, &self.paths));
+            }
+        }
+        Ok(Weights { files: self.files, tensors, prefix, used: Mutex::default() })
+    }
+
+    /// What stands before the embedding table, and so before all of the network.
+    fn prefix(&self) -> Result<String, Error> {
+        let mut found: Option<(String, &Entry)> = None;
+        for entry in &self.entries {
+            let key = unwrapped(&entry.key);
+            let Some(prefix) = before(&key, EMBEDDING_TABLE) else { continue };
+            if let Some((_, first)) = found {
+                return Err(twice(EMBEDDING_TABLE, first, entry, &self.paths));
+            }
+            found = Some((prefix.to_owned(), entry));
+        }
+        Ok(found.map_or(String::new(), |(prefix, _)| prefix))
+    }
+}
+
+fn twice(name: &str, first: &Entry, second: &Entry, paths: &[PathBuf]) -> Error {
+    let place = |entry: &Entry| (entry.key.clone(), paths[entry.file].clone());
+    Error::TensorTwice { name: name.to_owned(), first: place(first), second: place(second) }
 }
 
 impl Entry {
@@ -336,81 +397,28 @@ impl Bytes {
     }
 }
 
-fn missing(name: &str) -> Error {
-    Error::MissingTensor { name: name.to_owned() }
-}
-
 /// The files that a `model.safetensors.index.json` names, each once.
 ///
 /// # Errors
 /// If it can't be read, is no index, or names a file outside of its folder.
 pub fn files_of_index(index: &Path) -> Result<BTreeSet<String>, Error> {
+    Ok(weight_map(index)?.into_values().collect())
+}
+
+/// The file of each tensor.
+fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(index)
-        .map_err(|source| Error::Read { path: index.to_owned(), source })?;
-    let Index { weight_map } = serde_json::from_str(&text)
+    let Index { weight_map } = serde_json::from_slice(&files::read(index)?)
         .map_err(|source| Error::IndexSyntax { path: index.to_owned(), source })?;
-    let files: BTreeSet<String> = weight_map.into_values().collect();
-    for file in &files {
+    for file in weight_map.values() {
         let mut parts = Path::new(file).components();
         let is_plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
         if !is_plain {
             return Err(Error::IndexPath { path: index.to_owned(), file: file.clone() });
         }
     }
-    Ok(files)
-}
-
-/// Little-endian bytes as numbers of another dtype.
-fn convert(
-    name: &str,
-    bytes: &[u8],
-    from: Dtype,
-    shape: &[usize],
-    to: Dtype,
-) -> Result<TensorData, Error> {
-    let f32s = || bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let f16s = || bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]));
-    let bf16s = || bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]));
-    fn data<E: burn::tensor::Element>(
-        values: impl Iterator<Item = E>,
-        shape: &[usize],
-    ) -> TensorData {
-        TensorData::new(values.collect::<Vec<E>>(), shape.to_vec())
-    }
-    Ok(match (from, to) {
-        (Dtype::F32, Dtype::F32) => data(f32s(), shape),
-        (Dtype::F16, Dtype::F16) => data(f16s(), shape),
-        (Dtype::Bf16, Dtype::Bf16) => data(bf16s(), shape),
-        (Dtype::F16, Dtype::F32) => data(f16s().map(f16::to_f32), shape),
-        (Dtype::Bf16, Dtype::F32) => data(bf16s().map(bf16::to_f32), shape),
-        (Dtype::F32, Dtype::Bf16) => data(f32s().map(bf16::from_f32), shape),
-        (Dtype::F16, Dtype::Bf16) => data(f16s().map(|x| bf16::from_f32(x.to_f32())), shape),
-        (Dtype::F32, Dtype::F16) => data(narrow(name, f32s())?, shape),
-        (Dtype::Bf16, Dtype::F16) => data(narrow(name, bf16s().map(bf16::to_f32))?, shape),
-    })
-}
-
-/// Float16 values, unless one that was finite would become infinite.
-fn narrow(
-    name: &str,
-    values: impl Iterator<Item = f32>,
-) -> Result<impl Iterator<Item = f16>, Error> {
-    let mut lost = None;
-    let narrowed: Vec<f16> = values
-        .map(|value| {
-            let narrowed = f16::from_f32(value);
-            if narrowed.is_infinite() && value.is_finite() {
-                lost = Some(value);
-            }
-            narrowed
-        })
-        .collect();
-    match lost {
-        Some(value) => Err(Error::Float16Range { name: name.to_owned(), value }),
-        None => Ok(narrowed.into_iter()),
-    }
+    Ok(weight_map)
 }

@@ -86,7 +86,66 @@ fn a_model_of_another_family_is_refused() {
     let llama = edit("config.json", "\"model_type\": \"qwen3\"", "\"model_type\": \"llama\"");
     check(&embedding_model(), llama, &["`model_type`", "llama", "Qwen3"]);
     let mean = edit("1_Pooling/config.json", "_lasttoken\": true", "_lasttoken\": false");
-    check(&embedding_model(), mean, &["pooling_mode_lasttoken", "not supported"]);
+    check(&embedding_model(), mean, &["1_Pooling/config.json`", "`mean`", "not supported"]);
+}
+
+#[test]
+fn what_lies_in_the_place_of_a_file_is_told_with_the_way_out() {
+    let put = |file: &'static str, content: &'static str| {
+        move |folder: &Path| fs::write(folder.join(file), content).unwrap()
+    };
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 137136\n";
+    for file in ["config.json", "tokenizer.json", "modules.json", "model.safetensors"] {
+        check(&embedding_model(), put(file, pointer), &[file, "Git LFS", "`git lfs pull`"]);
+        check(&embedding_model(), put(file, "<html></html>"), &[file, "web page"]);
+    }
+    let adapter = put("adapter_config.json", "{}");
+    check(&embedding_model(), adapter, &["adapter_config.json", "merge"]);
+    let dense = edit("modules.json", "models.Normalize", "models.Dense");
+    check(&embedding_model(), dense, &["modules.json", "`sentence_transformers.models.Dense`"]);
+}
+
+#[test]
+fn what_a_file_says_does_not_speak_to_the_terminal() {
+    let title = "\\u001b]0;owned\\u0007\\u009b31m\\u202eRED\\nqwen3: all is well";
+    let replaced = format!("\"{title}\"");
+    for (file, from) in [
+        ("config.json", "\"qwen3\""),
+        ("modules.json", "\"sentence_transformers.models.Pooling\""),
+        ("tokenizer.json", "\"BPE\""),
+    ] {
+        let copy = copy(&embedding_model());
+        edit(file, from, &replaced)(copy.path());
+        let outcome = on_cpu("embed", copy.path(), ["a"]).fails(1, &["\\u{1b}]0;owned", "RED"]);
+        let is_control = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!outcome.stderr.contains(is_control), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_name_with_controls_is_shown_without_them() {
+    let root = tempfile::tempdir().unwrap();
+    let odd = root.path().join("a\u{9b}31m\u{202e}b");
+    fs::rename(copy(&embedding_model()).keep(), &odd).unwrap();
+    for format in ["table", "json", "jsonl"] {
+        let outcome = qwen3(["info", "--format", format, "--model"]).arg(&odd).succeeds();
+        let is_control = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!outcome.text().contains(is_control), "{outcome:?}");
+        if format == "json" {
+            assert_eq!(outcome.json()["path"], odd.to_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_model_without_prompts_is_asked_without_one() {
+    let copy = copy(&embedding_model());
+    fs::write(copy.path().join("config_sentence_transformers.json"), "{}").unwrap();
+    let arguments = ["--query", "a", "--document", "a", "--format", "json"];
+    let outcome = on_cpu("similarity", copy.path(), arguments).succeeds();
+    assert_eq!(outcome.json()["similarity"][0][0].as_f64().map(|x| (x * 1e5).round()), Some(1e5));
+    let named = ["--prompt-name", "query", "--query", "a", "--document", "a"];
+    on_cpu("similarity", copy.path(), named).fails(1, &["unknown prompt `query`"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod files;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, called};
 use crate::device::{DeviceChoice, DeviceId};
 use crate::embedder::{Embedder, EncodeOptions, Prompt};
 use crate::error::Error;
@@ -91,8 +91,8 @@ pub fn model_of(checkpoint: &Checkpoint) -> Option<&'static str> {
 pub fn is_called(model: &str, path: &Path, published: &str) -> bool {
     let name = published.rsplit('/').next().unwrap_or(published);
     let snapshot = format!("models--{}", published.replace('/', "--"));
-    let parts = path.components().map(|part| part.as_os_str().to_string_lossy());
-    model == published || parts.into_iter().any(|part| part == snapshot || part == name)
+    let folder = called(path);
+    model == published || folder == snapshot || folder == name
 }
 
 /// Computes everything that was published of `model` on a device.
@@ -102,8 +102,8 @@ pub fn is_called(model: &str, path: &Path, published: &str) -> bool {
 pub fn check(model: &str, device: DeviceId, dtype: Dtype) -> Result<Vec<Check>, Error> {
     let device = DeviceChoice::Named(device);
     let options = Options { device, dtype: dtype.into(), ..Options::default() };
-    let checkpoint =
-        Checkpoint::open(&model_path(model, HubOptions::default(), &options.hooks)?, model, None)?;
+    let path = model_path(model, HubOptions::default(), &options.hooks)?;
+    let checkpoint = Checkpoint::open(&path, None)?;
     let Some(published) = model_of(&checkpoint) else {
         return Err(Error::NotPublished { model: model.to_owned() });
     };
@@ -385,6 +385,7 @@ mod tests {
         assert!(is("/cache/models--Qwen--Qwen3-Embedding-0.6B/snapshots/97b0c6"));
         assert!(!is("/data/my-Qwen3-Embedding-0.6B-tuned"));
         assert!(!is("Qwen/Qwen3-Embedding-4B"));
+        assert!(!is("/data/Qwen3-Embedding-0.6B/tuned"));
     }
 
     #[test]
