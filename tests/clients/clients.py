@@ -41,7 +41,7 @@ class Server:
             for line in open(self.log.name):
                 line = json.loads(line)
                 if line["message"] == "listening":
-                    self.url = "http://" + line["address"]
+                    self.url = line["url"]
                     return
             assert self.process.poll() is None, open(self.log.name).read()
             time.sleep(0.05)

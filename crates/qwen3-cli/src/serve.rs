@@ -8,7 +8,7 @@ use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings, Trouble};
 use qwen3_server::{
-    Address, App, Listener, Metrics, ServeOptions, Settings, Source, Tls, load_embedder,
+    Address, App, Bound, Metrics, ServeOptions, Settings, Source, Timeouts, Tls, load_embedder,
     load_reranker, metrics_router, router,
 };
 use std::io::IsTerminal;
@@ -17,6 +17,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Connections at the same time, where the system allows so many.
+const MAX_CONNECTIONS: usize = 10_000;
 
 pub fn serve(args: ServeArgs) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -36,18 +39,14 @@ pub fn serve(args: ServeArgs) -> Result<(), Error> {
 async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
     // First, so that a wrong file or a port in use doesn't cost a minute.
     let settings = settings(&args)?;
-    let tls = tls(&args.network)?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let listener = Listener::bind(&address(&args.network)).await?;
+    let options = serve_options(&args)?;
+    let bound = Bound::new(&address(&args.network)).await?;
     let metrics = match args.network.prometheus_port {
-        Some(port) => {
-            Some(Listener::bind(&Address::Tcp(args.network.hostname.clone(), port)).await?)
-        }
+        Some(port) => Some(Bound::new(&Address::Tcp(hostname(&args.network), port)).await?),
         None => None,
     };
     let has_keys = !settings.api_keys.is_empty();
 
-    let shutdown_timeout = args.operation.shutdown_timeout;
     let loading = tokio::task::spawn_blocking(move || load(&args, settings));
     let app =
         Arc::new(loading.await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))?);
@@ -62,9 +61,12 @@ async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
     for name in app.names() {
         tracing::info!(model = name, "serving");
     }
-    tracing::info!(address = listener.address(), scheme, has_keys, "listening");
-    let options = ServeOptions { tls, shutdown_timeout };
-    if let Some(listener) = metrics {
+    // Not before the models are there: nobody waits for an answer, or takes this for ready.
+    let listener = bound.listen()?;
+    let options = ServeOptions { metrics: app.metrics().clone(), ..options };
+    let url = listener.url(options.tls.is_some());
+    tracing::info!(address = listener.address(), url, has_keys, "listening");
+    if let Some(listener) = metrics.map(Bound::listen).transpose()? {
         tracing::info!(address = listener.address(), "listening for /metrics");
         let (routes, never) = (metrics_router(&app), std::future::pending());
         tokio::spawn(qwen3_server::serve(listener, routes, options.clone(), never));
@@ -215,6 +217,25 @@ fn keys(args: &NetworkArgs) -> Result<Vec<String>, Error> {
     Ok(keys)
 }
 
+fn serve_options(args: &ServeArgs) -> Result<ServeOptions, Error> {
+    let (files, wanted) = (open_files(), args.network.max_connections.map(usize::from));
+    Ok(ServeOptions {
+        tls: tls(&args.network)?,
+        shutdown_timeout: args.operation.shutdown_timeout,
+        // With files left over for all else.
+        max_connections: wanted.unwrap_or((files / 4 * 3).clamp(1, MAX_CONNECTIONS)),
+        timeouts: Timeouts { keep_alive: args.network.keep_alive, ..Timeouts::default() },
+        ..ServeOptions::default()
+    })
+}
+
+/// How many files this process may have open, after asking the system for more.
+fn open_files() -> usize {
+    let wanted = 2 * MAX_CONNECTIONS;
+    let files = rlimit::increase_nofile_limit(wanted as u64);
+    files.ok().and_then(|files| usize::try_from(files).ok()).unwrap_or(wanted)
+}
+
 fn tls(args: &NetworkArgs) -> Result<Option<Tls>, Error> {
     let files = args.tls_cert.as_deref().zip(args.tls_key.as_deref());
     Ok(files.map(|(certificate, key)| Tls::from_pem(certificate, key)).transpose()?)
@@ -223,9 +244,19 @@ fn tls(args: &NetworkArgs) -> Result<Option<Tls>, Error> {
 fn address(args: &NetworkArgs) -> Address {
     #[cfg(unix)]
     if let Some(path) = &args.uds_path {
-        return Address::Unix(path.clone());
+        return Address::Unix { path: path.clone(), mode: args.uds_mode };
     }
-    Address::Tcp(args.hostname.clone(), args.port)
+    Address::Tcp(hostname(args), args.port)
+}
+
+/// Where to listen. Containers set the variable `HOSTNAME` to their own name, by which this
+/// server wouldn't be reached from inside: that means every address.
+fn hostname(args: &NetworkArgs) -> String {
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    match own.is_ok_and(|own| own.trim() == args.hostname) {
+        true => "::".to_owned(),
+        false => args.hostname.clone(),
+    }
 }
 
 /// Ready at the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.

@@ -161,8 +161,8 @@ pub struct LimitsArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Address to listen on
-    #[arg(long, env = "HOSTNAME", value_name = "HOST", default_value = "0.0.0.0")]
+    /// Address to listen on, or a name for all of its addresses; `::` is every one, of IPv6 and IPv4
+    #[arg(long, env = "HOSTNAME", value_name = "HOST", default_value = "::")]
     pub hostname: String,
     /// Port to listen on; 0: any that is free
     #[arg(short, long, env = "PORT", default_value = "3000")]
@@ -174,6 +174,26 @@ pub struct NetworkArgs {
     #[cfg(unix)]
     #[arg(long, env = "UDS_PATH", value_name = "PATH")]
     pub uds_path: Option<PathBuf>,
+    /// Who may connect to the Unix socket, such as 660 for a group [default: by umask, which often
+    /// leaves its owner only]
+    #[cfg(unix)]
+    #[arg(long, env = "UDS_MODE", value_name = "MODE", value_parser = mode, hide_short_help = true)]
+    pub uds_mode: Option<u32>,
+    /// Connections at the same time; a new one takes the place of the one that waited longest
+    /// for its client [default: three quarters of the files that may be open, at most 10000]
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", hide_short_help = true)]
+    pub max_connections: Option<NonZeroUsize>,
+    /// How long a connection is kept from one request to the next; longer than clients and load
+    /// balancers keep theirs
+    #[arg(
+        long,
+        env = "KEEP_ALIVE",
+        value_name = "TIME",
+        default_value = "620s",
+        value_parser = time,
+        hide_short_help = true
+    )]
+    pub keep_alive: Duration,
     /// Certificate for TLS, in PEM, with those above it
     #[arg(long, env = "TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -247,6 +267,13 @@ fn no_dense(path: &str) -> Result<String, &'static str> {
         true => Ok(String::new()),
         false => Err("Qwen3 models have no dense module; leave it out"),
     }
+}
+
+/// Permissions, in octal digits.
+#[cfg(unix)]
+fn mode(digits: &str) -> Result<u32, &'static str> {
+    let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or("a mode is up to three octal digits, such as 660")
 }
 
 fn time(text: &str) -> Result<Duration, humantime::DurationError> {

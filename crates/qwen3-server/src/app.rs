@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::inference::{Inference, Model, Reading};
+use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
 use qwen3_engine::{EmbedderText, Limit, Prompt, RerankerText, Truncate};
 use std::sync::Arc;
@@ -69,6 +70,11 @@ impl App {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let embedder = self.embedder.iter().map(|model| model.name.as_str());
         embedder.chain(self.reranker.iter().map(|model| model.name.as_str()))
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inference.metrics
     }
 
     /// What shares the models between requests.

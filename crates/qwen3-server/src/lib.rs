@@ -29,13 +29,25 @@ mod observe;
 mod monitoring;
 mod openapi;
 mod pages;
+mod serve;
+mod connection;
+mod clients;
+mod client;
+mod bodies;
+mod paths;
 mod listen;
+#[cfg(unix)]
+mod socket_file;
+mod tls;
 
 pub use app::App;
+pub use client::Timeouts;
 pub use error::Error;
-pub use listen::{Address, ListenError, Listener, ServeOptions, Tls, serve};
+pub use listen::{Address, Bound, ListenError, Listener};
 pub use metrics::Metrics;
 pub use models::{Source, load_embedder, load_reranker};
 pub use openapi::document;
 pub use router::{metrics_router, router};
+pub use serve::{ServeOptions, serve};
 pub use settings::Settings;
+pub use tls::Tls;

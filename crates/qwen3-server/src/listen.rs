@@ -1,60 +1,65 @@
-//! Sockets: TCP or Unix, with or without TLS, until it is time to stop.
+//! Sockets, TCP or Unix: first bound, so that an address in use is told at once,
+//! and open to clients when there is something to serve.
 
-use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
+#[cfg(unix)]
+use crate::socket_file::SocketFile;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio::net::{TcpListener, lookup_host};
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem;
 
-/// How long a client may take for a request's head, or for TLS to be set up.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// A pause where the system has no socket left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Clients that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// A host name or address, and a port; 0: any that is free.
+    /// A host and a port; 0: any that is free. A name stands for all of its addresses, `::` and
+    /// an empty host for every address, of IPv6 and IPv4.
     Tcp(String, u16),
     /// A socket in the file system.
     #[cfg(unix)]
-    Unix(PathBuf),
+    Unix {
+        /// Where.
+        path: PathBuf,
+        /// Who may connect, such as `0o660`; `None`: as files are made by this process.
+        mode: Option<u32>,
+    },
 }
 
-/// A bound socket.
-pub enum Listener {
-    /// TCP.
-    Tcp(TcpListener),
-    /// A socket in the file system, and its path.
+/// An address that is taken, but to which nobody can connect yet.
+pub struct Bound {
+    /// First, as it has to go before its socket does.
     #[cfg(unix)]
-    Unix(UnixListener, PathBuf),
+    file: Option<SocketFile>,
+    sockets: Vec<Socket>,
 }
 
-/// A certificate and its key.
-#[derive(Clone)]
-pub struct Tls(TlsAcceptor);
-
-/// How to serve.
-#[derive(Clone)]
-pub struct ServeOptions {
-    /// For TLS.
-    pub tls: Option<Tls>,
-    /// How long requests may take to finish after the server was told to stop.
-    pub shutdown_timeout: Duration,
+/// Sockets that clients connect to.
+pub struct Listener {
+    /// First, as it has to go before its socket does.
+    #[cfg(unix)]
+    file: Option<SocketFile>,
+    sockets: Vec<Accepting>,
 }
+
+enum Accepting {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+/// What both kinds of sockets give.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Why nobody listens.
 #[derive(Debug, thiserror::Error)]
@@ -85,147 +90,198 @@ pub enum ListenError {
     },
 }
 
-impl Listener {
-    /// Binds a socket. One in the file system that nobody listens on any more is replaced.
+impl Bound {
+    /// Takes an address. A socket in the file system that nobody listens on any more is replaced.
     ///
     /// # Errors
     /// If it can't be had.
-    pub async fn bind(address: &Address) -> Result<Self, ListenError> {
-        match address {
-            Address::Tcp(host, port) => {
-                let socket = TcpListener::bind((host.as_str(), *port)).await;
-                socket.map(Self::Tcp).map_err(|source| ListenError::Bind {
-                    address: format!("{host}:{port}"),
-                    source,
-                })
-            }
+    pub async fn new(address: &Address) -> Result<Self, ListenError> {
+        let bound = match address {
+            Address::Tcp(host, port) => tcp(host, *port).await,
             #[cfg(unix)]
-            Address::Unix(path) => {
-                let is_dead = path.exists() && tokio::net::UnixStream::connect(path).await.is_err();
-                if is_dead && is_socket(path) {
-                    // If it can't be removed, binding says why.
-                    let _ = std::fs::remove_file(path);
-                }
-                let socket = UnixListener::bind(path);
-                socket.map(|socket| Self::Unix(socket, path.clone())).map_err(|source| {
-                    ListenError::Bind { address: path.display().to_string(), source }
-                })
-            }
-        }
+            Address::Unix { path, mode } => SocketFile::bind(path, *mode)
+                .map(|(socket, file)| Self { sockets: vec![socket], file: Some(file) }),
+        };
+        bound.map_err(|source| ListenError::Bind { address: address.to_string(), source })
     }
 
-    /// Where it listens, to show.
+    /// Lets clients in.
+    ///
+    /// # Errors
+    /// If another server was faster.
+    pub fn listen(self) -> Result<Listener, ListenError> {
+        let shown = self.shown();
+        self.try_listen().map_err(|source| ListenError::Bind { address: shown, source })
+    }
+
+    fn try_listen(self) -> io::Result<Listener> {
+        #[cfg(unix)]
+        if self.file.as_ref().is_some_and(|file| !file.is_ours()) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        let open = |socket: Socket| {
+            socket.listen(BACKLOG)?;
+            #[cfg(unix)]
+            if self.file.is_some() {
+                let socket = std::os::fd::OwnedFd::from(socket);
+                return UnixListener::from_std(socket.into()).map(Accepting::Unix);
+            }
+            TcpListener::from_std(socket.into()).map(Accepting::Tcp)
+        };
+        let sockets = self.sockets.into_iter().map(open).collect::<io::Result<_>>()?;
+        Ok(Listener {
+            sockets,
+            #[cfg(unix)]
+            file: self.file,
+        })
+    }
+
+    fn shown(&self) -> String {
+        #[cfg(unix)]
+        if let Some(file) = &self.file {
+            return file.path().display().to_string();
+        }
+        let address = self.sockets.first().and_then(|socket| socket.local_addr().ok());
+        address.and_then(|at| at.as_socket()).map_or_else(String::new, |at| at.to_string())
+    }
+}
+
+/// A socket for each address of a host.
+async fn tcp(host: &str, port: u16) -> io::Result<Bound> {
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address,
+        None if host.is_empty() => "::",
+        None => host,
+    };
+    let mut addresses: Vec<SocketAddr> = vec![];
+    for address in lookup_host((host, port)).await? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    // A machine without IPv6 has no `::`.
+    if addresses.iter().all(|address| address.is_ipv6() && address.ip().is_unspecified()) {
+        addresses.push((Ipv4Addr::UNSPECIFIED, port).into());
+    }
+    let (mut sockets, mut lacking) = (vec![], io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for mut address in addresses {
+        if let Some(port) = sockets.first().map(port_of).transpose()? {
+            address.set_port(port);
+        }
+        match socket(address) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if is_fatal(&error) => return Err(error),
+            Err(error) => lacking = error,
+        }
+        if address.ip().is_unspecified() && !sockets.is_empty() {
+            break;
+        }
+    }
+    if sockets.is_empty() {
+        return Err(lacking);
+    }
+    Ok(Bound {
+        sockets,
+        #[cfg(unix)]
+        file: None,
+    })
+}
+
+/// Whether other addresses of the host don't help.
+fn is_fatal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+fn port_of(socket: &Socket) -> io::Result<u16> {
+    let address = socket.local_addr()?.as_socket();
+    Ok(address.expect("the socket is one of TCP").port())
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // Elsewhere it would let two servers have one port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+impl Listener {
+    /// Where it listens: address and port, or the path of a Unix socket.
     pub fn address(&self) -> String {
-        match self {
-            Self::Tcp(socket) => {
+        match &self.sockets[0] {
+            Accepting::Tcp(socket) => {
                 socket.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string())
             }
             #[cfg(unix)]
-            Self::Unix(_, path) => path.display().to_string(),
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_socket(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
-}
-
-impl Tls {
-    /// A certificate (with those above it) and its key from PEM files.
-    ///
-    /// # Errors
-    /// If a file can't be read, or the two don't belong together.
-    pub fn from_pem(certificates: &Path, key: &Path) -> Result<Self, ListenError> {
-        let bad = |path: &Path, expected, source| ListenError::Pem {
-            path: path.to_owned(),
-            expected,
-            source,
-        };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificates)
-            .and_then(Iterator::collect)
-            .map_err(|source| bad(certificates, "certificate", source))?;
-        let key =
-            PrivateKeyDer::from_pem_file(key).map_err(|source| bad(key, "private key", source))?;
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key));
-        let mut config = config.map_err(|source| ListenError::Certificate { source })?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
-    }
-}
-
-/// Answers until `shutdown` is ready, then lets requests finish; `false`: some
-/// took too long and were broken off.
-pub async fn serve(
-    listener: Listener,
-    router: Router,
-    options: ServeOptions,
-    shutdown: impl Future<Output = ()>,
-) -> bool {
-    let graceful = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let (router, tls) = (router.clone(), options.tls.clone());
-        tokio::select! {
-            () = &mut shutdown => break,
-            accepted = accept(&listener) => match accepted {
-                Ok(stream) => {
-                    let watcher = graceful.watcher();
-                    tokio::spawn(connection(stream, tls, router, watcher));
-                }
-                Err(error) => {
-                    tracing::warn!(error = error.to_string(), "can't accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    #[cfg(unix)]
-    if let Listener::Unix(_, path) = &listener {
-        let _ = std::fs::remove_file(path);
-    }
-    drop(listener);
-    tokio::time::timeout(options.shutdown_timeout, graceful.shutdown()).await.is_ok()
-}
-
-/// What both kinds of sockets give.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-async fn accept(listener: &Listener) -> io::Result<Box<dyn Stream>> {
-    match listener {
-        Listener::Tcp(socket) => {
-            let (stream, _) = socket.accept().await?;
-            // Answers are written at once.
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream))
-        }
-        #[cfg(unix)]
-        Listener::Unix(socket, _) => Ok(Box::new(socket.accept().await?.0)),
-    }
-}
-
-/// One client. Its troubles are its own: nothing is logged.
-async fn connection(stream: Box<dyn Stream>, tls: Option<Tls>, router: Router, watcher: Watcher) {
-    match tls {
-        None => answer(stream, router, watcher).await,
-        Some(Tls(acceptor)) => {
-            let handshake = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
-            if let Ok(Ok(stream)) = handshake.await {
-                answer(stream, router, watcher).await;
+            Accepting::Unix(_) => {
+                let file = self.file.as_ref().expect("a Unix socket has a file");
+                file.path().display().to_string()
             }
         }
     }
+
+    /// What to type into a browser on this machine; `None`: nothing reaches a Unix socket.
+    pub fn url(&self, has_tls: bool) -> Option<String> {
+        let scheme = if has_tls { "https" } else { "http" };
+        let address = match &self.sockets[0] {
+            Accepting::Tcp(socket) => socket.local_addr().ok()?,
+            #[cfg(unix)]
+            Accepting::Unix(_) => return None,
+        };
+        let (every, port) = (address.ip().is_unspecified(), address.port());
+        Some(match every {
+            true => format!("{scheme}://localhost:{port}"),
+            false => format!("{scheme}://{address}"),
+        })
+    }
+
+    /// The next client.
+    pub(crate) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        std::future::poll_fn(|context| {
+            for socket in &self.sockets {
+                if let Poll::Ready(accepted) = socket.poll_accept(context) {
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
-async fn answer(stream: impl Stream + 'static, router: Router, watcher: Watcher) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT);
-    let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let _ = watcher.watch(connection).await;
+impl Accepting {
+    fn poll_accept(
+        &self,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<io::Result<Box<dyn Stream>>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_accept(context).map_ok(|(stream, _)| {
+                // Answers are written at once. Fails where the client is gone by now.
+                let _ = stream.set_nodelay(true);
+                Box::new(stream) as Box<dyn Stream>
+            }),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket
+                .poll_accept(context)
+                .map_ok(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(host, port) if host.contains(':') && !host.starts_with('[') => {
+                write!(f, "[{host}]:{port}")
+            }
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Self::Unix { path, .. } => path.display().fmt(f),
+        }
+    }
 }

@@ -31,6 +31,8 @@ struct Numbers {
     embed: Work,
     predict: Work,
     responses: IntCounterVec,
+    connections: IntGauge,
+    connections_dropped: IntCounterVec,
     model: PerModel,
     /// Seconds of the last requests.
     recent: Mutex<VecDeque<f64>>,
@@ -104,6 +106,15 @@ impl Metrics {
                 "Answers by route and status",
                 &["route", "status"],
             ),
+            connections: registered(r, IntGauge::new("qwen3_connections", "Open connections")),
+            connections_dropped: counters(
+                r,
+                "qwen3_connections_dropped",
+                "Connections and streams given up: TLS that failed (handshake), no whole head in \
+                 time (head), no next request (idle), an answer not taken (write), too many \
+                 connections (crowded)",
+                "reason",
+            ),
             model: PerModel {
                 queue_tokens: gauges(r, "qwen3_queue_tokens", "Tokens that wait"),
                 replicas_ready: gauges(r, "qwen3_replicas_ready", "Replicas that are loaded"),
@@ -137,6 +148,16 @@ impl Metrics {
     /// Counts an answer.
     pub fn response(&self, route: &str, status: u16) {
         self.0.responses.with_label_values(&[route, &status.to_string()]).inc();
+    }
+
+    /// Notes connections that came, or went.
+    pub(crate) fn connections(&self, more: i64) {
+        self.0.connections.add(more);
+    }
+
+    /// Counts a connection that was given up.
+    pub(crate) fn connection_dropped(&self, reason: &str) {
+        self.0.connections_dropped.with_label_values(&[reason]).inc();
     }
 
     /// Counts a request for so many texts.

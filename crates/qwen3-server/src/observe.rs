@@ -4,6 +4,7 @@ use crate::app::SharedApp;
 use crate::dialects::Told;
 use crate::inference::Call;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use std::time::Duration;
@@ -11,8 +12,25 @@ use tower_http::request_id::RequestId;
 
 /// In seconds: a client allows less time than the server does.
 const TIMEOUT_HEADER: &str = "x-request-timeout";
+const ID_HEADER: &str = "x-request-id";
 /// Routes that machines ask every few seconds.
 const QUIET: [&str; 5] = ["/health", "/ping", "/metrics", "/", "/stats"];
+
+/// Characters of a request's id.
+const MAX_ID: usize = 128;
+
+/// Drops an id that is long or strange, for one of our own: it is repeated in the answer and in
+/// the log, and comes from anybody.
+pub async fn modest_id(mut request: Request) -> Request {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    let is_modest = |value: &HeaderValue| {
+        (1..=MAX_ID).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
+    };
+    if !request.headers().get_all(ID_HEADER).iter().all(is_modest) {
+        request.headers_mut().remove(ID_HEADER);
+    }
+    request
+}
 
 /// Starts the clock of a request, counts its answer, and writes a line to the log.
 pub async fn observe(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
@@ -22,14 +40,15 @@ pub async fn observe(State(app): State<SharedApp>, mut request: Request, next: N
     let allowed = app.inference.settings.request_timeout;
     let timeout = [own, allowed].into_iter().flatten().min();
     let call = Call::now(timeout);
-    request.extensions_mut().insert(call);
+    request.extensions_mut().insert(call.clone());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     // Other paths could be anything, so they are not repeated.
     let route = route.unwrap_or_else(|| "none".to_owned());
     let id = request.extensions().get::<RequestId>().cloned();
     let method = request.method().clone();
 
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(call.admission);
 
     let status = response.status().as_u16();
     app.inference.metrics.response(&route, status);

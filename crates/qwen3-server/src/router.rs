@@ -11,11 +11,11 @@ use crate::dialects::tei::Tei;
 use crate::dialects::vllm::Vllm;
 use crate::dialects::{Dialect, Rejected, cohere, jina, llama_cpp, ollama, openai, tei, vllm};
 use crate::error::Error;
-use crate::observe::observe;
+use crate::observe::{modest_id, observe};
 use crate::{monitoring, pages};
 use axum::Router;
 use axum::http::{HeaderName, Method, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -83,7 +83,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/ui", get(pages::ui))
         .route("/docs", get(pages::docs))
         .route("/openapi.json", get(pages::openapi))
-        .route("/api-doc/openapi.json", get(pages::openapi));
+        .route("/api-doc/openapi.json", get(pages::openapi_of_tei));
 
     let routes = Router::new()
         .merge(guarded::<Tei>(tei, &app))
@@ -104,6 +104,7 @@ pub fn router(app: SharedApp) -> Router {
         .layer(cors(&app.inference.settings.cors_allow_origins))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_request(modest_id))
         .layer(map_response(no_sniffing))
         .with_state(app)
 }

@@ -148,6 +148,60 @@ fn a_server_that_is_killed_while_it_loads_starts_again() {
 }
 
 #[test]
+fn nobody_is_let_in_before_the_model_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let hub = Hub::serve(&embedding_model(), Flaw::IsSlow);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = from_hub(&hub, &home).args(["--port", &free.port().to_string()]);
+    let mut child = run.start();
+    while hub.starts().is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "the server ended");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(TcpStream::connect(free).is_err(), "it has no answer yet");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn every_address_is_listened_on_if_none_is_named() {
+    // Containers set the variable to their own name.
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    for hostname in ["", own.trim()] {
+        let run = on_cpu("serve", &embedding_model(), ["--port", "0", "--json-output"]);
+        let mut server = Server::of(run.env("HOSTNAME", hostname).start());
+        server.address = server.address.replace("[::]", "127.0.0.1");
+        let answer = server.ask("/embed", "", r#"{"inputs": "a"}"#);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        server.stop("-TERM");
+    }
+}
+
+#[test]
+fn connections_and_sockets_are_as_the_flags_say() {
+    let mut server = start(&["--max-connections", "2", "--keep-alive", "1s"]);
+    let mut clients: Vec<_> =
+        (0..8).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    assert!(server.ask("/health", "", "").starts_with("HTTP/1.1 200 "));
+    // One that asked something and is idle since.
+    let last = clients.last_mut().unwrap();
+    *last = TcpStream::connect(&server.address).unwrap();
+    last.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut rest = String::new();
+    last.read_to_string(&mut rest).unwrap();
+    assert!(rest.starts_with("HTTP/1.1 200 "), "{rest}");
+    let metrics = server.ask("/metrics", "", "");
+    assert!(metrics.contains("qwen3_connections_dropped{reason=\"crowded\"}"), "{metrics}");
+    assert!(metrics.contains("qwen3_connections_dropped{reason=\"idle\"} 1"), "{metrics}");
+    server.address.clear();
+    server.stop("-TERM");
+    for (flag, value) in [("--uds-mode", "888"), ("--uds-mode", "7777"), ("--max-connections", "0")]
+    {
+        qwen3(["serve", flag, value]).fails(2, &[flag]);
+    }
+}
+
+#[test]
 fn a_token_of_the_hub_is_taken_and_not_told() {
     let hub = Hub::serve(&embedding_model(), Flaw::Gated);
     for name in ["--hf-token", "--hf-api-token", "HF_TOKEN", "HF_API_TOKEN"] {

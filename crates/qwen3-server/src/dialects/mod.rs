@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::inference::{
     Call, Compute, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
 };
-use axum::body::{Body as HttpBody, Bytes};
+use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -119,6 +119,10 @@ impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
 pub async fn read(body: HttpBody, app: &App) -> Result<Bytes, Error> {
     let settings = &app.inference.settings;
     let limit = settings.payload_limit;
+    // Told at once, to those who ask first with `Expect: 100-continue` without the body.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Error::Payload { limit });
+    }
     let limited = Request::new(HttpBody::new(http_body_util::Limited::new(body, limit)));
     let bytes = tokio::time::timeout(settings.body_timeout, Bytes::from_request(limited, &()));
     match bytes.await {

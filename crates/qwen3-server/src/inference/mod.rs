@@ -9,7 +9,7 @@ use crate::scheduler::{Computed, Scheduler, Work};
 use crate::settings::Settings;
 use qwen3_engine::{EmbedderText, Encoded, Input, Limit, Prompt, RerankerText, Rows, Truncate};
 pub use results::{Compute, Length, Results, Score};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
@@ -54,13 +54,20 @@ pub struct About {
 }
 
 /// A request as it goes through the server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     /// When its head was read.
     pub started: Instant,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// Its place among others.
+    pub admission: Admission,
 }
+
+/// A request's place among those that are computed, or whose answers are on their way: it is
+/// free again when the last clone is dropped. An answer has one in its extensions.
+#[derive(Clone, Debug, Default)]
+pub struct Admission(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
 /// A text, or token ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +163,7 @@ impl Inference {
         reading: Reading,
         rows: Rows,
     ) -> Result<Results<Arc<[f32]>>, Error> {
-        let _permit = self.admit("inputs", inputs.len())?;
+        self.admit(&call, "inputs", inputs.len())?;
         let characters = inputs.iter().map(TextOrIds::characters).sum();
         let prompt = model.text.prompt(&reading.prompt);
         let prompt = prompt.map_err(|reason| Error::Prompt { reason })?.into_owned();
@@ -180,7 +187,7 @@ impl Inference {
         pairs: Vec<Pair>,
         reading: PairReading,
     ) -> Result<Results<Score>, Error> {
-        let _permit = self.admit("texts", pairs.len())?;
+        self.admit(&call, "texts", pairs.len())?;
         let characters = pairs
             .iter()
             .map(|pair| pair.query.chars().count() + pair.document.chars().count())
@@ -247,12 +254,13 @@ impl Inference {
         tokio::task::spawn_blocking(run).await.unwrap_or(Err(Error::Internal))
     }
 
-    /// Counts a request and lets it in.
+    /// Counts a request and lets it in, until its answer has left.
     pub(crate) fn admit(
         &self,
+        call: &Call,
         field: &'static str,
         texts: usize,
-    ) -> Result<OwnedSemaphorePermit, Error> {
+    ) -> Result<(), Error> {
         self.metrics.request(texts);
         let (max, max_requests) =
             (self.settings.max_client_batch_size, self.settings.max_concurrent_requests);
@@ -261,8 +269,12 @@ impl Inference {
             _ if texts > max => return Err(Error::BatchSize { found: texts, max }),
             _ => {}
         }
-        let permit = self.requests.clone().try_acquire_owned();
-        permit.map_err(|_| Error::Busy { max: max_requests })
+        let mut place = call.admission.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            let permit = self.requests.clone().try_acquire_owned();
+            *place = Some(permit.map_err(|_| Error::Busy { max: max_requests })?);
+        }
+        Ok(())
     }
 
     /// The tokens of so many texts. After every [`TURN`] others have theirs.
@@ -361,11 +373,11 @@ struct Size {
 impl Call {
     /// One that begins now.
     pub fn now(timeout: Option<Duration>) -> Self {
-        Self { started: Instant::now(), timeout }
+        Self { started: Instant::now(), timeout, admission: Admission::default() }
     }
 
     /// What `work` gives, unless it takes too long; then it is dropped.
-    async fn in_time<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let until = self.timeout.and_then(|allowed| self.started.checked_add(allowed));
         let (Some(allowed), Some(until)) = (self.timeout, until) else { return work.await };
         let result = tokio::time::timeout_at(until.into(), work).await;

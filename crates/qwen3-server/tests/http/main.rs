@@ -7,8 +7,10 @@ mod server;
 
 mod any_json;
 mod answers;
+mod connections;
 mod errors;
 mod limits;
 mod numbers;
 mod sockets;
 mod surroundings;
+mod wire;

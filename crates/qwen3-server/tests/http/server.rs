@@ -48,6 +48,15 @@ pub fn server_of(
     settings: Settings,
     scheduling: SchedulerSettings,
 ) -> Router {
+    router(app_of(embedder, reranker, settings, scheduling))
+}
+
+fn app_of(
+    embedder: &str,
+    reranker: &str,
+    settings: Settings,
+    scheduling: SchedulerSettings,
+) -> Arc<App> {
     let metrics = Metrics::new();
     let source = |name: &str| Source {
         model: fixture(name),
@@ -60,7 +69,12 @@ pub fn server_of(
         named(embedder).map(|source| load_embedder(&source, scheduling, &metrics).unwrap());
     let reranker =
         named(reranker).map(|source| load_reranker(&source, scheduling, &metrics).unwrap());
-    router(Arc::new(App::new(Inference::new(settings, metrics), embedder, reranker)))
+    Arc::new(App::new(Inference::new(settings, metrics), embedder, reranker))
+}
+
+/// What a server with both models and these settings shares.
+pub fn app_with(settings: Settings) -> Arc<App> {
+    app_of(EMBEDDER, RERANKER, settings, scheduling())
 }
 
 /// A server with both models and these settings.

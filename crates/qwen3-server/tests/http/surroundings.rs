@@ -63,6 +63,16 @@ async fn an_answer_has_the_id_of_its_request() {
     let reply = send(&server, request.body(Body::empty()).unwrap()).await;
     assert_eq!(reply.header("x-request-id"), "mine");
     assert_eq!(get(&server, "/health").await.header("x-request-id").len(), 36);
+    // Others are replaced: they stand in the log, and anybody may send them.
+    for strange in ["a b", "a\tb", "é", "", "<script>", &"a".repeat(129), &"a".repeat(100_000)] {
+        let request = Request::get("/health").header("x-request-id", strange);
+        let reply = send(&server, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.header("x-request-id").len(), 36, "{strange}");
+    }
+    let longest = "0-_.:Zz".repeat(18);
+    let request = Request::get("/health").header("x-request-id", &longest);
+    let reply = send(&server, request.body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.header("x-request-id"), longest);
 }
 
 #[tokio::test]
@@ -101,6 +111,21 @@ async fn pages_ask_no_other_host() {
             let found = text.replace("http://www.w3.org/2000/svg", "");
             assert!(!found.contains(foreign), "{path} has {foreign}");
         }
+    }
+}
+
+#[tokio::test]
+async fn pages_work_behind_a_prefix_of_a_proxy() {
+    let server = server();
+    for path in ["/ui", "/docs"] {
+        let text = get(&server, path).await.text();
+        for absolute in ["href=\"/", "src=\"/", "fetch(\"/", "fetch(path", "action=\"/"] {
+            assert!(!text.contains(absolute), "{path} has {absolute}");
+        }
+    }
+    // Relative to where the document is.
+    for (path, root) in [("/openapi.json", "."), ("/api-doc/openapi.json", "..")] {
+        assert_eq!(get(&server, path).await.json()["servers"][0]["url"], root);
     }
 }
 

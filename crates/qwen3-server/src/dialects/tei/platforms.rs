@@ -91,7 +91,7 @@ pub async fn vertex(
         let rest = instances.split_off(instances.len().min(AT_ONCE));
         let mut running = JoinSet::new();
         for (index, body) in instances.into_iter().enumerate() {
-            let app = app.clone();
+            let (app, call) = (app.clone(), call.clone());
             running.spawn(async move { (index, invoke(&app, call, body).await) });
         }
         let mut done = running.join_all().await;

@@ -4,6 +4,8 @@ use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
 use crate::dialects::{Body, Rejected, Texts};
 use crate::error::Error;
+use crate::inference::Call;
+use axum::Extension as Layered;
 use axum::extract::State;
 use axum::response::Json;
 use qwen3_engine::{EmbedderText, Prompt, RerankerText, TextError, Token};
@@ -78,10 +80,11 @@ enum Tokenizer {
 )]
 pub async fn tokenize(
     State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, TokenizeRequest>,
 ) -> Result<Json<Vec<Vec<SimpleToken>>>, Rejected<Tei>> {
     let texts = request.inputs.into_list();
-    let _permit = app.inference.admit("inputs", texts.len())?;
+    app.inference.admit(&call, "inputs", texts.len())?;
     let tokenizer = tokenizer(&app);
     let prompt = request.prompt_name.map_or(Prompt::Default, Prompt::Name);
     let tokens = app.inference.blocking(move || {
@@ -106,13 +109,14 @@ pub async fn tokenize(
 )]
 pub async fn decode(
     State(app): State<SharedApp>,
+    Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, DecodeRequest>,
 ) -> Result<Json<Vec<String>>, Rejected<Tei>> {
     let lists = match request.ids {
         Ids::One(ids) => vec![ids],
         Ids::Many(lists) => lists,
     };
-    let _permit = app.inference.admit("ids", lists.len())?;
+    app.inference.admit(&call, "ids", lists.len())?;
     let tokenizer = tokenizer(&app);
     let texts = app.inference.blocking(move || {
         let text = |(index, ids): (usize, &Vec<u32>)| {

@@ -1,5 +1,6 @@
 //! Load for a running server, over plain sockets, so that it can also misbehave.
-//! Every answer is compared with the vector that its text has alone.
+//! Every answer is compared with the vector that its text has alone. A soak also holds
+//! connections that do nothing, half of something, or don't read (`--hostile`, of each kind).
 //!
 //! ```sh
 //! qwen3 serve --model tests/fixtures/tiny-embedding --device cpu &
@@ -8,6 +9,9 @@
 //! cargo run --release -p qwen3-server --example load -- fairness
 //! cargo run --release -p qwen3-server --example load -- direct --model tests/fixtures/tiny-embedding
 //! ```
+
+mod hostile;
+mod soak;
 
 use qwen3_engine::{DeviceChoice, DeviceId, Embedder, EncodeOptions, Options};
 use serde_json::{Value, json};
@@ -35,6 +39,7 @@ struct Args {
     bulk: usize,
     count: usize,
     pid: Option<u32>,
+    hostile: usize,
     model: String,
 }
 
@@ -50,6 +55,7 @@ fn args() -> Result<Args, Box<dyn Error>> {
         bulk: 2000,
         count: 500,
         pid: None,
+        hostile: 16,
         model: String::new(),
     };
     while let (Some(flag), Some(value)) = (given.next(), given.next()) {
@@ -62,6 +68,7 @@ fn args() -> Result<Args, Box<dyn Error>> {
             "--bulk" => args.bulk = value.parse()?,
             "--count" => args.count = value.parse()?,
             "--pid" => args.pid = Some(value.parse()?),
+            "--hostile" => args.hostile = value.parse()?,
             "--model" => args.model = value,
             _ => return Err(format!("unknown flag `{flag}`").into()),
         }
@@ -73,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = args()?;
     match args.command.as_str() {
         "speed" => speed(&args),
-        "soak" => soak(&args),
+        "soak" => soak::soak(&args),
         "fairness" => fairness(&args),
         "direct" => direct(&args),
         other => Err(format!("unknown command `{other}`").into()),
@@ -196,7 +203,11 @@ struct Seen {
 
 impl Seen {
     fn count(&mut self, what: impl Into<String>) {
-        *self.counts.entry(what.into()).or_default() += 1;
+        self.add(what, 1);
+    }
+
+    fn add(&mut self, what: impl Into<String>, times: usize) {
+        *self.counts.entry(what.into()).or_default() += times;
     }
 
     fn merge(&mut self, other: Self) {
@@ -256,115 +267,6 @@ fn speed(args: &Args) -> Result<(), Box<dyn Error>> {
     print!("{} connections, {} words: ", args.connections, args.words);
     all.into_inner()?.print(started.elapsed());
     Ok(())
-}
-
-fn soak(args: &Args) -> Result<(), Box<dyn Error>> {
-    let texts = texts(|index| [1, 5, 12, 40, 120][index % 5]);
-    let truth = truth(&args.address, &texts)?;
-    let all = Mutex::new(Seen::default());
-    let started = Instant::now();
-    let until = started + Duration::from_secs(args.seconds);
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                if let Some(kibibytes) = args.pid.and_then(resident_kibibytes) {
-                    println!("{:3} s: {} MiB", started.elapsed().as_secs(), kibibytes / 1024);
-                }
-                for _ in 0..100 {
-                    thread::sleep(Duration::from_millis(if is_over.load(Ordering::Relaxed) {
-                        0
-                    } else {
-                        100
-                    }));
-                }
-            }
-        });
-        let clients: Vec<_> = (0..args.connections)
-            .map(|connection| {
-                let (all, texts, truth) = (&all, &texts, &truth);
-                scope.spawn(move || {
-                    let mut seen = Seen::default();
-                    let mut random = Random(connection as u64 + 1);
-                    let mut client = Client::connect(&args.address).expect("the server is there");
-                    while Instant::now() < until {
-                        let step = soak_step(&mut client, &mut random, texts, truth, &mut seen);
-                        if let Err(error) = step {
-                            seen.count(format!("error: {error}"));
-                            client.reconnect().expect("the server is there");
-                        }
-                    }
-                    all.lock().expect("no thread panics").merge(seen);
-                })
-            })
-            .collect();
-        for client in clients {
-            client.join().expect("no thread panics");
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
-    print!("soak, {} connections: ", args.connections);
-    all.into_inner()?.print(started.elapsed());
-    Ok(())
-}
-
-/// One thing that a client may do.
-fn soak_step(
-    client: &mut Client,
-    random: &mut Random,
-    texts: &[String],
-    truth: &[Vec<f32>],
-    seen: &mut Seen,
-) -> io::Result<()> {
-    let chosen: Vec<usize> = (0..1 + random.below(16)).map(|_| random.below(TEXTS)).collect();
-    let batch: Vec<&str> = chosen.iter().map(|&i| texts[i].as_str()).collect();
-    let bytes = request("/embed", &json!({ "inputs": batch }));
-    let sent = Instant::now();
-    match random.below(20) {
-        0 => {
-            client.send(&bytes)?;
-            thread::sleep(Duration::from_millis(random.below(5) as u64));
-            seen.count("gone before the answer");
-            return client.reconnect();
-        }
-        1 => {
-            client.send(&bytes[..bytes.len() / 2])?;
-            seen.count("gone within the request");
-            return client.reconnect();
-        }
-        2 => {
-            let large = request("/embed", &json!({ "inputs": "x".repeat(2_000_001) }));
-            // The server may close before it has read all of it.
-            let answer = client.send(&large).and_then(|()| client.receive());
-            seen.count(
-                answer.map_or("too large: closed".to_owned(), |(s, _)| format!("too large: {s}")),
-            );
-            return client.reconnect();
-        }
-        3 => {
-            for part in bytes.chunks(bytes.len() / 3 + 1) {
-                client.send(part)?;
-                thread::sleep(Duration::from_millis(30));
-            }
-        }
-        _ => client.send(&bytes)?,
-    }
-    let (status, body) = client.receive()?;
-    match status {
-        200 if is_right(&body, &chosen, truth) => {
-            seen.latencies.push(sent.elapsed());
-            seen.count("right");
-        }
-        200 => seen.count("WRONG"),
-        other => seen.count(other.to_string()),
-    }
-    Ok(())
-}
-
-fn resident_kibibytes(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// One text at a time while another client sends `bulk` again and again.

@@ -1,0 +1,110 @@
+//! Takes connections until it is time to stop.
+
+use crate::client::{Client, Timeouts};
+use crate::clients::Clients;
+use crate::connection::connection;
+use crate::listen::Listener;
+use crate::metrics::Metrics;
+use crate::tls::Tls;
+use axum::Router;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A pause where there is no socket left, or no place.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The log says at most this often that it has none.
+const WARNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How to serve.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// For TLS.
+    pub tls: Option<Tls>,
+    /// How long requests may take to finish after the server was told to stop.
+    pub shutdown_timeout: Duration,
+    /// Connections at the same time. A new one takes the place of the one that has waited
+    /// longest for its client; where all are at work, new ones wait.
+    pub max_connections: usize,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
+    /// Where connections are counted.
+    pub metrics: Metrics,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            shutdown_timeout: Duration::from_secs(30),
+            max_connections: 10_000,
+            timeouts: Timeouts::default(),
+            metrics: Metrics::new(),
+        }
+    }
+}
+
+/// Answers until `shutdown` is ready, then lets requests finish; `false`: some
+/// took too long and were broken off.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> bool {
+    let (stop, stopped) = watch::channel(false);
+    let clients = Arc::new(Clients::default());
+    // Dropped, it ends all connections.
+    let mut connections = JoinSet::new();
+    let mut warned = None;
+    let mut shutdown = std::pin::pin!(shutdown);
+    'serving: loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) if is_of_one_client(&error) => continue,
+            Err(error) => {
+                warn(&mut warned, &error);
+                clients.drop_one();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        while connections.len() >= options.max_connections.max(1) && !clients.drop_one() {
+            tokio::select! {
+                () = &mut shutdown => break 'serving,
+                _ = connections.join_next() => {}
+                () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+            }
+        }
+        let client = Client::new(options.timeouts, options.metrics.clone());
+        let place = clients.add(client);
+        let (tls, router, stopped) = (options.tls.clone(), router.clone(), stopped.clone());
+        connections.spawn(async move {
+            connection(stream, place.client().clone(), tls, router, stopped).await;
+        });
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    tokio::time::timeout(options.shutdown_timeout, finished).await.is_ok()
+}
+
+/// Whether a client went away before it was accepted.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn warn(warned: &mut Option<Instant>, error: &io::Error) {
+    if warned.is_none_or(|before| before.elapsed() > WARNING_INTERVAL) {
+        tracing::warn!(error = error.to_string(), "can't accept a connection");
+        *warned = Some(Instant::now());
+    }
+}
