@@ -22,7 +22,7 @@ pub async fn observe(State(app): State<SharedApp>, mut request: Request, next: N
     let allowed = app.inference.settings.request_timeout;
     let timeout = [own, allowed].into_iter().flatten().min();
     let call = Call::now(timeout);
-    request.extensions_mut().insert(call);
+    request.extensions_mut().insert(call.clone());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     // Other paths could be anything, so they are not repeated.
     let route = route.unwrap_or_else(|| "none".to_owned());
