@@ -157,12 +157,10 @@ impl Lines {
             _ => text,
         };
         let Some(field) = &self.field else { return Ok(Some(text)) };
-        let object: serde_json::Value = serde_json::from_str(&text)
+        let found = crate::field::string(&text, field)
             .map_err(|source| Error::Json { name: name(), line, source })?;
-        match object.get(field) {
-            Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
-            _ => Err(Error::Field { name: name(), line, field: field.clone() }),
-        }
+        let missing = || Error::Field { name: name(), line, field: field.clone() };
+        found.map(Some).ok_or_else(missing)
     }
 }
 

@@ -6,6 +6,7 @@ mod convert;
 mod doctor;
 mod embed;
 mod error;
+mod field;
 mod input;
 mod inspect;
 mod output;

@@ -188,6 +188,8 @@ fn settings(args: &ServeArgs) -> Result<Settings, Error> {
         max_client_batch_size: args.limits.max_client_batch_size.get(),
         max_concurrent_requests: args.limits.max_concurrent_requests.get(),
         payload_limit: args.limits.payload_limit,
+        max_concurrent_bytes: args.limits.max_concurrent_bytes,
+        answer_limit: args.limits.answer_limit,
         auto_truncate: args.limits.auto_truncate,
         default_prompt,
         tokenization_workers: workers.unwrap_or((cores - 1).clamp(1, 64)),

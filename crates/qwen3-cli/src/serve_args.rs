@@ -146,8 +146,14 @@ pub struct LimitsArgs {
     #[arg(long, env = "MAX_QUEUE_TOKENS", value_name = "TOKENS", default_value = "4194304")]
     pub max_queue_tokens: NonZeroUsize,
     /// Bytes of a request's body; beyond: 413
-    #[arg(long, env = "PAYLOAD_LIMIT", value_name = "BYTES", default_value = "2000000")]
+    #[arg(long, env = "PAYLOAD_LIMIT", value_name = "BYTES", default_value = "8000000")]
     pub payload_limit: usize,
+    /// Bytes of the bodies of all requests at the same time; beyond: 429
+    #[arg(long, env = "MAX_CONCURRENT_BYTES", value_name = "BYTES", default_value = "268435456")]
+    pub max_concurrent_bytes: usize,
+    /// Bytes of an answer before it is JSON, 4 for each number; beyond: 422
+    #[arg(long, env = "ANSWER_LIMIT", value_name = "BYTES", default_value = "67108864")]
+    pub answer_limit: usize,
     /// How long a request may take, such as 30s [default: as long as it takes]; a client may ask
     /// for less with the header X-Request-Timeout (seconds)
     #[arg(long, env = "REQUEST_TIMEOUT", value_name = "TIME", value_parser = time)]

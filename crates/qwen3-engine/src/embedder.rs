@@ -212,7 +212,9 @@ impl Embedder {
     /// # Errors
     /// If the text is invalid, or too long and not to be truncated.
     pub fn tokenize_one(&self, text: &str, prompt: &Prompt) -> Result<Vec<u32>, Error> {
-        Ok(self.text.encode(text.into(), &self.text.prompt(prompt)?, self.text.limit())?.input_ids)
+        let limit = self.text.limit();
+        let prefix = self.text.prefix(&self.text.prompt(prompt)?, limit)?;
+        Ok(self.text.encode(text.into(), &prefix, limit)?.input_ids)
     }
 
     /// Similarities of all `left` with all `right` vectors, row by row, in the
@@ -277,9 +279,11 @@ impl Embedder {
         I: Into<Input<'a>>,
     {
         let inputs: Vec<Input> = inputs.into_iter().map(Into::into).collect();
+        let limit = self.text.limit();
+        let prefix = self.text.prefix(prompt, limit)?;
         let encode = |(index, input): (usize, &Input)| {
             hooks.check()?;
-            let encoded = self.text.encode(*input, prompt, self.text.limit());
+            let encoded = self.text.encode(*input, &prefix, limit);
             encoded.map_err(|reason| Error::Input { input: index, reason })
         };
         self.session.install(|| inputs.par_iter().enumerate().map(encode).collect())

@@ -8,7 +8,7 @@ use crate::options::{Kind, Options};
 use crate::similarity::Similarity;
 use qwen3::head;
 use qwen3_text::{
-    EmbeddingTokenizer, Encoded, Error as TextError, Limit, Prompts, SpecialTokens, Token,
+    EmbeddingTokenizer, Encoded, Error as TextError, Limit, Prefix, Prompts, SpecialTokens, Token,
     instruct_prompt,
 };
 use std::borrow::Cow;
@@ -99,18 +99,26 @@ impl EmbedderText {
         self.prompts.first_of(&["document", "passage", "corpus"])
     }
 
-    /// The tokens of one input, with the end token.
+    /// A prompt, encoded once for any number of texts; see [`EmbeddingTokenizer::prefix`].
+    ///
+    /// # Errors
+    /// If the prompt is refused.
+    pub fn prefix(&self, prompt: &str, limit: Limit) -> Result<Prefix, TextError> {
+        self.tokenizer.prefix(prompt, limit)
+    }
+
+    /// The tokens of one input, with the end token; ids have no prompt.
     ///
     /// # Errors
     /// If the input is invalid, or too long and not to be truncated.
     pub fn encode(
         &self,
         input: Input<'_>,
-        prompt: &str,
+        prompt: &Prefix,
         limit: Limit,
     ) -> Result<Encoded, TextError> {
         match input {
-            Input::Text(text) => self.tokenizer.encode(prompt, text, limit),
+            Input::Text(text) => self.tokenizer.encode_after(prompt, text, limit),
             Input::Ids(ids) => self.tokenizer.encode_ids(ids, limit),
         }
     }
@@ -147,12 +155,17 @@ impl EmbedderText {
         self.hidden_size
     }
 
-    /// See [`EmbeddingTokenizer::tokens`].
+    /// See [`EmbeddingTokenizer::next_tokens`].
     ///
     /// # Errors
     /// As there.
-    pub fn tokens(&self, text: &str, end_token: bool) -> Result<Vec<Token>, TextError> {
-        self.tokenizer.tokens(text, end_token)
+    pub fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), TextError> {
+        self.tokenizer.next_tokens(text, from)
+    }
+
+    /// The end token as it is appended.
+    pub fn end_token(&self) -> Token {
+        self.tokenizer.end_token()
     }
 
     /// See [`EmbeddingTokenizer::decode`].

@@ -135,14 +135,27 @@ impl Reranker {
         Q: AsRef<str> + Sync,
         D: AsRef<str> + Sync,
     {
-        let instruction = options.instruction.as_deref();
-        let encode = |(index, (query, document)): (usize, &(Q, D))| {
-            options.hooks.check()?;
-            let (query, document) = (query.as_ref(), document.as_ref());
-            let encoded = self.text.encode(query, document, instruction, self.text.limit());
-            encoded.map_err(|reason| Error::Input { input: index, reason })
+        let limit = self.text.limit();
+        let instruction = self.text.instruction_prefix(options.instruction.as_deref(), limit)?;
+        let numbered: Vec<_> = pairs.iter().enumerate().collect();
+        let encode = |pairs: &[(usize, &(Q, D))]| {
+            let (first, (query, _)) = pairs[0];
+            let query = self.text.query_prefix(&instruction, query.as_ref(), limit);
+            let query = query.map_err(|reason| Error::Input { input: first, reason })?;
+            let encode = |(index, (_, document)): &(usize, &(Q, D))| {
+                options.hooks.check()?;
+                let encoded = self.text.encode(&query, document.as_ref(), limit);
+                encoded.map_err(|reason| Error::Input { input: *index, reason })
+            };
+            pairs.par_iter().map(encode).collect::<Result<Vec<_>, Error>>()
         };
-        self.session.install(|| pairs.par_iter().enumerate().map(encode).collect())
+        let of_one_query = |(_, (a, _)): &(usize, &(Q, D)), (_, (b, _)): &(usize, &(Q, D))| {
+            let (a, b) = (a.as_ref(), b.as_ref());
+            std::ptr::eq(a, b) || a == b
+        };
+        let encoded: Result<Vec<Vec<_>>, Error> =
+            self.session.install(|| numbered.par_chunk_by(of_one_query).map(encode).collect());
+        Ok(encoded?.into_iter().flatten().collect())
     }
 
     /// `logit_yes − logit_no` after query and document without any template, as

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::options::{Kind, Options};
 use qwen3::ScoreHead;
 use qwen3_text::{
-    DEFAULT_TASK, Encoded, Error as TextError, Limit, RerankTokenizer, SpecialTokens, Token,
+    DEFAULT_TASK, Encoded, Error as TextError, Limit, Prefix, RerankTokenizer, SpecialTokens, Token,
 };
 
 /// The model card's limit; the model itself takes more.
@@ -61,19 +61,42 @@ impl RerankerText {
         Ok(Self { tokenizer, head, limit, label })
     }
 
-    /// The tokens of a pair, with the template; `instruction` is the official
-    /// default if `None`.
+    /// An instruction, encoded once for any number of queries; the official default if `None`.
+    ///
+    /// # Errors
+    /// If it is refused, or the limit has no room for the template.
+    pub fn instruction_prefix(
+        &self,
+        instruction: Option<&str>,
+        limit: Limit,
+    ) -> Result<Prefix, TextError> {
+        self.tokenizer.instruction_prefix(instruction.unwrap_or(DEFAULT_TASK), limit)
+    }
+
+    /// A query after an instruction, encoded once for any number of documents.
+    ///
+    /// # Errors
+    /// As [`RerankerText::instruction_prefix`].
+    pub fn query_prefix(
+        &self,
+        instruction: &Prefix,
+        query: &str,
+        limit: Limit,
+    ) -> Result<Prefix, TextError> {
+        self.tokenizer.query_prefix(instruction, query, limit)
+    }
+
+    /// The tokens of a pair, with the template; see [`RerankTokenizer::encode_after`].
     ///
     /// # Errors
     /// If a text is invalid, or too long and not to be truncated.
     pub fn encode(
         &self,
-        query: &str,
+        query: &Prefix,
         document: &str,
-        instruction: Option<&str>,
         limit: Limit,
     ) -> Result<Encoded, TextError> {
-        self.tokenizer.encode(instruction.unwrap_or(DEFAULT_TASK), query, document, limit)
+        self.tokenizer.encode_after(query, document, limit)
     }
 
     /// `logit_yes − logit_no` from a row `[C]` that the network gave for a pair.
@@ -81,12 +104,12 @@ impl RerankerText {
         self.head.log_odds(row)
     }
 
-    /// See [`RerankTokenizer::tokens`].
+    /// See [`RerankTokenizer::next_tokens`].
     ///
     /// # Errors
     /// As there.
-    pub fn tokens(&self, text: &str) -> Result<Vec<Token>, TextError> {
-        self.tokenizer.tokens(text)
+    pub fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), TextError> {
+        self.tokenizer.next_tokens(text, from)
     }
 
     /// The tokens of texts one after the other, without the template.

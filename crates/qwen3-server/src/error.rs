@@ -33,10 +33,42 @@ pub enum Error {
         reason: serde_json::Error,
     },
     /// A body that is too large.
-    #[error("the body has more than {limit} bytes; send fewer texts at a time")]
+    #[error(
+        "the body has more than {limit} bytes; send fewer texts at a time, or start the server with a larger \
+         `--payload-limit`"
+    )]
     Payload {
         /// The limit.
         limit: usize,
+    },
+    /// A body of very many, very small things.
+    #[error(
+        "the body has more than {max} values; send fewer at a time, or start the server with a larger \
+         `--payload-limit`, which allows one for each 8 bytes"
+    )]
+    Values {
+        /// The limit.
+        max: usize,
+    },
+    /// An answer that would be too large.
+    #[error(
+        "the answer would have {bytes} bytes or more, beyond {max}; send fewer or shorter texts, or start the server \
+         with a larger `--answer-limit`"
+    )]
+    Answer {
+        /// Its bytes before it is JSON, as far as they were counted.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A prompt whose end is tokenized again with each text.
+    #[error(
+        "the prompt's last word alone has more than {max} bytes for all texts together; end the prompt with a line \
+         break, send fewer texts, or start the server with a larger `--payload-limit`"
+    )]
+    Repeated {
+        /// The limit.
+        max: usize,
     },
     /// A body that doesn't come.
     #[error("the body did not arrive in time")]
@@ -48,7 +80,10 @@ pub enum Error {
         field: &'static str,
     },
     /// Too many texts.
-    #[error("batch size {found} > maximum allowed batch size {max}")]
+    #[error(
+        "batch size {found} > maximum allowed batch size {max}; send fewer texts at a time, or start the server with \
+         a larger `--max-client-batch-size`"
+    )]
     BatchSize {
         /// Texts of the request.
         found: usize,
@@ -94,6 +129,14 @@ pub enum Error {
     /// Too many requests at the same time.
     #[error("model is overloaded; {max} requests are being answered, try again in 1 s")]
     Busy {
+        /// The limit.
+        max: usize,
+    },
+    /// Too large bodies at the same time.
+    #[error(
+        "model is overloaded; bodies of {max} bytes are being answered (`--max-concurrent-bytes`), try again in 1 s"
+    )]
+    BusyBytes {
         /// The limit.
         max: usize,
     },
@@ -153,20 +196,24 @@ impl Error {
         match self {
             Self::Unauthorized => Cause::Authentication,
             Self::NoRoute | Self::NoMethod => Cause::Route,
-            Self::NotJson | Self::Syntax { .. } | Self::Payload { .. } | Self::SlowBody => {
-                Cause::Body
-            }
+            Self::NotJson
+            | Self::Syntax { .. }
+            | Self::Payload { .. }
+            | Self::Values { .. }
+            | Self::SlowBody => Cause::Body,
             Self::Empty { .. } => Cause::Empty,
             Self::Text { .. } => Cause::Tokenizer,
             Self::Shape { .. }
             | Self::BatchSize { .. }
+            | Self::Answer { .. }
+            | Self::Repeated { .. }
             | Self::TooLong { .. }
             | Self::Invalid { .. }
             | Self::Prompt { .. }
             | Self::Refused { reason: Refused::TooLarge { .. } } => Cause::Validation,
-            Self::Busy { .. } | Self::Refused { reason: Refused::Overloaded { .. } } => {
-                Cause::Overloaded
-            }
+            Self::Busy { .. }
+            | Self::BusyBytes { .. }
+            | Self::Refused { reason: Refused::Overloaded { .. } } => Cause::Overloaded,
             Self::Refused { reason: Refused::Unavailable { .. } }
             | Self::Failed { reason: Failure::Unavailable { .. }, .. }
             | Self::Deadline { .. } => Cause::Unhealthy,
@@ -180,7 +227,7 @@ impl Error {
         match self {
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Payload { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Payload { .. } | Self::Values { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             _ => match self.cause() {
@@ -201,6 +248,7 @@ impl Error {
         match self {
             Self::Refused { reason: Refused::Overloaded { retry_after, .. } } => Some(*retry_after),
             Self::Busy { .. }
+            | Self::BusyBytes { .. }
             | Self::Refused { reason: Refused::Unavailable { .. } }
             | Self::Failed { reason: Failure::Unavailable { .. }, .. } => {
                 Some(Duration::from_secs(1))

@@ -12,6 +12,10 @@ pub struct Settings {
     pub max_concurrent_requests: usize,
     /// Bytes of a request's body; beyond: 413.
     pub payload_limit: usize,
+    /// Bytes of all bodies at the same time; beyond: 429. One body always has room.
+    pub max_concurrent_bytes: usize,
+    /// Bytes of an answer before it is JSON, 4 for each number; beyond: 422.
+    pub answer_limit: usize,
     /// Whether longer texts are cut where a request doesn't say.
     pub auto_truncate: bool,
     /// The prompt of texts whose request names none.
@@ -36,7 +40,10 @@ impl Default for Settings {
             // What OpenAI's API takes, so that its clients needn't split.
             max_client_batch_size: 2048,
             max_concurrent_requests: 512,
-            payload_limit: 2_000_000,
+            // 300,000 tokens as OpenAI's API takes them, in any script and written as `\u` escapes.
+            payload_limit: 8_000_000,
+            max_concurrent_bytes: 256 << 20,
+            answer_limit: 64 << 20,
             auto_truncate: true,
             default_prompt: Prompt::Default,
             tokenization_workers: 1,

@@ -2,8 +2,7 @@
 
 use crate::tokenizer::{TextTokenizer, truncated};
 use crate::tokenizer_json::{TokenizerJson, read};
-use crate::{Encoded, Error, Limit, SpecialTokens};
-use std::borrow::Cow;
+use crate::{Encoded, Error, Limit, Prefix, SpecialTokens};
 use std::path::Path;
 
 /// The token whose hidden state is the embedding, by the name it has in files that don't append it themselves.
@@ -49,13 +48,27 @@ impl EmbeddingTokenizer {
     /// Both are encoded as one string, as the references do, and the policy for special tokens holds for both.
     /// [`Truncate::Left`](crate::Truncate::Left) therefore drops the prompt first.
     pub fn encode(&self, prompt: &str, text: &str, limit: Limit) -> Result<Encoded, Error> {
+        self.encode_after(&self.prefix(prompt, limit)?, text, limit)
+    }
+
+    /// A prompt for any number of texts with this limit, for [`Self::encode_after`].
+    pub fn prefix(&self, prompt: &str, limit: Limit) -> Result<Prefix, Error> {
         self.check(limit)?;
-        let text = match prompt {
-            "" => Cow::Borrowed(text),
-            _ => Cow::Owned([prompt, text].concat()),
-        };
+        let prompt = self.text.apply_policy(prompt)?;
+        self.text.prefix(&Prefix::default(), &prompt, limit, 1)
+    }
+
+    /// As [`Self::encode`] with the prompt that `prefix` is of.
+    pub fn encode_after(
+        &self,
+        prefix: &Prefix,
+        text: &str,
+        limit: Limit,
+    ) -> Result<Encoded, Error> {
+        self.check(limit)?;
+        let text = prefix.with(text);
         let text = self.text.apply_policy(&text)?;
-        Ok(self.ended(self.text.encode(&text, limit, 1)?))
+        Ok(self.ended(self.text.encode(prefix, &text, limit, 1)?))
     }
 
     /// The tokens of an input that somebody else has encoded: the end token is appended unless it is the last already.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Why a tokenizer could not be loaded, or a text not be encoded.
 ///
-/// [`TooLong`](Error::TooLong), [`LimitTooSmall`](Error::LimitTooSmall), [`UnknownId`](Error::UnknownId),
+/// [`TooLong`](Error::TooLong), [`Unbroken`](Error::Unbroken), [`LimitTooSmall`](Error::LimitTooSmall), [`UnknownId`](Error::UnknownId),
 /// [`UnknownPrompt`](Error::UnknownPrompt) and [`SpecialToken`](Error::SpecialToken) are about what was asked for;
 /// the others about the files or the program's settings.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,17 @@ pub enum Error {
         found: usize,
         /// The limit.
         max_tokens: usize,
+    },
+    /// A stretch of the text has no place where it may be cut, and would take too much memory at once.
+    #[error(
+        "text has {found} bytes in a row without a place to cut (letters without a blank, digit or mark, or white \
+         space alone), more than the {max_bytes} that are tokenized at once; break them up"
+    )]
+    Unbroken {
+        /// Bytes of the stretch.
+        found: usize,
+        /// The most that is tokenized at once.
+        max_bytes: usize,
     },
     /// A token id is outside the vocabulary.
     #[error(

@@ -24,9 +24,9 @@
 //! - [`Prompts`] are those of the folder's `config_sentence_transformers.json`.
 //! - [`SpecialTokens`] decides whether a text may speak in control tokens, [`Limit`] how long it may be.
 //!
-//! A text may be anything and of any length. Where it has white space or digits, no more of it is encoded than the limit
-//! keeps. A stretch without either is encoded at once, which takes about 2 µs and 200 bytes of memory per byte; who takes
-//! texts from strangers should bound their bytes.
+//! A text may be anything and of any length. No more of it is encoded than the limit keeps, piece by piece: memory is
+//! that of one piece. Pieces end at blanks, digits, line breaks and marks; a stretch of 256 KiB without any of these is an
+//! error. What stands before many texts, a prompt or a query, is encoded once as their [`Prefix`].
 //!
 //! What it doesn't do: download models, cut documents into passages, apply a `chat_template.jinja` or
 //! tokenize for other model families. It knows nothing of tensors and batches.
@@ -47,4 +47,4 @@ pub use prompt::{DEFAULT_TASK, Prompts, instruct_prompt};
 pub use rerank::RerankTokenizer;
 pub use special::SpecialTokens;
 pub use token::Token;
-pub use tokenizer::{Encoded, Limit, Truncate};
+pub use tokenizer::{Encoded, Limit, Prefix, Truncate};

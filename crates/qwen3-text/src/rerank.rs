@@ -2,7 +2,7 @@
 
 use crate::tokenizer::{TextTokenizer, ids};
 use crate::tokenizer_json::{TokenizerJson, read};
-use crate::{Encoded, Error, Limit, SpecialTokens, Truncate};
+use crate::{Encoded, Error, Limit, Prefix, SpecialTokens, Truncate};
 use std::path::Path;
 
 // The template is that of the Transformers example in github.com/QwenLM/Qwen3-Embedding. The vLLM example there joins
@@ -65,16 +65,43 @@ impl RerankTokenizer {
         document: &str,
         limit: Limit,
     ) -> Result<Encoded, Error> {
-        let overhead_tokens = self.overhead_tokens();
-        if limit.max_tokens <= overhead_tokens {
-            let minimum = overhead_tokens + 1;
-            return Err(Error::LimitTooSmall { max_tokens: limit.max_tokens, minimum });
-        }
+        let prefix = self.instruction_prefix(instruction, limit)?;
+        self.encode_after(&self.query_prefix(&prefix, query, limit)?, document, limit)
+    }
+
+    /// An instruction for any number of queries with this limit, for [`Self::query_prefix`].
+    pub fn instruction_prefix(&self, instruction: &str, limit: Limit) -> Result<Prefix, Error> {
         let instruction = self.text.apply_policy(instruction)?;
+        let text = format!("<Instruct>: {instruction}\n<Query>:");
+        self.text.prefix(&Prefix::default(), &text, limit, self.reserved_tokens(limit)?)
+    }
+
+    /// A query for any number of documents, for [`Self::encode_after`].
+    pub fn query_prefix(
+        &self,
+        instruction: &Prefix,
+        query: &str,
+        limit: Limit,
+    ) -> Result<Prefix, Error> {
         let query = self.text.apply_policy(query)?;
+        let text = format!(" {query}\n<Document>:");
+        let text = instruction.with(&text);
+        self.text.prefix(instruction, &text, limit, self.reserved_tokens(limit)?)
+    }
+
+    /// As [`Self::encode`] with the instruction and the query that `prefix` is of. The limit may be another than that of
+    /// the prefix, but not wider, and has to drop the same side.
+    pub fn encode_after(
+        &self,
+        prefix: &Prefix,
+        document: &str,
+        limit: Limit,
+    ) -> Result<Encoded, Error> {
+        let reserved_tokens = self.reserved_tokens(limit)?;
         let document = self.text.apply_policy(document)?;
-        let body = format!("<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}");
-        let Encoded { input_ids, truncated } = self.text.encode(&body, limit, overhead_tokens)?;
+        let text = format!("{} {document}", prefix.with(""));
+        let Encoded { input_ids, truncated } =
+            self.text.encode(prefix, &text, limit, reserved_tokens)?;
         let input_ids = [&self.prefix_ids, &input_ids, &self.suffix_ids]
             .into_iter()
             .flatten()
@@ -87,7 +114,8 @@ impl RerankTokenizer {
     /// numbers are of.
     pub fn encode_plain(&self, texts: &[&str]) -> Result<Vec<u32>, Error> {
         let limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Error };
-        let ids = texts.iter().map(|text| Ok(self.text.encode(text, limit, 0)?.input_ids));
+        let before = Prefix::default();
+        let ids = texts.iter().map(|text| Ok(self.text.encode(&before, text, limit, 0)?.input_ids));
         Ok(ids.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
@@ -103,6 +131,14 @@ impl RerankTokenizer {
 
     pub(crate) fn text(&self) -> &TextTokenizer {
         &self.text
+    }
+
+    fn reserved_tokens(&self, limit: Limit) -> Result<usize, Error> {
+        let minimum = self.overhead_tokens() + 1;
+        match limit.max_tokens < minimum {
+            true => Err(Error::LimitTooSmall { max_tokens: limit.max_tokens, minimum }),
+            false => Ok(self.overhead_tokens()),
+        }
     }
 
     /// Tokens of the template before and after instruction, query and document; a limit has to be larger.

@@ -1,10 +1,13 @@
 //! Tokens to look at: with their texts and places, and back to text.
 
-use crate::tokenizer::TextTokenizer;
+use crate::tokenizer::{TextTokenizer, check_bytes};
 use crate::{EmbeddingTokenizer, Error, RerankTokenizer};
 use std::ops::Range;
 use tokenizers::Decoder;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
+/// Tokens that are decoded together at least, where there are more.
+const STRETCH_TOKENS: usize = 4096;
 
 /// A token and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +29,22 @@ impl EmbeddingTokenizer {
     /// If the `tokenizers` library fails on the text.
     pub fn tokens(&self, text: &str, end_token: bool) -> Result<Vec<Token>, Error> {
         let mut tokens = self.text().tokens(text)?;
-        if end_token {
-            tokens.push(self.text().appended(self.eos_token_id()));
-        }
+        tokens.extend(end_token.then(|| self.end_token()));
         Ok(tokens)
+    }
+
+    /// Some of these tokens, from the byte `from` of the text, and the byte from which there may be more: a long text has
+    /// more than memory should hold at once. One begins with 0.
+    ///
+    /// # Errors
+    /// As [`Self::tokens`].
+    pub fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), Error> {
+        self.text().next_tokens(text, from)
+    }
+
+    /// The end token as it is appended.
+    pub fn end_token(&self) -> Token {
+        self.text().appended(self.eos_token_id())
     }
 
     /// The text of tokens, without those marked `special` if they are to be skipped. Bytes that are no UTF-8 become
@@ -51,6 +66,14 @@ impl RerankTokenizer {
         self.text().tokens(text)
     }
 
+    /// As [`EmbeddingTokenizer::next_tokens`].
+    ///
+    /// # Errors
+    /// As [`Self::tokens`].
+    pub fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), Error> {
+        self.text().next_tokens(text, from)
+    }
+
     /// As [`EmbeddingTokenizer::decode`].
     ///
     /// # Errors
@@ -62,18 +85,30 @@ impl RerankTokenizer {
 
 impl TextTokenizer {
     fn tokens(&self, text: &str) -> Result<Vec<Token>, Error> {
-        let encoding =
-            self.tokenizer.encode(text, false).map_err(|source| Error::Encode { source })?;
+        let (mut tokens, mut from) = (vec![], 0);
+        while from < text.len() {
+            let (part, next) = self.next_tokens(text, from)?;
+            tokens.extend(part);
+            from = next;
+        }
+        Ok(tokens)
+    }
+
+    fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), Error> {
+        let mut rest = &text[from..];
+        let Some(piece) = self.first_piece(&mut rest) else { return Ok((vec![], from)) };
+        check_bytes(piece)?;
+        let encoding = self.tokenizer.encode(piece, false);
+        let encoding = encoding.map_err(|source| Error::Encode { source })?;
         let places = encoding.get_ids().iter().zip(encoding.get_offsets());
-        Ok(places
-            .map(|(&id, &(start, end))| Token {
-                id,
-                // A token may be a part of a character.
-                text: String::from_utf8_lossy(&text.as_bytes()[start..end]).into_owned(),
-                special: self.is_special(id),
-                bytes: Some(start..end),
-            })
-            .collect())
+        let tokens = places.map(|(&id, &(start, end))| Token {
+            id,
+            // A token may be a part of a character.
+            text: String::from_utf8_lossy(&piece.as_bytes()[start..end]).into_owned(),
+            special: self.is_special(id),
+            bytes: Some(from + start..from + end),
+        });
+        Ok((tokens.collect(), from + piece.len()))
     }
 
     fn appended(&self, id: u32) -> Token {
@@ -99,13 +134,22 @@ impl TextTokenizer {
                 None => {
                     let vocab_size = self.vocab_size();
                     let token = self.tokenizer.id_to_token(id);
-                    stretch.push(token.ok_or(Error::UnknownId { id, vocab_size })?);
+                    let token = token.ok_or(Error::UnknownId { id, vocab_size })?;
+                    if stretch.len() >= STRETCH_TOKENS && begins_a_character(&token) {
+                        text += &joined(std::mem::take(&mut stretch))?;
+                    }
+                    stretch.push(token);
                 }
             }
         }
         text += &joined(stretch)?;
         Ok(text)
     }
+}
+
+/// Whether the bytes before `token` can't be a part of its first character: ASCII, or a blank in the byte-level alphabet.
+fn begins_a_character(token: &str) -> bool {
+    token.starts_with(|char: char| char.is_ascii() || char == 'Ġ')
 }
 
 /// The text of tokens that are spelled in the byte-level alphabet.
@@ -150,6 +194,10 @@ mod tests {
         assert_eq!(tokenizer.decode(&ids, false).unwrap(), format!("{text}<|endoftext|>"));
         // `<think>` is an added token, but none that is marked special.
         assert_eq!(tokenizer.decode(&ids, true).unwrap(), "Gravity é 重力  <think>\n 1");
+        let long = text.repeat(2_000);
+        let ids: Vec<u32> =
+            tokenizer.tokens(&long, false).unwrap().iter().map(|token| token.id).collect();
+        assert!(ids.len() > 2 * STRETCH_TOKENS && tokenizer.decode(&ids, false).unwrap() == long);
         let error = tokenizer.decode(&[0, 99_999], true).unwrap_err();
         assert!(error.to_string().starts_with("token id `99999` is outside"), "{error}");
     }

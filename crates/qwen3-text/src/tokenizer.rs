@@ -1,7 +1,7 @@
 //! What both tokenizers share: special tokens by policy, limits and truncation.
 
 use crate::Error;
-use crate::pieces::pieces;
+use crate::pieces::Cuts;
 use crate::special::{self, SpecialTokens};
 use crate::tokenizer_json::TokenizerJson;
 use std::borrow::Cow;
@@ -65,8 +65,35 @@ pub struct Encoded {
     pub truncated: bool,
 }
 
-/// Long texts are encoded in pieces of this size, one of which takes 20 MB at most while it is encoded.
-const PIECE_BYTES: usize = 1 << 16;
+/// What stands before several texts, such as a prompt or a query: encoded once, as far as no text can change its tokens.
+#[derive(Clone, Debug, Default)]
+pub struct Prefix {
+    /// No more than the limit keeps, and one, so that it is noticed.
+    input_ids: Vec<u32>,
+    /// The end, whose tokens depend on the text.
+    rest: String,
+}
+
+impl Prefix {
+    /// Bytes of its end that are encoded again with each text. There are few where its last word begins with a blank,
+    /// a line break, a digit or a mark.
+    pub fn bytes_per_text(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// `text` with what has to be encoded together with it.
+    pub(crate) fn with<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.rest.as_str() {
+            "" => Cow::Borrowed(text),
+            rest => Cow::Owned([rest, text].concat()),
+        }
+    }
+}
+
+/// What is encoded at once takes up to 350 bytes of memory per byte, and nothing stops it. It also has to be below a
+/// million: `fancy-regex`, which runs the pattern, gives up on so many white-space characters in a row (`MAX_STACK` in
+/// its `vm.rs`), and `tokenizers` then takes the whole rest of the text for one word.
+pub(crate) const MAX_PIECE_BYTES: usize = 1 << 18;
 
 /// Encodes text without anything around it.
 #[derive(Debug)]
@@ -82,8 +109,8 @@ pub(crate) struct TextTokenizer {
     path: PathBuf,
     /// The token of the highest id that any text may have.
     highest: Option<(String, u32)>,
-    /// Whether a text may be encoded in pieces.
-    in_pieces: bool,
+    /// Where a text may be cut; `None`: nowhere.
+    cuts: Option<Cuts>,
 }
 
 impl TextTokenizer {
@@ -96,8 +123,14 @@ impl TextTokenizer {
         let in_pieces = json.is_qwen_pattern && (!parse || json.pieces_keep_added_tokens);
         let added_by_id: BTreeMap<u32, AddedToken> =
             added_tokens.into_iter().map(|added| (added.id, added.token)).collect();
-        let added_tokens = added_by_id.values().map(|token| token.content.clone()).collect();
-        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, in_pieces }
+        let added_tokens: Vec<String> =
+            added_by_id.values().map(|token| token.content.clone()).collect();
+        let cuts = match special {
+            SpecialTokens::Literal => Cuts::default(),
+            _ => Cuts::beside(added_tokens.iter().map(String::as_str)),
+        };
+        let cuts = in_pieces.then_some(cuts);
+        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, cuts }
     }
 
     /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no model can have been
@@ -142,38 +175,111 @@ impl TextTokenizer {
         Ok(Cow::Borrowed(text))
     }
 
-    /// The tokens of `text`, which has been through [`Self::apply_policy`], in a limit of which `reserved_tokens` are
-    /// taken.
+    /// `before` and `text`, which has been through [`Self::apply_policy`] together with the rest of `before`, as what
+    /// stands before other texts.
+    pub(crate) fn prefix(
+        &self,
+        before: &Prefix,
+        text: &str,
+        limit: Limit,
+        reserved_tokens: usize,
+    ) -> Result<Prefix, Error> {
+        let at = self.cuts.as_ref().and_then(|cuts| cuts.last(text, 0)).unwrap_or(0);
+        let (text, rest) = text.split_at(at);
+        let enough_tokens = enough_tokens(limit, reserved_tokens);
+        let mut input_ids = self.ids_after(&before.input_ids, text, limit, enough_tokens)?;
+        let excess = input_ids.len().saturating_sub(enough_tokens.saturating_add(1));
+        match limit.truncate {
+            Truncate::Left => drop(input_ids.drain(..excess)),
+            _ => input_ids.truncate(input_ids.len() - excess),
+        }
+        Ok(Prefix { input_ids, rest: rest.to_owned() })
+    }
+
+    /// The tokens of `before` and of `text`, which has been through [`Self::apply_policy`] together with the rest of
+    /// `before`, in a limit of which `reserved_tokens` are taken.
     pub(crate) fn encode(
         &self,
+        before: &Prefix,
         text: &str,
         limit: Limit,
         reserved_tokens: usize,
     ) -> Result<Encoded, Error> {
-        let mut pieces = if self.in_pieces { pieces(text, PIECE_BYTES) } else { vec![text] };
-        let from_the_end = limit.truncate == Truncate::Left;
-        if from_the_end {
-            pieces.reverse();
-        }
-        // Beyond the limit nothing is kept, except that an error tells how long the text is.
-        let enough_tokens = match limit.truncate {
-            Truncate::Right | Truncate::Left => limit.max_tokens.saturating_sub(reserved_tokens),
-            Truncate::Error => usize::MAX,
-        };
-        let mut n_tokens = 0;
-        let mut encoded = Vec::with_capacity(pieces.len());
-        for piece in pieces {
-            let ids = ids(&self.tokenizer, piece)?;
-            n_tokens += ids.len();
-            encoded.push(ids);
-            if n_tokens > enough_tokens {
-                break;
+        let enough_tokens = enough_tokens(limit, reserved_tokens);
+        let ids = self.ids_after(&before.input_ids, text, limit, enough_tokens)?;
+        truncated(ids, limit, reserved_tokens)
+    }
+
+    /// `before` and the ids of `text`; of a text beyond `enough_tokens` not all, but more than these.
+    fn ids_after(
+        &self,
+        before: &[u32],
+        mut text: &str,
+        limit: Limit,
+        enough_tokens: usize,
+    ) -> Result<Vec<u32>, Error> {
+        if limit.truncate == Truncate::Left {
+            let (mut n_tokens, mut encoded) = (0, vec![]);
+            while n_tokens <= enough_tokens
+                && let Some(piece) = self.last_piece(&mut text)
+            {
+                let ids = self.piece_ids(piece)?;
+                n_tokens += ids.len();
+                encoded.push(ids);
             }
+            let before = if n_tokens <= enough_tokens { before } else { &[] };
+            return Ok(std::iter::once(before)
+                .chain(encoded.iter().rev().map(Vec::as_slice))
+                .flatten()
+                .copied()
+                .collect());
         }
-        if from_the_end {
-            encoded.reverse();
+        let mut ids = before.to_vec();
+        while ids.len() <= enough_tokens
+            && let Some(piece) = self.first_piece(&mut text)
+        {
+            ids.append(&mut self.piece_ids(piece)?);
         }
-        truncated(encoded.concat(), limit, reserved_tokens)
+        Ok(ids)
+    }
+
+    /// Takes the next piece off `text`, whose tokens are the same without the others.
+    pub(crate) fn first_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
+        match &self.cuts {
+            Some(cuts) => cuts.first_piece(text),
+            None => Some(std::mem::take(text)).filter(|piece| !piece.is_empty()),
+        }
+    }
+
+    /// The same from the end of `text`.
+    fn last_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
+        match &self.cuts {
+            Some(cuts) => cuts.last_piece(text),
+            None => Some(std::mem::take(text)).filter(|piece| !piece.is_empty()),
+        }
+    }
+
+    fn piece_ids(&self, piece: &str) -> Result<Vec<u32>, Error> {
+        check_bytes(piece)?;
+        ids(&self.tokenizer, piece)
+    }
+}
+
+/// Whether a piece may be encoded at once.
+pub(crate) fn check_bytes(piece: &str) -> Result<(), Error> {
+    match piece.len() {
+        found if found > MAX_PIECE_BYTES => {
+            Err(Error::Unbroken { found, max_bytes: MAX_PIECE_BYTES })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Beyond the limit nothing is kept, except that an error tells how long the text is.
+fn enough_tokens(limit: Limit, reserved_tokens: usize) -> usize {
+    match limit.truncate {
+        Truncate::Right | Truncate::Left => limit.max_tokens.saturating_sub(reserved_tokens),
+        Truncate::Error => usize::MAX,
     }
 }
 

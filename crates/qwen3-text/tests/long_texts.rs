@@ -2,7 +2,7 @@
 
 mod folders;
 
-use folders::{edited, fixture};
+use folders::{edited, fixture, in_one_piece};
 use qwen3_text::*;
 use serde_json::json;
 
@@ -27,11 +27,7 @@ fn long_text() -> String {
 
 #[test]
 fn pieces_of_a_long_text_make_the_tokens_of_the_whole() {
-    // Another spelling of the pattern, which the rules for pieces don't know.
-    let whole = edited("other_pattern", "tiny-embedding", |json| {
-        let pattern = &mut json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"];
-        *pattern = json!(format!("(?:{})", pattern.as_str().unwrap()));
-    });
+    let whole = in_one_piece("long texts", "tiny-embedding");
     let whole = EmbeddingTokenizer::from_folder(&whole, SpecialTokens::Parse).unwrap();
     let in_pieces = embedding(SpecialTokens::Parse);
     let text = long_text();
@@ -98,9 +94,8 @@ fn pieces_do_not_cut_added_tokens() {
     }
 }
 
-/// `fancy-regex` gives up on a million white-space characters in a row, and what follows was one word.
 #[test]
-fn a_very_long_run_of_white_space_does_not_change_what_follows() {
+fn a_long_run_of_white_space_does_not_change_what_follows() {
     let tokenizer = embedding(SpecialTokens::Literal);
     let encode = |text: &str| tokenizer.encode("", text, NO_LIMIT).unwrap().input_ids;
     let body = |text: &str| {
@@ -108,11 +103,59 @@ fn a_very_long_run_of_white_space_does_not_change_what_follows() {
         ids.truncate(ids.len() - 1);
         ids
     };
-    let run = 1_100_000;
+    let run = 200_000;
     // The pattern keeps `'s` and `t` apart, which as one word would make the token `st`.
     let after = " the planet'st";
     let expected = [body("Gravity"), body("\t").repeat(run), encode(after)].concat();
     assert!(encode(&["Gravity", &"\t".repeat(run), after].concat()) == expected);
+}
+
+#[test]
+fn what_would_take_too_much_at_once_is_an_error_unless_it_is_cut_off_anyway() {
+    let tokenizer = embedding(SpecialTokens::Parse);
+    let is_unbroken = |result: Result<Encoded, Error>| matches!(result, Err(Error::Unbroken { .. }));
+    let words = "gravity, ".repeat(20_000);
+    for run in ["a".repeat(300_000), "\n".repeat(300_000), "<".repeat(300_000)] {
+        for truncate in [Truncate::Right, Truncate::Left, Truncate::Error] {
+            let limit = Limit { max_tokens: 9000, truncate };
+            assert!(is_unbroken(tokenizer.encode("", &run, limit)));
+            assert!(is_unbroken(tokenizer.encode(&run, "", limit)));
+        }
+        let error = tokenizer.tokens(&run, true).unwrap_err().to_string();
+        assert!(error.starts_with("text has 300000 bytes in a row without a place to cut"), "{error}");
+        for (truncate, text) in [
+            (Truncate::Right, [words.as_str(), &run].concat()),
+            (Truncate::Left, [run.as_str(), "x", &words].concat()),
+        ] {
+            let limit = Limit { max_tokens: 9000, truncate };
+            let encoded = tokenizer.encode("", &text, limit).unwrap();
+            assert_eq!((encoded.input_ids.len(), encoded.truncated), (9000, true));
+        }
+    }
+}
+
+#[test]
+fn texts_without_blanks_are_cut_at_their_marks() {
+    let tokenizer = embedding(SpecialTokens::Parse);
+    for sentence in ["重力是一种力。", "중력은，힘", "path/to/a-file_name.", "\"a\":\"b\","] {
+        let text = sentence.repeat(300_000 / sentence.len() + 1);
+        let once = tokenizer.encode("", sentence, NO_LIMIT).unwrap().input_ids.len() - 1;
+        let all = tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids.len() - 1;
+        assert!(all > once * 10_000, "{sentence}");
+    }
+}
+
+#[test]
+fn tokens_to_look_at_are_those_of_the_whole_text() {
+    let tokenizer = embedding(SpecialTokens::Parse);
+    let text = long_text();
+    let tokens = tokenizer.tokens(&text, true).unwrap();
+    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    assert!(ids == tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids);
+    for token in &tokens[..tokens.len() - 1] {
+        let bytes = &text.as_bytes()[token.bytes.clone().unwrap()];
+        assert_eq!(String::from_utf8_lossy(bytes), token.text);
+    }
 }
 
 #[test]

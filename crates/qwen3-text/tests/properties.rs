@@ -2,7 +2,7 @@
 
 mod folders;
 
-use folders::fixture;
+use folders::{fixture, in_one_piece};
 use proptest::prelude::*;
 use proptest::sample::select;
 use qwen3_text::*;
@@ -11,29 +11,31 @@ use std::sync::LazyLock;
 const NO_LIMIT: Limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Right };
 const END: u32 = 606;
 
-fn embedding(special: SpecialTokens) -> EmbeddingTokenizer {
-    EmbeddingTokenizer::from_folder(&fixture("tiny-embedding"), special).unwrap()
+type Tokenizers = Vec<(SpecialTokens, EmbeddingTokenizer, RerankTokenizer)>;
+
+fn tokenizers(folder: fn(&str) -> std::path::PathBuf) -> Tokenizers {
+    let policies = [
+        SpecialTokens::Parse,
+        SpecialTokens::Literal,
+        SpecialTokens::Strip,
+        SpecialTokens::Reject,
+    ];
+    let (embedding, rerank) = (folder("tiny-embedding"), folder("tiny-reranker-tied"));
+    let of = |special| {
+        let embedding = EmbeddingTokenizer::from_folder(&embedding, special).unwrap();
+        (special, embedding, RerankTokenizer::from_folder(&rerank, special).unwrap())
+    };
+    policies.map(of).into()
 }
 
-fn rerank(special: SpecialTokens) -> RerankTokenizer {
-    RerankTokenizer::from_folder(&fixture("tiny-reranker-tied"), special).unwrap()
-}
-
-static TOKENIZERS: LazyLock<Vec<(SpecialTokens, EmbeddingTokenizer, RerankTokenizer)>> =
-    LazyLock::new(|| {
-        let policies = [
-            SpecialTokens::Parse,
-            SpecialTokens::Literal,
-            SpecialTokens::Strip,
-            SpecialTokens::Reject,
-        ];
-        policies.map(|special| (special, embedding(special), rerank(special))).into()
-    });
+static TOKENIZERS: LazyLock<Tokenizers> = LazyLock::new(|| tokenizers(fixture));
+static SLOW: LazyLock<Tokenizers> =
+    LazyLock::new(|| tokenizers(|name| in_one_piece("properties", name)));
 
 /// Any characters, mixed with special tokens and parts of them.
 fn texts() -> impl Strategy<Value = String> {
     let tokens = r"<\|im_end\|>|<\|endoftext\|>|<\|im_|end\|>|</?think>|<th|ink>|\n|\x00";
-    let part = prop_oneof![any::<String>(), "[a-z ]{0,12}", tokens];
+    let part = prop_oneof![any::<String>(), "[a-z ]{0,12}", "[a-z, .1é\u{301}力。\n]{0,6}", tokens];
     prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
@@ -82,6 +84,26 @@ proptest! {
             // An input that somebody else has encoded meets the same end.
             let of_ids = tokenizer.encode_ids(&whole.input_ids, Limit { max_tokens, truncate }).unwrap();
             prop_assert_eq!(of_ids, limited);
+        }
+    }
+
+    /// A prefix is encoded apart from what follows it, and in the slow way together with it.
+    #[test]
+    fn a_prefix_does_not_change_the_tokens(
+        instruction in texts(),
+        before in texts(),
+        text in texts(),
+        max_tokens in prop_oneof![120_usize..180, 500_usize..600],
+        truncate in select(&[Truncate::Right, Truncate::Left, Truncate::Error][..]),
+    ) {
+        let limit = Limit { max_tokens, truncate };
+        for ((_, embedding, rerank), (_, slow_embedding, slow_rerank)) in TOKENIZERS.iter().zip(SLOW.iter()) {
+            let slow = slow_embedding.encode("", &[before.as_str(), &text].concat(), limit);
+            let fast = embedding.encode(&before, &text, limit);
+            prop_assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
+            let slow = slow_rerank.encode(&instruction, &before, &text, limit);
+            let fast = rerank.encode(&instruction, &before, &text, limit);
+            prop_assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
         }
     }
 

@@ -33,6 +33,14 @@ fn bytes_that_are_no_text_are_named_by_their_line() {
     check(&["--field", "t"], b"{\"t\": \"\xff\"}\n", &["line 1 of INPUT", "UTF-8"]);
 }
 
+/// It would take gigabytes, and is beyond what any model reads.
+#[test]
+fn a_text_that_can_not_be_cut_is_named() {
+    let text = [b"good\n", &vec![b'a'; 20_000_000][..], b"\n"].concat();
+    check(&[], &text, &["text 2: text has 20000000 bytes in a row without a place to cut"]);
+    check(&["--prompt", "Find it:"], &text, &["text 2", "break them up"]);
+}
+
 #[test]
 fn a_line_that_is_no_json_is_named() {
     let words = ["line 2 of INPUT", "not JSON", "`--field`"];

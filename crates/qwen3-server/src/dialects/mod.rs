@@ -2,27 +2,30 @@
 //! share is here: how a body is read, and the fields that all of them take.
 
 pub mod cohere;
+mod inputs;
 pub mod jina;
 pub mod llama_cpp;
 pub mod ollama;
 pub mod openai;
+mod survey;
 pub mod tei;
 pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
 use crate::error::Error;
 use crate::inference::{
-    Call, Compute, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
+    Call, Compute, Held, Inference, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
 };
 use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, IntoResponseParts, Json, Response, ResponseParts};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -41,8 +44,19 @@ pub trait Dialect: Send + Sync + 'static {
 /// An error in the words of a dialect.
 pub struct Rejected<D>(Error, PhantomData<D>);
 
-/// A body that was read as JSON.
-pub struct Body<D, T>(pub T, PhantomData<D>);
+/// A body that was read as JSON; it counts among those that the server holds
+/// until the request has ended.
+pub struct Body<D, T>(pub T, HeldFor<D>);
+
+/// The place of a body whose errors are told in a dialect.
+pub struct HeldFor<D>(#[allow(dead_code, reason = "dropping it is its use")] Held, PhantomData<D>);
+
+/// The bytes of a body.
+pub struct Received {
+    bytes: Bytes,
+    held: Held,
+    inference: Inference,
+}
 
 /// A result in JSON with the headers that tell what it took, or an error.
 pub type Answer<D> = Result<Response, Rejected<D>>;
@@ -101,14 +115,35 @@ impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
     ///
     /// # Errors
     /// If it is not JSON of this shape.
-    pub async fn parse(bytes: Bytes) -> Result<Self, Rejected<D>> {
-        let is_long = bytes.len() > LONG_BODY_BYTES;
-        let parsed = aside(is_long, move || serde_json::from_slice(&bytes)).await?;
-        let body = parsed.map_err(|reason| match reason.classify() {
+    pub async fn parse(received: Received) -> Result<Self, Rejected<D>> {
+        let Received { bytes, held, inference } = received;
+        let body = parsed(&inference, bytes).await?;
+        Ok(Self(body, HeldFor(held, PhantomData)))
+    }
+}
+
+/// What JSON says; much of it is read as texts are tokenized, by so many at a time.
+///
+/// # Errors
+/// If it is not JSON of this shape, or has too many parts.
+pub(crate) async fn parsed<T: DeserializeOwned + Send + 'static>(
+    inference: &Inference,
+    json: Bytes,
+) -> Result<T, Error> {
+    let settings = inference.settings.clone();
+    let is_long = json.len() > LONG_BODY_BYTES;
+    let parse = move || {
+        if is_long {
+            survey::check(&json, &settings)?;
+        }
+        serde_json::from_slice(&json).map_err(|reason| match reason.classify() {
             serde_json::error::Category::Data => Error::Shape { reason },
             _ => Error::Syntax { reason },
-        })?;
-        Ok(Self(body, PhantomData))
+        })
+    };
+    match is_long {
+        true => inference.blocking(parse).await,
+        false => parse(),
     }
 }
 
@@ -116,26 +151,31 @@ impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
 ///
 /// # Errors
 /// If there are too many, or they don't come.
-pub async fn read(body: HttpBody, app: &App) -> Result<Bytes, Error> {
+pub async fn read(body: HttpBody, app: &App) -> Result<Received, Error> {
     let settings = &app.inference.settings;
+    let received = tokio::time::timeout(settings.body_timeout, received(body, &app.inference));
+    received.await.unwrap_or(Err(Error::SlowBody))
+}
+
+async fn received(mut body: HttpBody, inference: &Inference) -> Result<Received, Error> {
+    let settings = &inference.settings;
     let limit = settings.payload_limit;
-    // Told at once, to those who ask first with `Expect: 100-continue` without the body.
+    // What is announced needn't be waited for.
     if body.size_hint().lower() > limit as u64 {
         return Err(Error::Payload { limit });
     }
-    let limited = Request::new(HttpBody::new(http_body_util::Limited::new(body, limit)));
-    let bytes = tokio::time::timeout(settings.body_timeout, Bytes::from_request(limited, &()));
-    match bytes.await {
-        Err(_) => Err(Error::SlowBody),
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(BytesRejection::FailedToBufferBody(reason)))
-            if reason.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
-        {
-            Err(Error::Payload { limit })
-        }
+    let (mut bytes, mut held) = (vec![], inference.hold());
+    while let Some(frame) = body.frame().await {
         // The client broke off: nobody hears this.
-        Ok(Err(_)) => Err(Error::SlowBody),
+        let Ok(data) = frame.map_err(|_| Error::SlowBody)?.into_data() else { continue };
+        if data.len() > limit - bytes.len() {
+            return Err(Error::Payload { limit });
+        }
+        let max = settings.max_concurrent_bytes;
+        held.add(data.len()).map_err(|()| Error::BusyBytes { max })?;
+        bytes.extend_from_slice(&data);
     }
+    Ok(Received { bytes: bytes.into(), held, inference: inference.clone() })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -150,14 +190,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// As [`read`].
-pub async fn fields(body: HttpBody, app: &App) -> Result<(Bytes, BTreeSet<String>), Error> {
-    type Fields = BTreeMap<String, Option<serde::de::IgnoredAny>>;
-    let bytes = read(body, app).await?;
-    let (is_long, same) = (bytes.len() > LONG_BODY_BYTES, bytes.clone());
-    let fields = move || serde_json::from_slice::<Fields>(&same).unwrap_or_default();
-    let fields = aside(is_long, fields).await?.into_iter();
-    let with_value = fields.filter(|(_, value)| value.is_some()).map(|(name, _)| name);
-    Ok((bytes, with_value.collect()))
+pub async fn fields(body: HttpBody, app: &App) -> Result<(Received, BTreeSet<String>), Error> {
+    let received = read(body, app).await?;
+    match parsed(&app.inference, received.bytes.clone()).await {
+        Ok(inputs::Fields(fields)) => Ok((received, fields)),
+        // What it is not, its own route says.
+        Err(Error::Shape { .. } | Error::Syntax { .. }) => Ok((received, BTreeSet::new())),
+        Err(error) => Err(error),
+    }
 }
 
 impl IntoResponseParts for Compute {
@@ -182,8 +222,8 @@ impl IntoResponseParts for Compute {
 }
 
 /// A text or token ids, or a list of them.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "inputs are a string, token ids, or a list of either")]
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
 pub enum Inputs {
     /// One.
     One(InputItem),
@@ -192,8 +232,8 @@ pub enum Inputs {
 }
 
 /// A text, or token ids.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "an input is a string or a list of token ids")]
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
 pub enum InputItem {
     /// Text.
     Text(String),
@@ -320,7 +360,11 @@ impl Ranking {
         if self.query.is_empty() {
             return Err(Error::Empty { field: "query" });
         }
-        let query: std::sync::Arc<str> = self.query.into();
+        if self.max_document_tokens == Some(0) {
+            let reason = "must be at least 1. Given: 0".to_owned();
+            return Err(Error::Invalid { field: "max_tokens_per_doc", reason });
+        }
+        let query: Arc<str> = self.query.into();
         let mut reading = pair_reading(app, self.extension, self.truncate, self.max_tokens)?;
         reading.max_document_tokens = self.max_document_tokens;
         let pair = |document| Pair { query: query.clone(), document };

@@ -1,21 +1,25 @@
 //! Texts to vectors and scores, for one request: tokens on the blocking pool,
 //! rows from the scheduler, heads on the host. Every dialect ends here.
 
+mod admission;
+mod bounds;
+mod pairs;
 mod results;
 
 use crate::error::Error;
 use crate::metrics::{Metrics, RequestTimes, Task};
-use crate::scheduler::{Computed, Scheduler, Work};
+use crate::scheduler::{Computed, Failure, Scheduler, Work};
 use crate::settings::Settings;
-use qwen3_engine::{EmbedderText, Encoded, Input, Limit, Prompt, RerankerText, Rows, Truncate};
-pub use results::{Compute, Length, Results, Score};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+pub use admission::{Admission, Call, Held};
+pub(crate) use admission::aside;
+use bounds::{Repeated, Spent, distinct};
+use qwen3_engine::{EmbedderText, Encoded, Input, Limit, Prompt, RerankerText, Rows};
+pub use pairs::{Pair, PairReading};
+pub use results::{Compute, Length, Results, Score, TokenVectors};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
-
-/// How long texts of one request are tokenized before others have their turn.
-const TURN: Duration = Duration::from_millis(1);
 
 /// What all models of a server share.
 #[derive(Clone)]
@@ -24,6 +28,10 @@ pub struct Inference {
     pub(crate) metrics: Metrics,
     tokenizers: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    /// Bytes of bodies.
+    bodies: Arc<Semaphore>,
+    /// KiB of answers that are being made.
+    answers: Arc<Semaphore>,
 }
 
 /// One model, in its two halves.
@@ -53,24 +61,8 @@ pub struct About {
     pub max_batch_requests: Option<usize>,
 }
 
-/// A request as it goes through the server.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// When its head was read.
-    pub started: Instant,
-    /// How long it may take.
-    pub timeout: Option<Duration>,
-    /// Its place among others.
-    pub admission: Admission,
-}
-
-/// A request's place among those that are computed, or whose answers are on their way: it is
-/// free again when the last clone is dropped. An answer has one in its extensions.
-#[derive(Clone, Debug, Default)]
-pub struct Admission(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
-
 /// A text, or token ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TextOrIds {
     /// Text.
     Text(String),
@@ -87,30 +79,14 @@ pub struct Reading {
     pub limit: Limit,
 }
 
-/// A query and a document.
-pub struct Pair {
-    /// Shared by all documents of a request.
-    pub query: Arc<str>,
-    /// The document.
-    pub document: String,
-}
-
-/// How pairs become tokens.
-pub struct PairReading {
-    /// What makes a document relevant; `None`: the official default.
-    pub instruction: Option<String>,
-    /// Length of the whole pair, and what happens beyond.
-    pub limit: Limit,
-    /// Tokens of a document, for pairs of one query.
-    pub max_document_tokens: Option<usize>,
-}
-
 impl Inference {
     /// For a server with these settings.
     pub fn new(settings: Settings, metrics: Metrics) -> Self {
         Self {
             tokenizers: Arc::new(Semaphore::new(settings.tokenization_workers.max(1))),
             requests: Arc::new(Semaphore::new(settings.max_concurrent_requests.max(1))),
+            bodies: Arc::new(Semaphore::new(admission::body_permits(&settings))),
+            answers: Arc::new(Semaphore::new(admission::answer_permits(&settings))),
             settings: Arc::new(settings),
             metrics,
         }
@@ -129,7 +105,8 @@ impl Inference {
         vector: Vector,
     ) -> Result<Results<Vec<f32>>, Error> {
         model.text.dimensions(vector.dimensions).map_err(|error| Error::option(&error))?;
-        let rows = self.rows(model, call, inputs, reading, Rows::Last).await?;
+        let read = Read { rows: Rows::Last, width: model.text.max_dimensions() };
+        let rows = self.rows(model, call, inputs, reading, read).await?;
         let text = model.text.clone();
         let shaped = move |row: Arc<[f32]>| {
             let row = text.embedding(row.to_vec(), vector.dimensions, vector.normalize);
@@ -148,11 +125,11 @@ impl Inference {
         call: Call,
         inputs: Vec<TextOrIds>,
         reading: Reading,
-    ) -> Result<Results<Vec<Vec<f32>>>, Error> {
+    ) -> Result<Results<TokenVectors>, Error> {
         let width = model.text.max_dimensions();
-        let rows = self.rows(model, call, inputs, reading, Rows::All).await?;
-        let split = move |rows: Arc<[f32]>| Ok(rows.chunks(width).map(<[f32]>::to_vec).collect());
-        aside(rows.compute.is_long(), move || rows.try_map(split)).await?
+        let read = Read { rows: Rows::All, width };
+        let rows = self.rows(model, call, inputs, reading, read).await?;
+        rows.try_map(|rows| Ok(TokenVectors { rows, width }))
     }
 
     async fn rows(
@@ -161,19 +138,28 @@ impl Inference {
         call: Call,
         inputs: Vec<TextOrIds>,
         reading: Reading,
-        rows: Rows,
+        read: Read,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         self.admit(&call, "inputs", inputs.len())?;
-        let characters = inputs.iter().map(TextOrIds::characters).sum();
         let prompt = model.text.prompt(&reading.prompt);
         let prompt = prompt.map_err(|reason| Error::Prompt { reason })?.into_owned();
-        let size = Size { task: Task::Embed, texts: inputs.len(), characters };
+        let (text, limit) = (model.text.clone(), reading.limit);
+        let prepared = self.blocking(move || {
+            let prefix = text.prefix(&prompt, limit).map_err(|reason| Error::Prompt { reason })?;
+            let characters = inputs.iter().map(TextOrIds::characters).sum();
+            Ok((prefix, characters, distinct(inputs)))
+        });
+        let (prefix, characters, (inputs, places)) = call.in_time(prepared).await?;
+        let size = Size { task: Task::Embed, places, characters };
+        let mut repeated = Repeated::new(&self.settings);
         let text = model.text.clone();
         let encode = move |index: usize| {
-            let encoded = text.encode(inputs[index].as_input(), &prompt, reading.limit);
-            encoded.map_err(|reason| Error::text(index, reason))
+            repeated.add(&prefix)?;
+            let (first, input): &(usize, TextOrIds) = &inputs[index];
+            let encoded = text.encode(input.as_input(), &prefix, limit);
+            encoded.map_err(|reason| Error::text(*first, reason))
         };
-        self.compute(&model.scheduler, call, size, rows, encode).await
+        self.compute(&model.scheduler, call, size, read, encode).await
     }
 
     /// Scores of pairs.
@@ -188,118 +174,19 @@ impl Inference {
         reading: PairReading,
     ) -> Result<Results<Score>, Error> {
         self.admit(&call, "texts", pairs.len())?;
-        let characters = pairs
-            .iter()
-            .map(|pair| pair.query.chars().count() + pair.document.chars().count())
-            .sum();
-        let size = Size { task: Task::Predict, texts: pairs.len(), characters };
-        let limit = match reading.max_document_tokens {
-            Some(max) => {
-                let limit = self.document_limit(model, pairs[0].query.clone(), &reading, max);
-                call.in_time(limit).await?
-            }
-            None => reading.limit,
-        };
+        let repeated = Repeated::new(&self.settings);
         let text = model.text.clone();
-        let encode = move |index: usize| {
-            let Pair { query, document } = &pairs[index];
-            let encoded = text.encode(query, document, reading.instruction.as_deref(), limit);
-            encoded.map_err(|reason| Error::text(index, reason))
-        };
-        let rows = self.compute(&model.scheduler, call, size, Rows::Last, encode).await?;
-        rows.try_map(|row| Ok(Score { log_odds: model.text.log_odds(&row) }))
-    }
-
-    /// The limit of pairs whose document has at most `max_tokens`.
-    ///
-    /// # Errors
-    /// If the query alone is refused.
-    async fn document_limit(
-        &self,
-        model: &Model<RerankerText>,
-        query: Arc<str>,
-        reading: &PairReading,
-        max_tokens: usize,
-    ) -> Result<Limit, Error> {
-        let (text, limit) = (model.text.clone(), reading.limit);
-        let instruction = reading.instruction.clone();
-        let others = self.blocking(move || {
-            let encoded = text.encode(&query, "", instruction.as_deref(), limit);
-            Ok(encoded.map_err(|reason| Error::text(0, reason))?.input_ids.len())
+        let prepared = self.blocking(move || {
+            let characters = pairs::characters(&pairs);
+            Ok((pairs::Encoder::new(text, reading, repeated)?, characters, pairs))
         });
-        // The document is last, so a limit beyond all others cuts it alone.
-        let max_tokens = others.await?.saturating_add(max_tokens);
-        Ok(match max_tokens < limit.max_tokens {
-            true => Limit { max_tokens, truncate: Truncate::Right },
-            false => limit,
-        })
-    }
-
-    /// Runs something that takes a processor's time on the blocking pool, of
-    /// which as much is used as the settings say.
-    ///
-    /// # Errors
-    /// What it returns, and if it panics.
-    pub async fn blocking<T: Send + 'static>(
-        &self,
-        call: impl FnOnce() -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let permit = self.tokenizers.clone().acquire_owned().await;
-        let permit = permit.expect("nobody closes it");
-        let run = move || {
-            let result = call();
-            drop(permit);
-            result
-        };
-        tokio::task::spawn_blocking(run).await.unwrap_or(Err(Error::Internal))
-    }
-
-    /// Counts a request and lets it in, until its answer has left.
-    pub(crate) fn admit(
-        &self,
-        call: &Call,
-        field: &'static str,
-        texts: usize,
-    ) -> Result<(), Error> {
-        self.metrics.request(texts);
-        let (max, max_requests) =
-            (self.settings.max_client_batch_size, self.settings.max_concurrent_requests);
-        match texts {
-            0 => return Err(Error::Empty { field }),
-            _ if texts > max => return Err(Error::BatchSize { found: texts, max }),
-            _ => {}
-        }
-        let mut place = call.admission.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.is_none() {
-            let permit = self.requests.clone().try_acquire_owned();
-            *place = Some(permit.map_err(|_| Error::Busy { max: max_requests })?);
-        }
-        Ok(())
-    }
-
-    /// The tokens of so many texts. After every [`TURN`] others have theirs.
-    async fn tokenize(
-        &self,
-        texts: usize,
-        encode: impl Fn(usize) -> Result<Encoded, Error> + Send + Sync + 'static,
-    ) -> Result<Vec<Encoded>, Error> {
-        let encode = Arc::new(encode);
-        let mut encoded: Vec<Encoded> = Vec::with_capacity(texts);
-        while encoded.len() < texts {
-            let (encode, rest) = (encode.clone(), encoded.len()..texts);
-            let turn = move || {
-                let (started, mut part) = (Instant::now(), vec![]);
-                for index in rest {
-                    part.push(encode(index)?);
-                    if started.elapsed() >= TURN {
-                        break;
-                    }
-                }
-                Ok(part)
-            };
-            encoded.extend(self.blocking(turn).await?);
-        }
-        Ok(encoded)
+        let (mut encoder, characters, pairs) = call.in_time(prepared).await?;
+        let places = (0..pairs.len()).collect();
+        let size = Size { task: Task::Predict, places, characters };
+        let encode = move |index: usize| encoder.encode(index, &pairs[index]);
+        let read = Read { rows: Rows::Last, width: 1 };
+        let rows = self.compute(&model.scheduler, call, size, read, encode).await?;
+        rows.try_map(|row| Ok(Score { log_odds: model.text.log_odds(&row) }))
     }
 
     async fn compute(
@@ -307,40 +194,33 @@ impl Inference {
         scheduler: &Scheduler,
         call: Call,
         size: Size,
-        rows: Rows,
-        encode: impl Fn(usize) -> Result<Encoded, Error> + Send + Sync + 'static,
+        read: Read,
+        encode: impl FnMut(usize) -> Result<Encoded, Error> + Send + 'static,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;
+        let spent = Spent::new(self, scheduler.limits(), &call, &size.places, read)?;
         let work = async {
             let started = Instant::now();
-            let span = tracing::info_span!("tokenize", texts = size.texts as i64);
-            let encoded = self.tokenize(size.texts, encode).instrument(span).await?;
+            let n_texts = size.places.len();
+            let span = tracing::info_span!("tokenize", texts = n_texts as i64);
+            let encoded = self.in_turns(spent.counting(encode)).instrument(span).await?;
             let tokenization = started.elapsed();
-            let mut works = Vec::with_capacity(encoded.len());
-            let mut lengths = Vec::with_capacity(encoded.len());
-            for Encoded { input_ids, truncated } in encoded {
-                self.metrics.input_length(input_ids.len());
-                lengths.push(Length { tokens: input_ids.len(), truncated });
-                works.push(Work { input_ids: input_ids.into(), rows });
-            }
-            let tokens: usize = lengths.iter().map(|length: &Length| length.tokens).sum();
+            let of_texts = size.places.iter().map(|&place| &encoded[place]);
+            let (lengths, works): (Vec<Length>, Vec<Work>) = of_texts.cloned().unzip();
+            lengths.iter().for_each(|length| self.metrics.input_length(length.tokens));
+            let tokens: usize = lengths.iter().map(|length| length.tokens).sum();
+            let numbers: usize = lengths.iter().map(|length| read.numbers(length.tokens)).sum();
+            let room = self.room(bounds::bytes(numbers)).await;
             // Collectors get other kinds of numbers as text.
-            let (texts, tokens) = (size.texts as i64, tokens as i64);
+            let (texts, tokens) = (n_texts as i64, tokens as i64);
             let span = tracing::info_span!("compute", texts, tokens);
             let answers = scheduler.submit(works)?.answers().instrument(span).await;
-            Ok((tokenization, lengths, answers))
+            Ok((tokenization, lengths, numbers, answers, room))
         };
-        let (tokenization, lengths, answers) = call.in_time(work).await?;
+        let (tokenization, lengths, numbers, answers, room) = call.in_time(work).await?;
         let mut times = RequestTimes { tokenization, ..RequestTimes::default() };
-        let mut results = Vec::with_capacity(answers.len());
-        for (input, answer) in answers.into_iter().enumerate() {
-            let Computed { rows, queued, computed } =
-                answer.map_err(|reason| Error::Failed { input, reason })?;
-            times.queue = times.queue.max(queued);
-            times.inference = times.inference.max(computed);
-            results.push(rows);
-        }
+        let results = collected(answers, &mut times)?;
         times.total = call.started.elapsed();
         let compute = Compute {
             task: size.task,
@@ -348,11 +228,28 @@ impl Inference {
             characters: size.characters,
             tokens: lengths.iter().map(|length| length.tokens).sum(),
             truncated: lengths.iter().filter(|length| length.truncated).count(),
+            numbers,
             times,
         };
         self.metrics.success(compute.task, compute.texts, times);
-        Ok(Results { results, lengths, compute })
+        Ok(Results { results, lengths, compute, room })
     }
+}
+
+/// The rows of all texts, and how long the slowest of them took.
+fn collected(
+    answers: Vec<Result<Computed, Failure>>,
+    times: &mut RequestTimes,
+) -> Result<Vec<Arc<[f32]>>, Error> {
+    let mut results = Vec::with_capacity(answers.len());
+    for (input, answer) in answers.into_iter().enumerate() {
+        let Computed { rows, queued, computed } =
+            answer.map_err(|reason| Error::Failed { input, reason })?;
+        times.queue = times.queue.max(queued);
+        times.inference = times.inference.max(computed);
+        results.push(rows);
+    }
+    Ok(results)
 }
 
 /// What vectors look like.
@@ -366,22 +263,26 @@ pub struct Vector {
 
 struct Size {
     task: Task,
-    texts: usize,
+    /// Of each text, its index among those that differ.
+    places: Vec<usize>,
     characters: usize,
 }
 
-impl Call {
-    /// One that begins now.
-    pub fn now(timeout: Option<Duration>) -> Self {
-        Self { started: Instant::now(), timeout, admission: Admission::default() }
-    }
+/// What is read of the network for a text.
+#[derive(Clone, Copy)]
+struct Read {
+    rows: Rows,
+    /// Numbers of a row.
+    width: usize,
+}
 
-    /// What `work` gives, unless it takes too long; then it is dropped.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let until = self.timeout.and_then(|allowed| self.started.checked_add(allowed));
-        let (Some(allowed), Some(until)) = (self.timeout, until) else { return work.await };
-        let result = tokio::time::timeout_at(until.into(), work).await;
-        result.unwrap_or(Err(Error::Deadline { allowed }))
+impl Read {
+    /// Numbers of the answer for a text of so many tokens.
+    fn numbers(self, tokens: usize) -> usize {
+        match self.rows {
+            Rows::Last => self.width,
+            Rows::All => tokens.saturating_mul(self.width),
+        }
     }
 }
 
@@ -398,19 +299,5 @@ impl TextOrIds {
             Self::Text(text) => text.chars().count(),
             Self::Ids(_) => 0,
         }
-    }
-}
-
-/// Runs something; what takes long, on a thread that no other request waits for.
-///
-/// # Errors
-/// If it panics there.
-pub(crate) async fn aside<T: Send + 'static>(
-    is_long: bool,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    match is_long {
-        false => Ok(run()),
-        true => tokio::task::spawn_blocking(run).await.map_err(|_| Error::Internal),
     }
 }

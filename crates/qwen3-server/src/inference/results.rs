@@ -3,10 +3,11 @@
 use crate::error::Error;
 use crate::metrics::{RequestTimes, Task};
 use qwen3_engine::probability;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
-/// Requests of more tokens have answers that take longer to make than a hop to
-/// another thread does.
-const LONG_TOKENS: usize = 1024;
+/// More numbers or characters take longer to write than a hop to another thread does.
+const LONG: usize = 4096;
 
 /// Rows of texts, and what they took.
 pub struct Results<R> {
@@ -16,6 +17,8 @@ pub struct Results<R> {
     pub lengths: Vec<Length>,
     /// What it took.
     pub compute: Compute,
+    /// Held until the answer is written.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// How long a text was.
@@ -40,8 +43,19 @@ pub struct Compute {
     pub tokens: usize,
     /// Texts that were cut.
     pub truncated: usize,
+    /// Numbers of the answer.
+    pub numbers: usize,
     /// Durations.
     pub times: RequestTimes,
+}
+
+/// The vectors of a text's tokens: equal texts share them.
+#[derive(Clone, Debug)]
+pub struct TokenVectors {
+    /// One after the other.
+    pub rows: Arc<[f32]>,
+    /// Numbers of a vector.
+    pub width: usize,
 }
 
 /// How well a document answers a query.
@@ -54,7 +68,7 @@ pub struct Score {
 impl Compute {
     /// Whether there is much to answer.
     pub fn is_long(&self) -> bool {
-        self.tokens > LONG_TOKENS
+        self.numbers + self.characters > LONG
     }
 }
 
@@ -71,8 +85,9 @@ impl<R> Results<R> {
         self,
         map: impl FnMut(R) -> Result<S, Error>,
     ) -> Result<Results<S>, Error> {
-        let results = self.results.into_iter().map(map).collect::<Result<_, _>>()?;
-        Ok(Results { results, lengths: self.lengths, compute: self.compute })
+        let Self { results, lengths, compute, room } = self;
+        let results = results.into_iter().map(map).collect::<Result<_, _>>()?;
+        Ok(Results { results, lengths, compute, room })
     }
 }
 

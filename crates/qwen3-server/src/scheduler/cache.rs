@@ -63,7 +63,7 @@ mod tests {
     use qwen3_engine::Rows;
 
     fn work(id: u32) -> Work {
-        Work { input_ids: vec![id; 4].into(), rows: Rows::Last }
+        Work::new(vec![id; 4], Rows::Last)
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Scheduler {
         match state.queue.push(request, waiting) {
             Ok(joined) => shared.metrics.shared_work(hits, joined),
             Err(Full::Always) => {
-                let limits = shared.settings.queue;
+                let limits = self.limits();
                 return Err(Refused::TooLarge { texts: n_texts, tokens: n_tokens, limits });
             }
             Err(Full::Now) => {
@@ -249,6 +249,11 @@ impl Scheduler {
     /// Why not.
     pub fn health(&self) -> Result<(), Refused> {
         self.shared.lock().available()
+    }
+
+    /// How much an empty queue takes.
+    pub fn limits(&self) -> QueueLimits {
+        self.shared.settings.queue
     }
 
     /// What is going on.

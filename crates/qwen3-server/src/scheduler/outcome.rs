@@ -18,13 +18,14 @@ pub enum Refused {
     },
     /// More than an empty queue holds.
     #[error(
-        "{texts} texts with {tokens} tokens are more than the queue's {} texts and {} tokens; send them in several requests",
+        "{texts} texts with {tokens} tokens or more are beyond the queue's {} texts and {} tokens; send them in several \
+         requests, or start the server with a larger `--max-queue-texts` or `--max-queue-tokens`",
         .limits.texts, .limits.tokens
     )]
     TooLarge {
         /// Texts of the request.
         texts: usize,
-        /// Their tokens.
+        /// Their tokens, as far as they were counted.
         tokens: usize,
         /// What the queue holds.
         limits: QueueLimits,

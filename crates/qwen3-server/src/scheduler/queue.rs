@@ -8,26 +8,50 @@
 
 use qwen3_engine::Rows;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 /// A request, in the order of arrival.
 pub type RequestId = u64;
 
 /// What is computed for one text. The tokens stand for everything that the
 /// network's answer depends on: text, prompt, instruction and truncation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Work {
     /// Token ids, with template and end token.
     pub input_ids: Arc<[u32]>,
     /// The last row, or one for each token.
     pub rows: Rows,
+    /// Of both, made once: nobody who holds the lock reads all tokens again.
+    hash: u64,
 }
+
+/// Nobody outside can know which texts have equal hashes.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl Work {
+    /// The work for these tokens.
+    pub fn new(input_ids: impl Into<Arc<[u32]>>, rows: Rows) -> Self {
+        let input_ids = input_ids.into();
+        let hash = HASHES.hash_one((&*input_ids, rows == Rows::All));
+        Self { input_ids, rows, hash }
+    }
+}
+
+impl PartialEq for Work {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = || Arc::ptr_eq(&self.input_ids, &other.input_ids);
+        self.hash == other.hash
+            && self.rows == other.rows
+            && (is_same() || self.input_ids == other.input_ids)
+    }
+}
+
+impl Eq for Work {}
 
 impl Hash for Work {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.input_ids.hash(hasher);
-        (self.rows == Rows::All).hash(hasher);
+        hasher.write_u64(self.hash);
     }
 }
 
@@ -259,7 +283,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn work(id: u32, tokens: usize) -> Work {
-        Work { input_ids: vec![id; tokens].into(), rows: Rows::Last }
+        Work::new(vec![id; tokens], Rows::Last)
     }
 
     fn queue() -> Queue<&'static str> {
@@ -346,12 +370,20 @@ mod tests {
     #[test]
     fn batches_are_of_one_kind_of_rows() {
         let mut queue = queue();
-        let all = Work { rows: Rows::All, ..work(2, 5) };
+        let all = Work::new(work(2, 5).input_ids, Rows::All);
         queue.push(1, vec![(work(1, 5), "x")]).unwrap();
         queue.push(2, vec![(all, "x")]).unwrap();
         queue.push(3, vec![(work(3, 5), "x")]).unwrap();
         assert_eq!(taken(&mut queue, 100), [1, 3]);
         assert_eq!(taken(&mut queue, 100), [2]);
+    }
+
+    #[test]
+    fn work_is_the_same_if_its_tokens_and_rows_are() {
+        let all = Work::new(work(2, 5).input_ids, Rows::All);
+        let works = HashSet::from([work(1, 5), work(1, 5), work(2, 5), work(1, 6), all]);
+        assert_eq!(works.len(), 4);
+        assert!(works.contains(&work(2, 5)) && !works.contains(&work(2, 6)));
     }
 
     #[derive(Clone, Debug)]

@@ -127,7 +127,7 @@ fn gated() -> (World, mpsc::Sender<()>) {
 }
 
 fn work(id: u32, tokens: usize) -> Work {
-    Work { input_ids: vec![id; tokens].into(), rows: Rows::Last }
+    Work::new(vec![id; tokens], Rows::Last)
 }
 
 fn works(ids: std::ops::Range<u32>) -> Vec<Work> {

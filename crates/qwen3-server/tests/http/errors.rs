@@ -56,6 +56,7 @@ async fn bad_fields_are_named() {
                 ("/v1/embeddings", json!({"input": "a", "dimensions": 33})),
                 ("/v1/embeddings", json!({"input": "a", "truncate_prompt_tokens": 0})),
                 ("/v1/embeddings", json!({"input": "a", "encoding_format": "hex"})),
+                ("/v2/rerank", json!({"query": "q", "documents": ["a"], "max_tokens_per_doc": 0})),
                 ("/v2/rerank", pair.clone()),
                 ("/v1/rerank", pair.clone()),
                 ("/rerank", pair),

@@ -13,13 +13,145 @@ async fn a_batch_or_body_that_is_too_large_is_refused() {
     let server = server_with(settings);
     let reply = post(&server, "/embed", r#"{"inputs": ["a", "b", "c"]}"#).await;
     assert_eq!(reply.status, 422);
-    assert_eq!(reply.json()["error"], "batch size 3 > maximum allowed batch size 2");
+    let error = reply.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("batch size 3 > maximum allowed batch size 2; "), "{error}");
+    assert!(error.ends_with("`--max-client-batch-size`"), "{error}");
     let body = json!({"input": "x".repeat(100)}).to_string();
     let reply = post(&server, "/v1/embeddings", body).await;
     assert_eq!(
         (reply.status.as_u16(), &reply.json()["error"]["type"]),
         (413, &json!("invalid_request_error"))
     );
+    let error = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(error.ends_with("a larger `--payload-limit`"), "{error}");
+}
+
+/// As Python writes it: two characters of Chinese are twelve bytes.
+#[tokio::test]
+async fn what_openai_takes_passes_with_default_settings() {
+    let text = "\\u91cd\\u529b".repeat(180);
+    let texts = vec![format!("\"{text}\""); 2048].join(", ");
+    let body = format!("{{\"input\": [{texts}]}}");
+    assert!(body.len() > 4_000_000);
+    let reply = post(&server_with(Settings::default()), "/v1/embeddings", body).await;
+    assert_eq!(reply.status, 200, "{}", &reply.text()[..200]);
+    assert_eq!(reply.json()["data"].as_array().unwrap().len(), 2048);
+}
+
+#[tokio::test]
+async fn an_answer_that_would_be_too_large_is_refused_before_it_is_computed() {
+    // The tiny model's vectors have 32 numbers, 128 bytes.
+    let server = server_with(Settings { answer_limit: 10 * 128, ..Settings::default() });
+    let equal = |n: usize| json!({ "inputs": vec!["a"; n] });
+    assert_eq!(post(&server, "/embed", equal(10).to_string()).await.status, 200);
+    let all = |n: usize| json!({ "inputs": vec!["a b c d"; n] }).to_string();
+    assert_eq!(post(&server, "/embed_all", all(1)).await.status, 200);
+    let instances = json!({ "instances": vec![equal(4); 3] });
+    for (path, body) in [
+        ("/embed", equal(11).to_string()),
+        ("/embed_all", all(3)),
+        ("/vertex", instances.to_string()),
+        ("/tokenize", json!({ "inputs": "a b ".repeat(20) }).to_string()),
+        ("/decode", json!({ "ids": vec![72; 2000] }).to_string()),
+    ] {
+        let reply = post(&server, path, body).await;
+        assert_eq!(reply.status, 422, "{path}: {}", reply.text());
+        assert!(reply.text().contains("`--answer-limit`"), "{path}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn instances_count_as_one_request() {
+    let server = server_with(Settings { max_client_batch_size: 10, ..Settings::default() });
+    let instances = |n: usize| {
+        let texts = json!({ "inputs": vec!["a"; n] });
+        let compared = json!({ "inputs": { "source_sentence": "a", "sentences": ["b", "c"] } });
+        let ranked = json!({ "query": "q", "texts": ["a", "b"] });
+        json!({ "instances": [texts, compared, ranked] }).to_string()
+    };
+    assert_eq!(post(&server, "/vertex", instances(5)).await.status, 200);
+    let reply = post(&server, "/vertex", instances(6)).await;
+    assert_eq!(reply.status, 422);
+    assert!(reply.text().contains("batch size 11 > maximum allowed batch size 10"));
+}
+
+#[tokio::test]
+async fn tokens_of_instances_are_counted_together() {
+    let queue = QueueLimits { texts: 100, tokens: 100 };
+    let scheduling = SchedulerSettings { queue, ..scheduling() };
+    let server = server_of(EMBEDDER, RERANKER, Settings::default(), scheduling);
+    let instance = |i: usize| json!({ "inputs": format!("text {i} {}", "a ".repeat(20)) });
+    let all = |n: usize| json!({ "instances": (0..n).map(instance).collect::<Vec<_>>() });
+    assert_eq!(post(&server, "/vertex", all(1).to_string()).await.status, 200);
+    let reply = post(&server, "/vertex", all(20).to_string()).await;
+    assert_eq!(reply.status, 422, "{}", reply.text());
+    assert!(reply.text().contains("`--max-queue-tokens`"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_list_that_is_too_long_is_not_read() {
+    let server = server_with(Settings::default());
+    let texts = format!("[{}\"\"]", "\"\",".repeat(30_000));
+    for (path, field) in [("/embed", "inputs"), ("/v1/embeddings", "input"), ("/rerank", "texts")] {
+        // Not JSON, which only who reads on would find.
+        let reply = post(&server, path, format!("{{\"{field}\": {texts}}} and more")).await;
+        assert!(reply.text().contains("batch size 30001 > "), "{path}: {}", reply.text());
+    }
+    let server = server_with(Settings { payload_limit: 100_000, ..Settings::default() });
+    let ids = format!("{{\"inputs\": [{}0]}}", "0,".repeat(40_000));
+    let reply = post(&server, "/embed", ids).await;
+    assert_eq!(reply.status, 413);
+    assert!(reply.text().contains("more than 12500 values"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn bodies_that_are_held_have_a_bound() {
+    let (payload_limit, max_concurrent_bytes) = (1000, 1000);
+    let settings = Settings { payload_limit, max_concurrent_bytes, ..Settings::default() };
+    let server = server_with(settings);
+    let (mut sender, channel) = http_body_util::channel::Channel::<Bytes>::new(1);
+    let held = tokio::spawn({
+        let server = server.clone();
+        async move { post(&server, "/embed", Body::new(channel)).await }
+    });
+    let first = format!("{{\"inputs\": \"a\"{}", " ".repeat(900));
+    sender.send_data(first.into()).await.unwrap();
+    let body = || json!({ "input": "x".repeat(200) }).to_string();
+    loop {
+        // Until the first part has been read.
+        tokio::task::yield_now().await;
+        let reply = post(&server, "/v1/embeddings", body()).await;
+        if reply.status != 200 {
+            assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (429, "1"));
+            assert!(reply.text().contains("`--max-concurrent-bytes`"), "{}", reply.text());
+            break;
+        }
+    }
+    sender.send_data("}".into()).await.unwrap();
+    drop(sender);
+    assert_eq!(held.await.unwrap().status, 200);
+    assert_eq!(post(&server, "/v1/embeddings", body()).await.status, 200);
+}
+
+#[tokio::test]
+async fn tokens_to_look_at_have_a_deadline_and_take_turns() {
+    let server = server_with(Settings { tokenization_workers: 1, ..Settings::default() });
+    let many = || json!({ "inputs": vec!["a b c d e f g ".repeat(70); 1000] }).to_string();
+    let ids = json!({ "ids": vec![vec![72; 100]; 2000] }).to_string();
+    for (path, body) in [("/tokenize", many()), ("/decode", ids)] {
+        let request = axum::http::Request::post(path).header("x-request-timeout", "0.001");
+        let request = request.header("content-type", "application/json");
+        let reply = crate::server::send(&server, request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(reply.status, 504, "{path}");
+    }
+    // The long one is begun first and ends last.
+    let (long, short) = (post(&server, "/tokenize", many()), async {
+        post(&server, "/embed", r#"{"inputs": "a"}"#).await;
+        std::time::Instant::now()
+    });
+    let long = async { (long.await.status, std::time::Instant::now()) };
+    let ((status, long_ended), short_ended) = tokio::join!(long, short);
+    assert!(status == 200 && short_ended < long_ended);
 }
 
 #[tokio::test]

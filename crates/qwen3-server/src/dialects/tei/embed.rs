@@ -4,11 +4,11 @@ use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
 use crate::dialects::{Answer, Body, Extension, Inputs, Rejected, answer};
 use crate::error::Error;
-use crate::inference::{Call, Compute, TextOrIds, Vector};
+use crate::inference::{Call, Compute, Results, TextOrIds, TokenVectors, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
 use qwen3_engine::Similarity;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// Texts to turn into vectors.
@@ -87,8 +87,8 @@ pub async fn embed(
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, EmbedRequest>,
 ) -> Answer<Tei> {
-    let (compute, vectors) = vectors(&app, call, request).await?;
-    answer(compute, vectors).await
+    let embedded = vectors(&app, call, request).await?;
+    answer(embedded.compute, embedded.results).await
 }
 
 /// The vectors that a request asks for.
@@ -96,15 +96,14 @@ pub(super) async fn vectors(
     app: &App,
     call: Call,
     request: EmbedRequest,
-) -> Result<(Compute, Vec<Vec<f32>>), Error> {
+) -> Result<Results<Vec<f32>>, Error> {
     let EmbedRequest { inputs, truncate, dimensions, extension } = request;
     let normalize = extension.normalize.unwrap_or(true);
     let cut = extension.cut(truncate, None);
     let reading = extension.reading(app, cut)?;
     let inputs = inputs.into_list("inputs")?;
     let vector = Vector { dimensions, normalize };
-    let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
-    Ok((embedded.compute, embedded.results))
+    app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
 }
 
 /// Vectors of the tokens of texts, without padding.
@@ -126,7 +125,17 @@ pub async fn embed_all(
     let reading = extension.reading(&app, cut)?;
     let inputs = inputs.into_list("inputs")?;
     let embedded = app.inference.embed_tokens(app.embedder()?, call, inputs, reading).await?;
-    answer(embedded.compute, embedded.results).await
+    let vectors: Vec<_> = embedded.results.into_iter().map(ListOfVectors).collect();
+    answer(embedded.compute, vectors).await
+}
+
+/// Written from the rows as they are: a copy as lists would be as large again.
+struct ListOfVectors(TokenVectors);
+
+impl Serialize for ListOfVectors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.rows.chunks(self.0.width))
+    }
 }
 
 /// Cosines of a text with others.

@@ -5,15 +5,14 @@ use super::{
     EmbedRequest, Rank, RerankRequest, SimilarityRequest, Tei, TeiError, cosines, ranks, vectors,
 };
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, Rejected, answer};
+use crate::dialects::{Answer, Body, LONG_BODY_BYTES, answer, parsed};
 use crate::error::Error;
-use crate::inference::{Call, Compute};
+use crate::inference::{Call, Compute, aside};
 use axum::Extension as Layered;
 use axum::extract::State;
-use axum::response::Json;
-use serde::de::DeserializeOwned;
+use axum::response::{IntoResponse, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
@@ -25,7 +24,7 @@ const AT_ONCE: usize = 16;
 pub struct VertexRequest {
     /// Bodies of `/embed`, `/similarity` or `/rerank`.
     #[schema(value_type = Vec<Object>)]
-    pub instances: Vec<Value>,
+    pub instances: Vec<Box<RawValue>>,
 }
 
 /// Answers for Vertex AI.
@@ -60,9 +59,9 @@ pub enum Invoked {
 pub async fn invocations(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    Body(body, _): Body<Tei, Value>,
+    Body(body, _): Body<Tei, Box<RawValue>>,
 ) -> Answer<Tei> {
-    let (compute, invoked) = invoke(&app, call, body).await?;
+    let (compute, invoked) = Instance::read(&app, body).await?.invoke(&app, call).await?;
     answer(compute, invoked).await
 }
 
@@ -78,45 +77,97 @@ pub async fn invocations(
 pub async fn vertex(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    Body(VertexRequest { mut instances }, _): Body<Tei, VertexRequest>,
-) -> Result<Json<VertexResponse>, Rejected<Tei>> {
-    let (found, max) = (instances.len(), app.inference.settings.max_client_batch_size);
-    match found {
-        0 => return Err(Error::Empty { field: "instances" }.into()),
-        _ if found > max => return Err(Error::BatchSize { found, max }.into()),
-        _ => {}
+    Body(VertexRequest { instances: bodies }, _): Body<Tei, VertexRequest>,
+) -> Answer<Tei> {
+    app.inference.check_texts("instances", bodies.len())?;
+    let (mut instances, mut texts) = (Vec::with_capacity(bodies.len()), 0);
+    for body in bodies {
+        let instance = Instance::read(&app, body).await?;
+        texts += instance.texts();
+        instances.push(instance);
     }
-    let mut predictions = Vec::with_capacity(found);
+    // As of a single request: before anything is computed.
+    app.inference.check_texts("inputs", texts)?;
+    let width = app.embedder.as_ref().map_or(1, |model| model.text.max_dimensions());
+    app.inference.check_answer(texts.saturating_mul(4 * width))?;
+    let (mut predictions, mut numbers) = (Vec::with_capacity(instances.len()), 0);
     while !instances.is_empty() {
         let rest = instances.split_off(instances.len().min(AT_ONCE));
         let mut running = JoinSet::new();
-        for (index, body) in instances.into_iter().enumerate() {
+        for (index, instance) in instances.into_iter().enumerate() {
             let (app, call) = (app.clone(), call.clone());
-            running.spawn(async move { (index, invoke(&app, call, body).await) });
+            running.spawn(async move { (index, instance.invoke(&app, call).await) });
         }
         let mut done = running.join_all().await;
         done.sort_by_key(|(index, _)| *index);
         for (_, result) in done {
-            predictions.push(result?.1);
+            let (compute, invoked) = result?;
+            numbers += compute.numbers;
+            predictions.push(invoked);
         }
         instances = rest;
     }
-    Ok(Json(VertexResponse { predictions }))
+    let response = move || Json(VertexResponse { predictions }).into_response();
+    Ok(aside(numbers > 4096, response).await?)
 }
 
-async fn invoke(app: &App, call: Call, body: Value) -> Result<(Compute, Invoked), Error> {
-    if body.get("query").is_some() || app.embedder.is_none() {
-        let (compute, ranks) = ranks(app, call, read::<RerankRequest>(body)?).await?;
-        Ok((compute, Invoked::Ranks(ranks)))
-    } else if body.get("inputs").is_some_and(Value::is_object) {
-        let (compute, cosines) = cosines(app, call, read::<SimilarityRequest>(body)?).await?;
-        Ok((compute, Invoked::Cosines(cosines)))
-    } else {
-        let (compute, vectors) = vectors(app, call, read::<EmbedRequest>(body)?).await?;
-        Ok((compute, Invoked::Vectors(vectors)))
+/// A body, by what it is for.
+enum Instance {
+    Embed(EmbedRequest),
+    Similarity(SimilarityRequest),
+    Rerank(RerankRequest),
+}
+
+/// The fields that tell what a body is for.
+#[derive(Default, Deserialize)]
+struct Purpose<'a> {
+    #[serde(default)]
+    query: Option<serde::de::IgnoredAny>,
+    #[serde(borrow, default)]
+    inputs: Option<&'a RawValue>,
+}
+
+impl Instance {
+    async fn read(app: &App, body: Box<RawValue>) -> Result<Self, Error> {
+        let is_long = body.get().len() > LONG_BODY_BYTES;
+        let has_embedder = app.embedder.is_some();
+        let look = move || {
+            // What is no object is refused below.
+            let purpose: Purpose = serde_json::from_str(body.get()).unwrap_or_default();
+            let ranks = purpose.query.is_some() || !has_embedder;
+            let compares = purpose.inputs.is_some_and(|inputs| inputs.get().starts_with('{'));
+            (ranks, compares, Box::<str>::from(body).into_boxed_bytes().into())
+        };
+        let (ranks, compares, json) = aside(is_long, look).await?;
+        match (ranks, compares) {
+            (true, _) => Ok(Self::Rerank(parsed(&app.inference, json).await?)),
+            (_, true) => Ok(Self::Similarity(parsed(&app.inference, json).await?)),
+            _ => Ok(Self::Embed(parsed(&app.inference, json).await?)),
+        }
     }
-}
 
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
-    serde_json::from_value(body).map_err(|reason| Error::Shape { reason })
+    fn texts(&self) -> usize {
+        match self {
+            Self::Embed(request) => request.inputs.count(),
+            Self::Similarity(request) => 1 + request.inputs.sentences.len(),
+            Self::Rerank(request) => request.texts.len(),
+        }
+    }
+
+    async fn invoke(self, app: &App, call: Call) -> Result<(Compute, Invoked), Error> {
+        Ok(match self {
+            Self::Embed(request) => {
+                let embedded = vectors(app, call, request).await?;
+                (embedded.compute, Invoked::Vectors(embedded.results))
+            }
+            Self::Similarity(request) => {
+                let (compute, cosines) = cosines(app, call, request).await?;
+                (compute, Invoked::Cosines(cosines))
+            }
+            Self::Rerank(request) => {
+                let (compute, ranks) = ranks(app, call, request).await?;
+                (compute, Invoked::Ranks(ranks))
+            }
+        })
+    }
 }

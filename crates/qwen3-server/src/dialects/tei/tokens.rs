@@ -2,12 +2,13 @@
 
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
-use crate::dialects::{Body, Rejected, Texts};
+use crate::dialects::{Answer, Body, Texts};
 use crate::error::Error;
-use crate::inference::Call;
+use crate::inference::{Call, Inference, aside};
 use axum::Extension as Layered;
 use axum::extract::State;
-use axum::response::Json;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use qwen3_engine::{EmbedderText, Prompt, RerankerText, TextError, Token};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -82,20 +83,39 @@ pub async fn tokenize(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, TokenizeRequest>,
-) -> Result<Json<Vec<Vec<SimpleToken>>>, Rejected<Tei>> {
-    let texts = request.inputs.into_list();
+) -> Answer<Tei> {
+    let TokenizeRequest { inputs, add_special_tokens, prompt_name } = request;
+    let texts = inputs.into_list();
     app.inference.admit(&call, "inputs", texts.len())?;
     let tokenizer = tokenizer(&app);
-    let prompt = request.prompt_name.map_or(Prompt::Default, Prompt::Name);
-    let tokens = app.inference.blocking(move || {
-        let tokens = |(index, text): (usize, String)| {
-            let tokens = tokenizer.tokens(&prompt, text, request.add_special_tokens);
-            let tokens = tokens.map_err(|reason| Error::text(index, reason))?;
-            Ok(tokens.into_iter().map(simple).collect())
+    let prompt = tokenizer.prompt(prompt_name)?;
+    let mut written = Written::new(&app.inference);
+    let (mut texts, mut open) = (texts.into_iter().enumerate(), None::<(usize, String, usize)>);
+    // A piece of a text at a time.
+    let step = move || {
+        let (index, text, from) = match open.take() {
+            Some(open) => open,
+            None => {
+                let Some((index, text)) = texts.next() else { return Ok(None) };
+                written.begin();
+                (index, [prompt.as_str(), &text].concat(), 0)
+            }
         };
-        texts.into_iter().enumerate().map(tokens).collect()
-    });
-    Ok(Json(tokens.await?))
+        let tokens = tokenizer.next_tokens(&text, from);
+        let (tokens, next) = tokens.map_err(|reason| Error::text(index, reason))?;
+        let is_end = next >= text.len();
+        let end = tokenizer.end_token().filter(|_| is_end && add_special_tokens);
+        for token in tokens.into_iter().chain(end) {
+            written.push(&simple(token))?;
+        }
+        match is_end {
+            true => written.end(),
+            false => open = Some((index, text, next)),
+        }
+        Ok(Some(written.take()))
+    };
+    let parts = call.in_time(app.inference.in_turns(step)).await?;
+    Ok(aside(true, move || list(parts)).await?)
 }
 
 /// Texts of tokens.
@@ -111,21 +131,81 @@ pub async fn decode(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, DecodeRequest>,
-) -> Result<Json<Vec<String>>, Rejected<Tei>> {
+) -> Answer<Tei> {
     let lists = match request.ids {
         Ids::One(ids) => vec![ids],
         Ids::Many(lists) => lists,
     };
     app.inference.admit(&call, "ids", lists.len())?;
     let tokenizer = tokenizer(&app);
-    let texts = app.inference.blocking(move || {
-        let text = |(index, ids): (usize, &Vec<u32>)| {
-            let text = tokenizer.decode(ids, request.skip_special_tokens);
-            text.map_err(|reason| Error::text(index, reason))
-        };
-        lists.iter().enumerate().map(text).collect()
-    });
-    Ok(Json(texts.await?))
+    let mut written = Written::new(&app.inference);
+    let mut lists = lists.into_iter().enumerate();
+    let step = move || {
+        let Some((index, ids)) = lists.next() else { return Ok(None) };
+        let text = tokenizer.decode(&ids, request.skip_special_tokens);
+        written.push(&text.map_err(|reason| Error::text(index, reason))?)?;
+        Ok(Some(written.take()))
+    };
+    let parts = call.in_time(app.inference.in_turns(step)).await?;
+    Ok(aside(true, move || list(parts)).await?)
+}
+
+/// The elements of a list in JSON, some of which are lists, within the limit of
+/// an answer.
+struct Written {
+    inference: Inference,
+    json: Vec<u8>,
+    needs_comma: bool,
+    /// Bytes of the parts before.
+    before: usize,
+}
+
+impl Written {
+    fn new(inference: &Inference) -> Self {
+        Self { inference: inference.clone(), json: vec![], needs_comma: false, before: 0 }
+    }
+
+    /// Begins a list.
+    fn begin(&mut self) {
+        self.separate();
+        self.json.push(b'[');
+        self.needs_comma = false;
+    }
+
+    /// Ends it.
+    fn end(&mut self) {
+        self.json.push(b']');
+        self.needs_comma = true;
+    }
+
+    fn push(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        self.separate();
+        self.needs_comma = true;
+        serde_json::to_writer(&mut self.json, value).map_err(|_| Error::Internal)?;
+        self.inference.check_answer(self.before + self.json.len())
+    }
+
+    fn separate(&mut self) {
+        if self.needs_comma {
+            self.json.push(b',');
+        }
+    }
+
+    /// What is written since the last time.
+    fn take(&mut self) -> Vec<u8> {
+        self.before += self.json.len();
+        std::mem::take(&mut self.json)
+    }
+}
+
+/// The answer, of which these are the parts within its brackets.
+fn list(parts: Vec<Vec<u8>>) -> Response {
+    let bytes: usize = parts.iter().map(Vec::len).sum();
+    let mut json = Vec::with_capacity(bytes + 2);
+    json.push(b'[');
+    parts.into_iter().for_each(|part| json.extend(part));
+    json.push(b']');
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 fn tokenizer(app: &App) -> Tokenizer {
@@ -137,13 +217,29 @@ fn tokenizer(app: &App) -> Tokenizer {
 }
 
 impl Tokenizer {
-    fn tokens(&self, prompt: &Prompt, text: String, end: bool) -> Result<Vec<Token>, TextError> {
+    /// What stands before each text; a reranker has no prompts.
+    fn prompt(&self, name: Option<String>) -> Result<String, Error> {
+        let prompt = name.map_or(Prompt::Default, Prompt::Name);
         match self {
             Self::Embedder(model) => {
-                let text = format!("{}{text}", model.prompt(prompt)?);
-                model.tokens(&text, end)
+                let prompt = model.prompt(&prompt).map_err(|reason| Error::Prompt { reason })?;
+                Ok(prompt.into_owned())
             }
-            Self::Reranker(model) => model.tokens(&text),
+            Self::Reranker(_) => Ok(String::new()),
+        }
+    }
+
+    fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), TextError> {
+        match self {
+            Self::Embedder(model) => model.next_tokens(text, from),
+            Self::Reranker(model) => model.next_tokens(text, from),
+        }
+    }
+
+    fn end_token(&self) -> Option<Token> {
+        match self {
+            Self::Embedder(model) => Some(model.end_token()),
+            Self::Reranker(_) => None,
         }
     }
 
