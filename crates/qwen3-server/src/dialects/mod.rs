@@ -1,6 +1,11 @@
 //! One module per dialect: its requests, its answers, its errors. What they
 //! share is here: how a body is read, and the fields that all of them take.
+//! Requests are read by their `from_fields`; what they say to `serde` is for the
+//! OpenAPI document.
 
+mod json;
+mod fields;
+mod inputs;
 pub mod cohere;
 pub mod jina;
 pub mod llama_cpp;
@@ -11,29 +16,20 @@ pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
 use crate::error::Error;
-use crate::inference::{
-    Call, Compute, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
-};
-use axum::body::{Body as HttpBody, Bytes};
-use axum::extract::rejection::BytesRejection;
+use crate::inference::{Call, Compute, Pair, PairReading, Reading, Results, Score, aside};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, IntoResponseParts, Json, Response, ResponseParts};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+pub use fields::{Fields, FromFields, Kind, Value};
+pub use inputs::{Document, Documents, Inputs, Side, Texts};
+pub use json::JsonText;
+use serde::Serialize;
 use std::marker::PhantomData;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Bodies beyond are parsed where nobody waits for the thread: it takes longer than a hop.
-const LONG_BODY_BYTES: usize = 64 << 10;
-
 /// How a dialect tells errors.
 pub trait Dialect: Send + Sync + 'static {
-    /// Whether bodies must be marked as JSON.
-    const WANTS_JSON_TYPE: bool = false;
-
     /// Status and body.
     fn error(error: &Error) -> Response;
 }
@@ -85,75 +81,24 @@ impl<D: Dialect> IntoResponse for Rejected<D> {
     }
 }
 
-impl<D: Dialect, T: DeserializeOwned + Send + 'static> FromRequest<SharedApp> for Body<D, T> {
+impl<D: Dialect, T: FromFields + Send + 'static> FromRequest<SharedApp> for Body<D, T> {
     type Rejection = Rejected<D>;
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Self::Rejection> {
-        if D::WANTS_JSON_TYPE && !is_json(request.headers()) {
-            return Err(Error::NotJson.into());
-        }
-        Self::parse(read(request.into_body(), app).await?).await
+        Self::parse(JsonText::read(request, app).await?).await
     }
 }
 
-impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
-    /// A body whose bytes are here.
+impl<D, T: FromFields + Send + 'static> Body<D, T> {
+    /// A body whose text is here.
     ///
     /// # Errors
     /// If it is not JSON of this shape.
-    pub async fn parse(bytes: Bytes) -> Result<Self, Rejected<D>> {
-        let is_long = bytes.len() > LONG_BODY_BYTES;
-        let parsed = aside(is_long, move || serde_json::from_slice(&bytes)).await?;
-        let body = parsed.map_err(|reason| match reason.classify() {
-            serde_json::error::Category::Data => Error::Shape { reason },
-            _ => Error::Syntax { reason },
-        })?;
+    pub async fn parse(json: JsonText) -> Result<Self, Rejected<D>> {
+        let read = |json: JsonText| T::from_fields(&Fields::of_body(&json.0)?);
+        let body = aside(json.is_long(), move || read(json)).await??;
         Ok(Self(body, PhantomData))
     }
-}
-
-/// The bytes of a body, within the server's limits of size and time.
-///
-/// # Errors
-/// If there are too many, or they don't come.
-pub async fn read(body: HttpBody, app: &App) -> Result<Bytes, Error> {
-    let settings = &app.inference.settings;
-    let limit = settings.payload_limit;
-    let limited = Request::new(HttpBody::new(http_body_util::Limited::new(body, limit)));
-    let bytes = tokio::time::timeout(settings.body_timeout, Bytes::from_request(limited, &()));
-    match bytes.await {
-        Err(_) => Err(Error::SlowBody),
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(BytesRejection::FailedToBufferBody(reason)))
-            if reason.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
-        {
-            Err(Error::Payload { limit })
-        }
-        // The client broke off: nobody hears this.
-        Ok(Err(_)) => Err(Error::SlowBody),
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
-/// A body, and the fields of its JSON object that have a value, none if it is no
-/// object: for routes that several dialects share.
-///
-/// # Errors
-/// As [`read`].
-pub async fn fields(body: HttpBody, app: &App) -> Result<(Bytes, BTreeSet<String>), Error> {
-    type Fields = BTreeMap<String, Option<serde::de::IgnoredAny>>;
-    let bytes = read(body, app).await?;
-    let (is_long, same) = (bytes.len() > LONG_BODY_BYTES, bytes.clone());
-    let fields = move || serde_json::from_slice::<Fields>(&same).unwrap_or_default();
-    let fields = aside(is_long, fields).await?.into_iter();
-    let with_value = fields.filter(|(_, value)| value.is_some()).map(|(name, _)| name);
-    Ok((bytes, with_value.collect()))
 }
 
 impl IntoResponseParts for Compute {
@@ -177,97 +122,32 @@ impl IntoResponseParts for Compute {
     }
 }
 
-/// A text or token ids, or a list of them.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "inputs are a string, token ids, or a list of either")]
-pub enum Inputs {
-    /// One.
-    One(InputItem),
-    /// Several.
-    Many(Vec<InputItem>),
-}
-
-/// A text, or token ids.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "an input is a string or a list of token ids")]
-pub enum InputItem {
-    /// Text.
-    Text(String),
-    /// Token ids.
-    Ids(Vec<u32>),
-}
-
-impl Inputs {
-    /// The texts of a request.
-    ///
-    /// # Errors
-    /// If there is none, or one of them is empty; `field` is where they stand.
-    pub fn into_list(self, field: &'static str) -> Result<Vec<TextOrIds>, Error> {
-        let items = match self {
-            Self::One(item) => vec![item],
-            Self::Many(items) => items,
-        };
-        let item = |item| match item {
-            InputItem::Text(text) if text.is_empty() => Err(Error::Empty { field }),
-            InputItem::Ids(ids) if ids.is_empty() => Err(Error::Empty { field }),
-            InputItem::Text(text) => Ok(TextOrIds::Text(text)),
-            InputItem::Ids(ids) => Ok(TextOrIds::Ids(ids)),
-        };
-        match items.is_empty() {
-            true => Err(Error::Empty { field }),
-            false => items.into_iter().map(item).collect(),
-        }
-    }
-}
-
-/// A text or several.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "texts are a string or a list of strings")]
-pub enum Texts {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl Texts {
-    /// The texts of a request.
-    pub fn into_list(self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
-        }
-    }
-}
-
-/// A side of a text.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-pub enum Side {
-    /// Its start.
-    #[serde(rename = "left", alias = "Left")]
-    Left,
-    /// Its end.
-    #[serde(rename = "right", alias = "Right")]
-    Right,
-}
-
 /// What every dialect takes beside its own fields, under the same names.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, ToSchema)]
 pub struct Extension {
     /// What the query is for, in a sentence: of embeddings the text becomes
-    /// `Instruct: {instruction}\nQuery:{text}`, of rerankers what makes a document relevant.
-    #[serde(default, alias = "instruct")]
+    /// `Instruct: {instruction}\nQuery:{text}`, of rerankers what makes a document relevant
+    /// (also `instruct`).
     pub instruction: Option<String>,
     /// One of the model's prompts, such as `query`; for embeddings.
-    #[serde(default)]
     pub prompt_name: Option<String>,
     /// Which side of a text that is too long is dropped (also `truncation_direction`, `truncation_side`).
-    #[serde(default, alias = "truncation_direction", alias = "truncation_side")]
     pub truncate_side: Option<Side>,
     /// Whether vectors are scaled to length 1, and whether scores are probabilities (default);
     /// otherwise vectors stay as they are, and scores are log-odds.
-    #[serde(default)]
     pub normalize: Option<bool>,
+}
+
+impl FromFields for Extension {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let sides = ["truncate_side", "truncation_direction", "truncation_side"];
+        Ok(Self {
+            instruction: fields.text(&["instruction", "instruct"])?,
+            prompt_name: fields.text(&["prompt_name"])?,
+            truncate_side: fields.find(&sides)?.map(Side::read).transpose()?,
+            normalize: fields.flag(&["normalize"])?,
+        })
+    }
 }
 
 impl Extension {
@@ -283,6 +163,17 @@ impl Extension {
     pub fn reading(self, app: &App, cut: Cut) -> Result<Reading, Error> {
         app.reading(self.prompt_name, self.instruction, cut)
     }
+}
+
+/// How many numbers of a vector are asked for; less than one is 0, which no vector has.
+fn dimensions(fields: &Fields<'_>) -> Result<Option<usize>, Error> {
+    let asked = fields.whole(&["dimensions"])?;
+    Ok(asked.map(|asked| usize::try_from(asked).unwrap_or(0)))
+}
+
+/// How many results are asked for, at least `minimum`; 0 is all of them, as vLLM has it.
+fn top_n(fields: &Fields<'_>, minimum: i64) -> Result<Option<usize>, Error> {
+    Ok(fields.count(&["top_n", "top_k"], minimum)?.filter(|top_n| *top_n > 0))
 }
 
 /// What is ranked, in every dialect.
@@ -313,9 +204,6 @@ impl Ranking {
     /// # Errors
     /// If there is no reranker, a field is wrong, or the scores can't be computed.
     pub async fn score(self, app: &App, call: Call) -> Result<Results<Score>, Error> {
-        if self.query.is_empty() {
-            return Err(Error::Empty { field: "query" });
-        }
         let query: std::sync::Arc<str> = self.query.into();
         let mut reading = pair_reading(app, self.extension, self.truncate, self.max_tokens)?;
         reading.max_document_tokens = self.max_document_tokens;
@@ -342,28 +230,6 @@ pub fn pair_reading(
     let cut = extension.cut(truncate, max_tokens);
     let limit = app.limit(app.reranker()?.text.limit(), cut);
     Ok(PairReading { instruction: extension.instruction, limit, max_document_tokens: None })
-}
-
-/// A document of a rerank request.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a document is a string or an object with the field `text`")]
-pub enum Document {
-    /// Its text.
-    Text(String),
-    /// Its text among other fields.
-    Object {
-        /// The text.
-        text: String,
-    },
-}
-
-impl Document {
-    /// The text.
-    pub fn into_text(self) -> String {
-        match self {
-            Self::Text(text) | Self::Object { text } => text,
-        }
-    }
 }
 
 /// A document as answers repeat it.

@@ -257,7 +257,7 @@ impl Inference {
         let (max, max_requests) =
             (self.settings.max_client_batch_size, self.settings.max_concurrent_requests);
         match texts {
-            0 => return Err(Error::Empty { field }),
+            0 => return Err(Error::Empty { field: field.to_owned() }),
             _ if texts > max => return Err(Error::BatchSize { found: texts, max }),
             _ => {}
         }

@@ -10,5 +10,6 @@ mod answers;
 mod errors;
 mod limits;
 mod numbers;
+mod requests;
 mod sockets;
 mod surroundings;

@@ -5,27 +5,55 @@ use super::{
     EmbedRequest, Rank, RerankRequest, SimilarityRequest, Tei, TeiError, cosines, ranks, vectors,
 };
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, Rejected, answer};
+use crate::dialects::{Answer, Body, Fields, FromFields, Kind, Rejected, Value, answer};
 use crate::error::Error;
 use crate::inference::{Call, Compute};
 use axum::Extension as Layered;
 use axum::extract::State;
 use axum::response::Json;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
 /// Instances of one request that are computed at the same time.
 const AT_ONCE: usize = 16;
 
+/// A body for the one route.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub enum InvokeRequest {
+    /// As of `/embed`.
+    Embed(EmbedRequest),
+    /// As of `/similarity`.
+    Similarity(SimilarityRequest),
+    /// As of `/rerank`.
+    Rerank(RerankRequest),
+}
+
 /// Bodies for Vertex AI.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct VertexRequest {
     /// Bodies of `/embed`, `/similarity` or `/rerank`.
-    #[schema(value_type = Vec<Object>)]
-    pub instances: Vec<Value>,
+    pub instances: Vec<InvokeRequest>,
+}
+
+impl FromFields for InvokeRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        if fields.has("query") || fields.has("texts") {
+            return Ok(Self::Rerank(RerankRequest::from_fields(fields)?));
+        }
+        match fields.need(&["inputs"])?.kind() {
+            Kind::Object => Ok(Self::Similarity(SimilarityRequest::from_fields(fields)?)),
+            _ => Ok(Self::Embed(EmbedRequest::from_fields(fields)?)),
+        }
+    }
+}
+
+impl FromFields for VertexRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let instance = |value: Value<'_>| InvokeRequest::from_fields(&value.object()?);
+        Ok(Self { instances: fields.need(&["instances"])?.each("a list of bodies", instance)? })
+    }
 }
 
 /// Answers for Vertex AI.
@@ -48,10 +76,10 @@ pub enum Invoked {
 }
 
 /// The routes `/embed`, `/similarity` and `/rerank` in one, also as `/`: a body
-/// with `query`, or to a reranker alone, is ranked; `inputs` with sentences are compared.
+/// with `query` is ranked; `inputs` with sentences are compared.
 #[utoipa::path(
     post, path = "/invocations", tag = "text-embeddings-inference",
-    request_body = EmbedRequest,
+    request_body = InvokeRequest,
     responses(
         (status = 200, description = "As of the route that the body is for", body = Invoked),
         (status = "4XX", description = "As of `/embed`", body = TeiError),
@@ -60,7 +88,7 @@ pub enum Invoked {
 pub async fn invocations(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    Body(body, _): Body<Tei, Value>,
+    Body(body, _): Body<Tei, InvokeRequest>,
 ) -> Answer<Tei> {
     let (compute, invoked) = invoke(&app, call, body).await?;
     answer(compute, invoked).await
@@ -82,7 +110,7 @@ pub async fn vertex(
 ) -> Result<Json<VertexResponse>, Rejected<Tei>> {
     let (found, max) = (instances.len(), app.inference.settings.max_client_batch_size);
     match found {
-        0 => return Err(Error::Empty { field: "instances" }.into()),
+        0 => return Err(Error::Empty { field: "instances".to_owned() }.into()),
         _ if found > max => return Err(Error::BatchSize { found, max }.into()),
         _ => {}
     }
@@ -104,19 +132,19 @@ pub async fn vertex(
     Ok(Json(VertexResponse { predictions }))
 }
 
-async fn invoke(app: &App, call: Call, body: Value) -> Result<(Compute, Invoked), Error> {
-    if body.get("query").is_some() || app.embedder.is_none() {
-        let (compute, ranks) = ranks(app, call, read::<RerankRequest>(body)?).await?;
-        Ok((compute, Invoked::Ranks(ranks)))
-    } else if body.get("inputs").is_some_and(Value::is_object) {
-        let (compute, cosines) = cosines(app, call, read::<SimilarityRequest>(body)?).await?;
-        Ok((compute, Invoked::Cosines(cosines)))
-    } else {
-        let (compute, vectors) = vectors(app, call, read::<EmbedRequest>(body)?).await?;
-        Ok((compute, Invoked::Vectors(vectors)))
+async fn invoke(app: &App, call: Call, body: InvokeRequest) -> Result<(Compute, Invoked), Error> {
+    match body {
+        InvokeRequest::Embed(body) => {
+            let (compute, vectors) = vectors(app, call, body).await?;
+            Ok((compute, Invoked::Vectors(vectors)))
+        }
+        InvokeRequest::Similarity(body) => {
+            let (compute, cosines) = cosines(app, call, body).await?;
+            Ok((compute, Invoked::Cosines(cosines)))
+        }
+        InvokeRequest::Rerank(body) => {
+            let (compute, ranks) = ranks(app, call, body).await?;
+            Ok((compute, Invoked::Ranks(ranks)))
+        }
     }
-}
-
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
-    serde_json::from_value(body).map_err(|reason| Error::Shape { reason })
 }

@@ -2,26 +2,34 @@
 
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
-use crate::dialects::{Body, Rejected, Texts};
+use crate::dialects::{Body, Fields, FromFields, Kind, Rejected, Texts, Value};
 use crate::error::Error;
 use axum::extract::State;
 use axum::response::Json;
 use qwen3_engine::{EmbedderText, Prompt, RerankerText, TextError, Token};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Texts to tokenize.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct TokenizeRequest {
     /// A text or several.
     pub inputs: Texts,
-    /// Whether the end token is appended.
-    #[serde(default = "yes")]
-    pub add_special_tokens: bool,
+    /// Whether the end token is appended (default).
+    pub add_special_tokens: Option<bool>,
     /// One of the model's prompts, to put in front.
-    #[serde(default)]
     pub prompt_name: Option<String>,
+}
+
+impl FromFields for TokenizeRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: Texts::read_some(fields.need(&["inputs"])?)?,
+            add_special_tokens: fields.flag(&["add_special_tokens"])?,
+            prompt_name: fields.text(&["prompt_name"])?,
+        })
+    }
 }
 
 /// A token.
@@ -42,23 +50,42 @@ pub struct SimpleToken {
 }
 
 /// Tokens to decode.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct DecodeRequest {
     /// Token ids, of one text or several.
     pub ids: Ids,
-    /// Whether control tokens are left out.
-    #[serde(default = "yes")]
-    pub skip_special_tokens: bool,
+    /// Whether control tokens are left out (default).
+    pub skip_special_tokens: Option<bool>,
 }
 
 /// Token ids of one text or several.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "ids are a list of token ids, or a list of such lists")]
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
 pub enum Ids {
     /// One.
     One(Vec<u32>),
     /// Several.
     Many(Vec<Vec<u32>>),
+}
+
+impl FromFields for DecodeRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let ids = fields.need(&["ids"])?;
+        Ok(Self {
+            ids: Ids::read(ids)?,
+            skip_special_tokens: fields.flag(&["skip_special_tokens"])?,
+        })
+    }
+}
+
+impl Ids {
+    fn read(value: Value<'_>) -> Result<Self, Error> {
+        match value.kind_of_first() {
+            Some(Kind::List) => Ok(Self::Many(value.each("a list", |item| item.ids())?)),
+            None if value.kind() == Kind::List => Err(value.empty()),
+            _ => Ok(Self::One(value.ids()?)),
+        }
+    }
 }
 
 /// Whichever model there is; embeddings first.
@@ -84,9 +111,10 @@ pub async fn tokenize(
     let _permit = app.inference.admit("inputs", texts.len())?;
     let tokenizer = tokenizer(&app);
     let prompt = request.prompt_name.map_or(Prompt::Default, Prompt::Name);
+    let end = request.add_special_tokens.unwrap_or(true);
     let tokens = app.inference.blocking(move || {
         let tokens = |(index, text): (usize, String)| {
-            let tokens = tokenizer.tokens(&prompt, text, request.add_special_tokens);
+            let tokens = tokenizer.tokens(&prompt, text, end);
             let tokens = tokens.map_err(|reason| Error::text(index, reason))?;
             Ok(tokens.into_iter().map(simple).collect())
         };
@@ -114,9 +142,10 @@ pub async fn decode(
     };
     let _permit = app.inference.admit("ids", lists.len())?;
     let tokenizer = tokenizer(&app);
+    let skip_special = request.skip_special_tokens.unwrap_or(true);
     let texts = app.inference.blocking(move || {
         let text = |(index, ids): (usize, &Vec<u32>)| {
-            let text = tokenizer.decode(ids, request.skip_special_tokens);
+            let text = tokenizer.decode(ids, skip_special);
             text.map_err(|reason| Error::text(index, reason))
         };
         lists.iter().enumerate().map(text).collect()
@@ -157,8 +186,4 @@ fn simple(token: Token) -> SimpleToken {
     let bytes = bytes.filter(|_| !special);
     let (start, stop) = (bytes.as_ref().map(|bytes| bytes.start), bytes.map(|bytes| bytes.end));
     SimpleToken { id, text, special, start, stop }
-}
-
-fn yes() -> bool {
-    true
 }
