@@ -75,12 +75,16 @@ def check_openai(url, expected):
     answer = client.embeddings.create(model="any", input=[[72, 69], [70]])
     assert [item.index for item in answer.data] == [0, 1]
     assert len(client.models.list().data) == 2
-    for wrong, error in [({"input": ""}, openai.BadRequestError), ({"input": "a", "dimensions": 99}, openai.BadRequestError)]:
+    for wrong, error in [({"input": []}, openai.BadRequestError), ({"input": "a", "dimensions": 99}, openai.BadRequestError)]:
         try:
             client.embeddings.create(model="any", **wrong)
             raise AssertionError(wrong)
         except error as refused:
             assert refused.body["type"] == "invalid_request_error", refused.body
+            assert refused.param in wrong, refused.body
+    # Half an emoji and a blank text are written by programs that cut texts, and counted like any other.
+    answer = client.embeddings.create(model="any", input=["good", "cut \ud83d here", ""])
+    assert [item.index for item in answer.data] == [0, 1, 2]
     try:
         openai.OpenAI(base_url=f"{url}/v1", api_key="wrong", max_retries=0).models.list()
         raise AssertionError("a wrong key")
@@ -95,10 +99,15 @@ def check_cohere(url):
         assert len(answer.results) == 2
         assert answer.results[0].relevance_score >= answer.results[1].relevance_score
     try:
-        cohere.ClientV2(api_key=KEY, base_url=url).rerank(model="any", query="", documents=documents)
-        raise AssertionError("an empty query")
+        cohere.ClientV2(api_key=KEY, base_url=url).rerank(model="any", query="a", documents=documents, top_n=0)
+        raise AssertionError("no results")
     except cohere.core.api_error.ApiError as refused:
-        assert refused.status_code == 400 and "query" in refused.body["message"], refused
+        assert refused.status_code == 422 and "top_n" in refused.body["message"], refused
+    objects = [{"title": "Gravity", "body": "A force."}, {"title": "River", "body": "Water."}]
+    answer = cohere.Client(api_key=KEY, base_url=url).rerank(
+        model="any", query=TEXTS[0], documents=objects, rank_fields=["title", "body"], return_documents=True
+    )
+    assert {item.document.text for item in answer.results} == {"Gravity\nA force.", "River\nWater."}
 
 
 def check_huggingface_hub(url, expected):
@@ -116,11 +125,23 @@ def check_ollama(url, expected):
     assert all(close(row, vector) for row, vector in zip(answer.embeddings, expected))
     assert close(client.embeddings(model="any", prompt=TEXTS[0]).embedding, expected[0])
     assert len(client.list().models) == 2
+    assert client.embed(model="any", input="").embeddings == []
     try:
         client.embed(model="any", input=TEXTS, dimensions=99)
         raise AssertionError("99 dimensions")
     except ollama.ResponseError as refused:
         assert refused.status_code == 400 and "dimensions" in refused.error, refused
+
+
+def check_dify(url):
+    """Its provider asks `/info` what the one model is, and takes the first word."""
+    for prefix, kind in [("embedder", "embedding"), ("reranker", "reranker")]:
+        info = requests.get(f"{url}/{prefix}/info", headers={"Authorization": f"Bearer {KEY}"}).json()
+        assert list(info["model_type"]) == [kind], info
+    header = {"Authorization": f"Bearer {KEY}"}
+    body = {"query": TEXTS[0], "texts": TEXTS, "return_text": True}
+    answer = requests.post(f"{url}/reranker/rerank", json=body, headers=header).json()
+    assert {item["text"] for item in answer} == set(TEXTS)
 
 
 def check_curl(url):
@@ -160,6 +181,7 @@ def main():
             ("cohere", lambda: check_cohere(server.url)),
             ("huggingface_hub", lambda: check_huggingface_hub(server.url, expected)),
             ("ollama", lambda: check_ollama(server.url, expected)),
+            ("dify", lambda: check_dify(server.url)),
             ("curl", lambda: check_curl(server.url)),
         ]:
             check()

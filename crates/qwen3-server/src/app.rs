@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A server's models: one for embeddings, one for reranking, or both.
+#[derive(Clone)]
 pub struct App {
     /// How requests are computed.
     pub inference: Inference,
     /// The embedding model.
-    pub embedder: Option<Model<EmbedderText>>,
+    pub embedder: Option<Arc<Model<EmbedderText>>>,
     /// The reranker.
-    pub reranker: Option<Model<RerankerText>>,
+    pub reranker: Option<Arc<Model<RerankerText>>>,
     /// When the server started.
     pub started: Instant,
     /// The same as seconds since 1970, for clients.
@@ -45,7 +46,18 @@ impl App {
     ) -> Self {
         let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
         let (started, created) = (Instant::now(), since_1970.as_secs());
+        let (embedder, reranker) = (embedder.map(Arc::new), reranker.map(Arc::new));
         Self { inference, embedder, reranker, started, created }
+    }
+
+    /// Each model as a server of its own, and the prefix that its routes have beside
+    /// those of all: for clients that ask a server what its one model is.
+    pub fn alone(&self) -> Vec<(&'static str, Self)> {
+        let embedder = Self { reranker: None, ..self.clone() };
+        let reranker = Self { embedder: None, ..self.clone() };
+        let mut alone = vec![("/embedder", embedder), ("/reranker", reranker)];
+        alone.retain(|(_, app)| app.names().next().is_some());
+        alone
     }
 
     /// The embedding model.
@@ -54,7 +66,7 @@ impl App {
     /// If there is none.
     pub fn embedder(&self) -> Result<&Model<EmbedderText>, Error> {
         let message = "model is not an embedding model; start the server with one in `--model`";
-        self.embedder.as_ref().ok_or(Error::WrongModel { message })
+        self.embedder.as_deref().ok_or(Error::WrongModel { message })
     }
 
     /// The reranker.
@@ -63,7 +75,7 @@ impl App {
     /// If there is none.
     pub fn reranker(&self) -> Result<&Model<RerankerText>, Error> {
         let message = "model is not a re-ranker model; start the server with one in `--reranker`";
-        self.reranker.as_ref().ok_or(Error::WrongModel { message })
+        self.reranker.as_deref().ok_or(Error::WrongModel { message })
     }
 
     /// The names of the models.

@@ -17,20 +17,42 @@ pub enum Error {
     /// A route, but not this method.
     #[error("this route takes another method; `/docs` lists them")]
     NoMethod,
-    /// A body of another type.
-    #[error("the body is not marked as JSON; send `Content-Type: application/json`")]
-    NotJson,
+    /// A body that is compressed.
+    #[error(
+        "the body is compressed (`Content-Encoding: {encoding}`); send it as it is, without this header"
+    )]
+    Compressed {
+        /// How.
+        encoding: String,
+    },
+    /// No body.
+    #[error("the body is empty; send a JSON object")]
+    NoBody,
+    /// A body with bytes that are no text.
+    #[error("the body is not UTF-8: its byte {at} begins no character; send JSON as UTF-8")]
+    NotUtf8 {
+        /// The first such byte.
+        at: usize,
+    },
+    /// A body in the wrong form of Unicode.
+    #[error("the body is {found}; send JSON as UTF-8")]
+    OtherUnicode {
+        /// Which it is in.
+        found: &'static str,
+    },
     /// A body that is no JSON.
     #[error("the body is not JSON: {reason}")]
     Syntax {
         /// Where and why.
         reason: serde_json::Error,
     },
-    /// JSON of another shape.
-    #[error("the body has the wrong fields: {reason}")]
-    Shape {
-        /// Where and why.
-        reason: serde_json::Error,
+    /// A field that is missing or wrong.
+    #[error("`{path}` {reason}")]
+    Field {
+        /// Where it stands in the body.
+        path: String,
+        /// What is wrong, and what would be right.
+        reason: String,
     },
     /// A body that is too large.
     #[error(
@@ -76,8 +98,8 @@ pub enum Error {
     /// A field without anything in it.
     #[error("`{field}` cannot be empty")]
     Empty {
-        /// Its name.
-        field: &'static str,
+        /// Where it stands in the body.
+        field: String,
     },
     /// Too many texts.
     #[error(
@@ -91,8 +113,10 @@ pub enum Error {
         max: usize,
     },
     /// A text that is too long, and must not be cut.
-    #[error("`inputs` must have less than {max_tokens} tokens. Given: {found}")]
+    #[error("input {input} must have less than {max_tokens} tokens. Given: {found}")]
     TooLong {
+        /// Its index.
+        input: usize,
         /// The limit.
         max_tokens: usize,
         /// Its tokens.
@@ -196,14 +220,17 @@ impl Error {
         match self {
             Self::Unauthorized => Cause::Authentication,
             Self::NoRoute | Self::NoMethod => Cause::Route,
-            Self::NotJson
+            Self::Compressed { .. }
+            | Self::NoBody
+            | Self::NotUtf8 { .. }
+            | Self::OtherUnicode { .. }
             | Self::Syntax { .. }
             | Self::Payload { .. }
             | Self::Values { .. }
             | Self::SlowBody => Cause::Body,
             Self::Empty { .. } => Cause::Empty,
             Self::Text { .. } => Cause::Tokenizer,
-            Self::Shape { .. }
+            Self::Field { .. }
             | Self::BatchSize { .. }
             | Self::Answer { .. }
             | Self::Repeated { .. }
@@ -226,7 +253,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Compressed { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Payload { .. } | Self::Values { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -276,7 +303,7 @@ impl Error {
     /// An input that the tokenizer refuses.
     pub fn text(input: usize, reason: TextError) -> Self {
         match reason {
-            TextError::TooLong { found, max_tokens } => Self::TooLong { max_tokens, found },
+            TextError::TooLong { found, max_tokens } => Self::TooLong { input, max_tokens, found },
             reason => Self::Text { input, reason },
         }
     }

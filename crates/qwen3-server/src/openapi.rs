@@ -12,7 +12,10 @@ use utoipa::{Modify, OpenApi as _};
         title = "qwen3",
         description = "Text embeddings and reranking with Qwen3, in the dialects of other servers. \
                        Every request for inference also takes `instruction`, `prompt_name`, \
-                       `truncate_side` and `normalize`.",
+                       `truncate_side` and `normalize`. Fields that are unknown or `null` are ignored. \
+                       Token ids must be of this model's tokenizer: LangChain's OpenAIEmbeddings sends \
+                       others unless told `check_embedding_ctx_length=False`. With `/embedder` or \
+                       `/reranker` in front of a path, one of two models answers as if it were alone.",
     ),
     paths(
         tei::embed, tei::embed_all, tei::embed_sparse, tei::similarity, tei::rerank, tei::predict,

@@ -38,6 +38,30 @@ const SHOWN_HEADERS: [&str; 10] = [
 
 /// All routes of a server.
 pub fn router(app: SharedApp) -> Router {
+    let mut routes = routes(&app)
+        .route("/ui", get(pages::ui))
+        .route("/docs", get(pages::docs))
+        .route("/openapi.json", get(pages::openapi))
+        .route("/api-doc/openapi.json", get(pages::openapi_of_tei));
+    for (prefix, alone) in app.alone() {
+        routes = routes.nest(prefix, self::routes(&SharedApp::new(alone)));
+    }
+    let routes = routes
+        .fallback(async || Rejected::<Tei>::from(Error::NoRoute))
+        .method_not_allowed_fallback(async || Rejected::<Tei>::from(Error::NoMethod));
+    routes
+        // The first is the innermost.
+        .layer(CatchPanicLayer::custom(|_| Rejected::<Tei>::from(Error::Internal).into_response()))
+        .layer(from_fn_with_state(app.clone(), observe))
+        .layer(cors(&app.inference.settings.cors_allow_origins))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_request(modest_id))
+        .layer(map_response(no_sniffing))
+}
+
+/// The routes of every dialect for these models.
+fn routes(app: &SharedApp) -> Router {
     let tei = Router::new()
         .route("/info", get(tei::info))
         .route("/embed", post(tei::embed))
@@ -76,37 +100,19 @@ pub fn router(app: SharedApp) -> Router {
         .route("/ping", get(monitoring::health))
         .route("/metrics", get(monitoring::metrics));
     if app.inference.settings.protect_monitoring {
-        watched = guarded::<Tei>(watched, &app);
+        watched = guarded::<Tei>(watched, app);
     }
-    let open = Router::new()
+    Router::new()
         .route("/", get(monitoring::health))
-        .route("/ui", get(pages::ui))
-        .route("/docs", get(pages::docs))
-        .route("/openapi.json", get(pages::openapi))
-        .route("/api-doc/openapi.json", get(pages::openapi_of_tei));
-
-    let routes = Router::new()
-        .merge(guarded::<Tei>(tei, &app))
-        .merge(guarded::<OpenAi>(openai, &app))
-        .merge(guarded::<Cohere>(cohere, &app))
-        .merge(guarded::<Jina>(jina, &app))
-        .merge(guarded::<Vllm>(vllm, &app))
-        .merge(guarded::<LlamaCpp>(llama_cpp, &app))
-        .merge(guarded::<Ollama>(ollama, &app))
+        .merge(guarded::<Tei>(tei, app))
+        .merge(guarded::<OpenAi>(openai, app))
+        .merge(guarded::<Cohere>(cohere, app))
+        .merge(guarded::<Jina>(jina, app))
+        .merge(guarded::<Vllm>(vllm, app))
+        .merge(guarded::<LlamaCpp>(llama_cpp, app))
+        .merge(guarded::<Ollama>(ollama, app))
         .merge(watched)
-        .merge(open)
-        .fallback(async || Rejected::<Tei>::from(Error::NoRoute))
-        .method_not_allowed_fallback(async || Rejected::<Tei>::from(Error::NoMethod));
-    routes
-        // The first is the innermost.
-        .layer(CatchPanicLayer::custom(|_| Rejected::<Tei>::from(Error::Internal).into_response()))
-        .layer(from_fn_with_state(app.clone(), observe))
-        .layer(cors(&app.inference.settings.cors_allow_origins))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(map_request(modest_id))
-        .layer(map_response(no_sniffing))
-        .with_state(app)
+        .with_state(app.clone())
 }
 
 /// `/metrics` alone, for a port of its own.

@@ -1,6 +1,9 @@
 //! Cohere: `/v2/rerank`, and `/v1/rerank` where the body is Cohere's.
 
-use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, answer};
+use super::{
+    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, Ranking, answer,
+    top_n,
+};
 use crate::app::{App, SharedApp};
 use crate::error::{Cause, Error};
 use crate::inference::{Call, Score};
@@ -8,7 +11,7 @@ use axum::Extension as Layered;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Documents that Cohere bills as one search.
@@ -25,28 +28,39 @@ pub struct CohereError {
 }
 
 /// Documents to order by how well they answer a query.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct CohereRerankRequest {
     /// Any name: there is one reranker.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
     /// The query.
     pub query: String,
     /// The documents.
-    pub documents: Vec<Document>,
-    /// Only the best so many.
-    #[serde(default)]
+    #[serde(flatten)]
+    pub documents: Documents,
+    /// Only the best so many (also `top_k`).
     pub top_n: Option<usize>,
     /// Documents are cut to this many tokens; otherwise pairs are cut to what the model takes.
-    #[serde(default)]
     pub max_tokens_per_doc: Option<usize>,
     /// Whether the answer repeats the documents (version 1).
-    #[serde(default)]
     pub return_documents: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for CohereRerankRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            model: fields.text(&["model"])?,
+            query: fields.need(&["query"])?.text()?,
+            documents: Documents::from_fields(fields)?,
+            top_n: top_n(fields, 1)?,
+            max_tokens_per_doc: fields.count(&["max_tokens_per_doc"], 1)?,
+            return_documents: fields.flag(&["return_documents"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// Documents, best first.
@@ -123,10 +137,7 @@ pub async fn rerank(
     version: &'static str,
 ) -> Answer<Cohere> {
     let as_probability = request.extension.normalize.unwrap_or(true);
-    let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
-    if documents.is_empty() {
-        return Err(Error::Empty { field: "documents" }.into());
-    }
+    let documents = request.documents.into_texts();
     let returned = request.return_documents.unwrap_or(false).then(|| documents.clone());
     let search_units = documents.len().div_ceil(DOCUMENTS_PER_SEARCH);
     let mut ranking = Ranking::new(request.query, documents, request.extension);

@@ -2,16 +2,17 @@
 //! SGLang read on this route.
 
 use super::cohere::Cohere;
-use super::{Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Usage};
-use super::{Rejected, answer, cohere, fields, openai, tei};
+use super::{
+    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, JsonText,
+    Ranking, Rejected, Usage, answer, cohere, openai, tei, top_n,
+};
 use crate::app::{App, SharedApp};
 use crate::error::Error;
 use crate::inference::{Call, Score};
 use axum::Extension as Layered;
-use axum::body::Body as HttpBody;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Fields that only Cohere has.
@@ -28,25 +29,36 @@ pub struct JinaError {
 }
 
 /// Documents to order by how well they answer a query.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct JinaRerankRequest {
     /// Any name: there is one reranker.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
     /// The query.
     pub query: String,
     /// The documents.
-    pub documents: Vec<Document>,
-    /// Only the best so many.
-    #[serde(default)]
+    #[serde(flatten)]
+    pub documents: Documents,
+    /// Only the best so many; 0: all (also `top_k`).
     pub top_n: Option<usize>,
     /// Whether the answer repeats the documents.
-    #[serde(default)]
     pub return_documents: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for JinaRerankRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            model: fields.text(&["model"])?,
+            query: fields.need(&["query"])?.text()?,
+            documents: Documents::from_fields(fields)?,
+            top_n: top_n(fields, 0)?,
+            return_documents: fields.flag(&["return_documents"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// Documents, best first.
@@ -91,25 +103,25 @@ pub struct JinaResult {
 pub async fn rerank_by_body(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    body: HttpBody,
+    request: Request,
 ) -> Response {
-    let (bytes, fields) = match fields(body, &app).await {
-        Ok(read) => read,
+    let json = match JsonText::read(request, &app).await {
+        Ok(json) => json,
         Err(error) => return Rejected::<Jina>::from(error).into_response(),
     };
-    if fields.contains("texts") {
-        return match Body::parse(bytes).await {
+    if json.has_any(&["texts"]).await {
+        return match Body::parse(json).await {
             Ok(body) => tei::rerank(&app, call, body).await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
-    if COHERES.iter().any(|field| fields.contains(*field)) {
-        return match Body::<Cohere, _>::parse(bytes).await {
+    if json.has_any(&COHERES).await {
+        return match Body::<Cohere, _>::parse(json).await {
             Ok(body) => cohere::rerank(&app, call, body, "1").await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
-    match Body::parse(bytes).await {
+    match Body::parse(json).await {
         Ok(body) => rerank(&app, call, body).await.into_response(),
         Err(rejected) => rejected.into_response(),
     }
@@ -121,10 +133,7 @@ async fn rerank(
     Body(request, _): Body<Jina, JinaRerankRequest>,
 ) -> Answer<Jina> {
     let as_probability = request.extension.normalize.unwrap_or(true);
-    let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
-    if documents.is_empty() {
-        return Err(Error::Empty { field: "documents" }.into());
-    }
+    let documents = request.documents.into_texts();
     let returned = request.return_documents.unwrap_or(true).then(|| documents.clone());
     let model = app.reranker()?.name.clone();
     let scores = Ranking::new(request.query, documents, request.extension).score(app, call).await?;
@@ -133,8 +142,7 @@ async fn rerank(
         document: returned.as_ref().map(|texts| DocumentText { text: texts[index].clone() }),
         relevance_score: score.shown(as_probability) as f32,
     };
-    // vLLM sends 0 for all of them.
-    let top_n = request.top_n.filter(|top_n| *top_n > 0).unwrap_or(usize::MAX);
+    let top_n = request.top_n.unwrap_or(usize::MAX);
     let response = JinaRerankResponse {
         id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
         object: "list",

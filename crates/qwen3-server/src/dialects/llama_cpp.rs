@@ -2,14 +2,14 @@
 //! `/reranking` and `/v1/reranking` too.
 
 use super::openai::status_type_code;
-use super::{Answer, Body, Dialect, Extension, Inputs, answer};
+use super::{Answer, Body, Dialect, Extension, Fields, FromFields, Inputs, answer};
 use crate::app::SharedApp;
 use crate::error::Error;
 use crate::inference::{Call, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// llama.cpp's server.
@@ -34,17 +34,25 @@ pub struct LlamaCppErrorDetails {
 }
 
 /// Texts to turn into vectors.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct EmbeddingRequest {
     /// A text, token ids, or a list of them (also `input`).
-    #[serde(alias = "input")]
     pub content: Inputs,
     /// -1: as they are; 2: of length 1.
-    #[serde(default)]
-    pub embd_normalize: Option<i32>,
+    pub embd_normalize: Option<i64>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for EmbeddingRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            content: Inputs::read(fields.need(&["content", "input"])?)?,
+            embd_normalize: fields.whole(&["embd_normalize"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// The vector of a text.
@@ -83,7 +91,7 @@ pub async fn embedding(
     };
     let cut = extension.cut(None, None);
     let reading = extension.reading(&app, cut)?;
-    let inputs = content.into_list("content")?;
+    let inputs = content.into_list();
     let vector = Vector { dimensions: None, normalize };
     let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
     let vectors = embedded.results.into_iter().enumerate();

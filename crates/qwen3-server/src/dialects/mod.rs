@@ -1,42 +1,39 @@
 //! One module per dialect: its requests, its answers, its errors. What they
 //! share is here: how a body is read, and the fields that all of them take.
+//! Requests are read by their `from_fields`; what they say to `serde` is for the
+//! OpenAPI document.
 
-pub mod cohere;
+mod json;
+mod survey;
+mod fields;
 mod inputs;
+pub mod cohere;
 pub mod jina;
 pub mod llama_cpp;
 pub mod ollama;
 pub mod openai;
-mod survey;
 pub mod tei;
 pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
 use crate::error::Error;
 use crate::inference::{
-    Call, Compute, Held, Inference, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
+    Call, Compute, Held, Pair, PairReading, Reading, Results, Score, aside,
 };
-use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, IntoResponseParts, Json, Response, ResponseParts};
-use http_body_util::BodyExt;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+pub use fields::{Fields, FromFields, Kind, Value};
+pub use inputs::{Document, Documents, Inputs, Side, Texts};
+pub use json::JsonText;
+use serde::Serialize;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Bodies beyond are parsed where nobody waits for the thread: it takes longer than a hop.
-const LONG_BODY_BYTES: usize = 64 << 10;
-
 /// How a dialect tells errors.
 pub trait Dialect: Send + Sync + 'static {
-    /// Whether bodies must be marked as JSON.
-    const WANTS_JSON_TYPE: bool = false;
-
     /// Status and body.
     fn error(error: &Error) -> Response;
 }
@@ -50,13 +47,6 @@ pub struct Body<D, T>(pub T, HeldFor<D>);
 
 /// The place of a body whose errors are told in a dialect.
 pub struct HeldFor<D>(#[allow(dead_code, reason = "dropping it is its use")] Held, PhantomData<D>);
-
-/// The bytes of a body.
-pub struct Received {
-    bytes: Bytes,
-    held: Held,
-    inference: Inference,
-}
 
 /// A result in JSON with the headers that tell what it took, or an error.
 pub type Answer<D> = Result<Response, Rejected<D>>;
@@ -99,104 +89,22 @@ impl<D: Dialect> IntoResponse for Rejected<D> {
     }
 }
 
-impl<D: Dialect, T: DeserializeOwned + Send + 'static> FromRequest<SharedApp> for Body<D, T> {
+impl<D: Dialect, T: FromFields + Send + 'static> FromRequest<SharedApp> for Body<D, T> {
     type Rejection = Rejected<D>;
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Self::Rejection> {
-        if D::WANTS_JSON_TYPE && !is_json(request.headers()) {
-            return Err(Error::NotJson.into());
-        }
-        Self::parse(read(request.into_body(), app).await?).await
+        Self::parse(JsonText::read(request, app).await?).await
     }
 }
 
-impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
-    /// A body whose bytes are here.
+impl<D, T: FromFields + Send + 'static> Body<D, T> {
+    /// A body whose text is here.
     ///
     /// # Errors
     /// If it is not JSON of this shape.
-    pub async fn parse(received: Received) -> Result<Self, Rejected<D>> {
-        let Received { bytes, held, inference } = received;
-        let body = parsed(&inference, bytes).await?;
+    pub async fn parse(json: JsonText) -> Result<Self, Rejected<D>> {
+        let (body, held) = json.parse().await?;
         Ok(Self(body, HeldFor(held, PhantomData)))
-    }
-}
-
-/// What JSON says; much of it is read as texts are tokenized, by so many at a time.
-///
-/// # Errors
-/// If it is not JSON of this shape, or has too many parts.
-pub(crate) async fn parsed<T: DeserializeOwned + Send + 'static>(
-    inference: &Inference,
-    json: Bytes,
-) -> Result<T, Error> {
-    let settings = inference.settings.clone();
-    let is_long = json.len() > LONG_BODY_BYTES;
-    let parse = move || {
-        if is_long {
-            survey::check(&json, &settings)?;
-        }
-        serde_json::from_slice(&json).map_err(|reason| match reason.classify() {
-            serde_json::error::Category::Data => Error::Shape { reason },
-            _ => Error::Syntax { reason },
-        })
-    };
-    match is_long {
-        true => inference.blocking(parse).await,
-        false => parse(),
-    }
-}
-
-/// The bytes of a body, within the server's limits of size and time.
-///
-/// # Errors
-/// If there are too many, or they don't come.
-pub async fn read(body: HttpBody, app: &App) -> Result<Received, Error> {
-    let settings = &app.inference.settings;
-    let received = tokio::time::timeout(settings.body_timeout, received(body, &app.inference));
-    received.await.unwrap_or(Err(Error::SlowBody))
-}
-
-async fn received(mut body: HttpBody, inference: &Inference) -> Result<Received, Error> {
-    let settings = &inference.settings;
-    let limit = settings.payload_limit;
-    // What is announced needn't be waited for.
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Error::Payload { limit });
-    }
-    let (mut bytes, mut held) = (vec![], inference.hold());
-    while let Some(frame) = body.frame().await {
-        // The client broke off: nobody hears this.
-        let Ok(data) = frame.map_err(|_| Error::SlowBody)?.into_data() else { continue };
-        if data.len() > limit - bytes.len() {
-            return Err(Error::Payload { limit });
-        }
-        let max = settings.max_concurrent_bytes;
-        held.add(data.len()).map_err(|()| Error::BusyBytes { max })?;
-        bytes.extend_from_slice(&data);
-    }
-    Ok(Received { bytes: bytes.into(), held, inference: inference.clone() })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
-/// A body, and the fields of its JSON object that have a value, none if it is no
-/// object: for routes that several dialects share.
-///
-/// # Errors
-/// As [`read`].
-pub async fn fields(body: HttpBody, app: &App) -> Result<(Received, BTreeSet<String>), Error> {
-    let received = read(body, app).await?;
-    match parsed(&app.inference, received.bytes.clone()).await {
-        Ok(inputs::Fields(fields)) => Ok((received, fields)),
-        // What it is not, its own route says.
-        Err(Error::Shape { .. } | Error::Syntax { .. }) => Ok((received, BTreeSet::new())),
-        Err(error) => Err(error),
     }
 }
 
@@ -221,97 +129,32 @@ impl IntoResponseParts for Compute {
     }
 }
 
-/// A text or token ids, or a list of them.
-#[derive(Debug, ToSchema)]
-#[serde(untagged)]
-pub enum Inputs {
-    /// One.
-    One(InputItem),
-    /// Several.
-    Many(Vec<InputItem>),
-}
-
-/// A text, or token ids.
-#[derive(Debug, ToSchema)]
-#[serde(untagged)]
-pub enum InputItem {
-    /// Text.
-    Text(String),
-    /// Token ids.
-    Ids(Vec<u32>),
-}
-
-impl Inputs {
-    /// The texts of a request.
-    ///
-    /// # Errors
-    /// If there is none, or one of them is empty; `field` is where they stand.
-    pub fn into_list(self, field: &'static str) -> Result<Vec<TextOrIds>, Error> {
-        let items = match self {
-            Self::One(item) => vec![item],
-            Self::Many(items) => items,
-        };
-        let item = |item| match item {
-            InputItem::Text(text) if text.is_empty() => Err(Error::Empty { field }),
-            InputItem::Ids(ids) if ids.is_empty() => Err(Error::Empty { field }),
-            InputItem::Text(text) => Ok(TextOrIds::Text(text)),
-            InputItem::Ids(ids) => Ok(TextOrIds::Ids(ids)),
-        };
-        match items.is_empty() {
-            true => Err(Error::Empty { field }),
-            false => items.into_iter().map(item).collect(),
-        }
-    }
-}
-
-/// A text or several.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "texts are a string or a list of strings")]
-pub enum Texts {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl Texts {
-    /// The texts of a request.
-    pub fn into_list(self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
-        }
-    }
-}
-
-/// A side of a text.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-pub enum Side {
-    /// Its start.
-    #[serde(rename = "left", alias = "Left")]
-    Left,
-    /// Its end.
-    #[serde(rename = "right", alias = "Right")]
-    Right,
-}
-
 /// What every dialect takes beside its own fields, under the same names.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, ToSchema)]
 pub struct Extension {
     /// What the query is for, in a sentence: of embeddings the text becomes
-    /// `Instruct: {instruction}\nQuery:{text}`, of rerankers what makes a document relevant.
-    #[serde(default, alias = "instruct")]
+    /// `Instruct: {instruction}\nQuery:{text}`, of rerankers what makes a document relevant
+    /// (also `instruct`).
     pub instruction: Option<String>,
     /// One of the model's prompts, such as `query`; for embeddings.
-    #[serde(default)]
     pub prompt_name: Option<String>,
     /// Which side of a text that is too long is dropped (also `truncation_direction`, `truncation_side`).
-    #[serde(default, alias = "truncation_direction", alias = "truncation_side")]
     pub truncate_side: Option<Side>,
     /// Whether vectors are scaled to length 1, and whether scores are probabilities (default);
     /// otherwise vectors stay as they are, and scores are log-odds.
-    #[serde(default)]
     pub normalize: Option<bool>,
+}
+
+impl FromFields for Extension {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let sides = ["truncate_side", "truncation_direction", "truncation_side"];
+        Ok(Self {
+            instruction: fields.text(&["instruction", "instruct"])?,
+            prompt_name: fields.text(&["prompt_name"])?,
+            truncate_side: fields.find(&sides)?.map(Side::read).transpose()?,
+            normalize: fields.flag(&["normalize"])?,
+        })
+    }
 }
 
 impl Extension {
@@ -327,6 +170,17 @@ impl Extension {
     pub fn reading(self, app: &App, cut: Cut) -> Result<Reading, Error> {
         app.reading(self.prompt_name, self.instruction, cut)
     }
+}
+
+/// How many numbers of a vector are asked for; less than one is 0, which no vector has.
+fn dimensions(fields: &Fields<'_>) -> Result<Option<usize>, Error> {
+    let asked = fields.whole(&["dimensions"])?;
+    Ok(asked.map(|asked| usize::try_from(asked).unwrap_or(0)))
+}
+
+/// How many results are asked for, at least `minimum`; 0 is all of them, as vLLM has it.
+fn top_n(fields: &Fields<'_>, minimum: i64) -> Result<Option<usize>, Error> {
+    Ok(fields.count(&["top_n", "top_k"], minimum)?.filter(|top_n| *top_n > 0))
 }
 
 /// What is ranked, in every dialect.
@@ -357,13 +211,6 @@ impl Ranking {
     /// # Errors
     /// If there is no reranker, a field is wrong, or the scores can't be computed.
     pub async fn score(self, app: &App, call: Call) -> Result<Results<Score>, Error> {
-        if self.query.is_empty() {
-            return Err(Error::Empty { field: "query" });
-        }
-        if self.max_document_tokens == Some(0) {
-            let reason = "must be at least 1. Given: 0".to_owned();
-            return Err(Error::Invalid { field: "max_tokens_per_doc", reason });
-        }
         let query: Arc<str> = self.query.into();
         let mut reading = pair_reading(app, self.extension, self.truncate, self.max_tokens)?;
         reading.max_document_tokens = self.max_document_tokens;
@@ -390,28 +237,6 @@ pub fn pair_reading(
     let cut = extension.cut(truncate, max_tokens);
     let limit = app.limit(app.reranker()?.text.limit(), cut);
     Ok(PairReading { instruction: extension.instruction, limit, max_document_tokens: None })
-}
-
-/// A document of a rerank request.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a document is a string or an object with the field `text`")]
-pub enum Document {
-    /// Its text.
-    Text(String),
-    /// Its text among other fields.
-    Object {
-        /// The text.
-        text: String,
-    },
-}
-
-impl Document {
-    /// The text.
-    pub fn into_text(self) -> String {
-        match self {
-            Self::Text(text) | Self::Object { text } => text,
-        }
-    }
 }
 
 /// A document as answers repeat it.

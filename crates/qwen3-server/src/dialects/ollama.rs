@@ -1,14 +1,14 @@
 //! Ollama: `/api/embed`, `/api/embeddings`, `/api/tags`, `/api/version`.
 
 use super::openai::status_type_code;
-use super::{Answer, Body, Dialect, Extension, Texts, answer};
+use super::{Answer, Body, Dialect, Extension, Fields, FromFields, Texts, answer, dimensions};
 use crate::app::{App, SharedApp};
 use crate::error::Error;
 use crate::inference::{Call, Results, TextOrIds, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Ollama.
@@ -23,23 +23,32 @@ pub struct OllamaError {
 
 /// Texts to turn into vectors. `options` and `keep_alive` are accepted, and
 /// have no effect: the server's own settings hold.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct OllamaEmbedRequest {
     /// Any name: there is one embedding model.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
-    /// A text or several.
-    pub input: Texts,
+    /// A text or several. None, or one that is empty, only asks whether the model is there.
+    pub input: Option<Texts>,
     /// Whether texts that are too long are cut; by default they are.
-    #[serde(default)]
     pub truncate: Option<bool>,
-    /// Keep this many of the first dimensions.
-    #[serde(default)]
+    /// Keep this many of the first dimensions; 0: all.
     pub dimensions: Option<usize>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for OllamaEmbedRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            model: fields.text(&["model"])?,
+            input: fields.find(&["input"])?.map(Texts::read).transpose()?,
+            truncate: fields.flag(&["truncate"])?,
+            dimensions: dimensions(fields)?.filter(|dimensions| *dimensions > 0),
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// Vectors of texts.
@@ -58,17 +67,26 @@ pub struct OllamaEmbedResponse {
 }
 
 /// A text to turn into a vector, in the older way.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct OllamaEmbeddingsRequest {
     /// Any name: there is one embedding model.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
-    /// The text.
-    pub prompt: String,
+    /// The text. None, or an empty one, only asks whether the model is there.
+    pub prompt: Option<String>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for OllamaEmbeddingsRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            model: fields.text(&["model"])?,
+            prompt: fields.text(&["prompt"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// The vector of a text.
@@ -127,18 +145,28 @@ pub async fn embed(
     Layered(call): Layered<Call>,
     Body(request, _): Body<Ollama, OllamaEmbedRequest>,
 ) -> Answer<Ollama> {
-    let texts = request.input.into_list();
+    let texts = match request.input {
+        None => vec![],
+        Some(Texts::One(text)) if text.is_empty() => vec![],
+        Some(texts) => texts.into_list(),
+    };
     let truncate = request.truncate.or(Some(true));
+    let mut response = OllamaEmbedResponse {
+        model: app.embedder()?.name.clone(),
+        embeddings: vec![],
+        total_duration: 0,
+        load_duration: 0,
+        prompt_eval_count: 0,
+    };
+    if texts.is_empty() {
+        return Ok(Json(response).into_response());
+    }
     let embedded =
         vectors(&app, call, texts, truncate, request.dimensions, request.extension).await?;
     let total_duration = embedded.compute.times.total.as_nanos();
-    let response = OllamaEmbedResponse {
-        model: app.embedder()?.name.clone(),
-        embeddings: embedded.results,
-        total_duration: u64::try_from(total_duration).unwrap_or(u64::MAX),
-        load_duration: 0,
-        prompt_eval_count: embedded.compute.tokens,
-    };
+    response.embeddings = embedded.results;
+    response.total_duration = u64::try_from(total_duration).unwrap_or(u64::MAX);
+    response.prompt_eval_count = embedded.compute.tokens;
     answer(embedded.compute, response).await
 }
 
@@ -157,7 +185,11 @@ pub async fn embeddings(
     Layered(call): Layered<Call>,
     Body(request, _): Body<Ollama, OllamaEmbeddingsRequest>,
 ) -> Answer<Ollama> {
-    let texts = vec![request.prompt];
+    let Some(text) = request.prompt.filter(|prompt| !prompt.is_empty()) else {
+        app.embedder()?;
+        return Ok(Json(OllamaEmbeddingsResponse { embedding: vec![] }).into_response());
+    };
+    let texts = vec![text];
     let mut embedded = vectors(&app, call, texts, Some(true), None, request.extension).await?;
     let embedding = embedded.results.pop().expect("a vector per text");
     answer(embedded.compute, OllamaEmbeddingsResponse { embedding }).await

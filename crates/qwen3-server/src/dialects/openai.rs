@@ -1,7 +1,9 @@
 //! OpenAI: `/v1/embeddings` and `/v1/models`. vLLM's fields of the same route too.
 
 use super::vllm::prompt_tokens;
-use super::{Answer, Body, Dialect, Extension, Inputs, Usage, answer};
+use super::{
+    Answer, Body, Dialect, Extension, Fields, FromFields, Inputs, Usage, Value, answer, dimensions,
+};
 use crate::app::{App, SharedApp};
 use crate::error::{Cause, Error};
 use crate::inference::{Call, Results, Vector};
@@ -10,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use base64::Engine;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// OpenAI.
@@ -31,37 +33,47 @@ pub struct OpenAiErrorDetails {
     /// For programs.
     pub r#type: &'static str,
     /// The field that is wrong.
-    pub param: Option<&'static str>,
+    pub param: Option<String>,
     /// For programs, in more detail.
     pub code: Option<&'static str>,
 }
 
 /// Texts to turn into vectors.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct EmbeddingsRequest {
     /// A text, token ids, or a list of them.
     pub input: Inputs,
     /// Any name: there is one embedding model.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
     /// How vectors are written.
-    #[serde(default)]
     pub encoding_format: Option<EncodingFormat>,
     /// Keep this many of the first dimensions.
-    #[serde(default)]
     pub dimensions: Option<usize>,
     /// Cut texts to this many tokens; -1: to as many as the model takes (vLLM).
-    #[serde(default)]
     pub truncate_prompt_tokens: Option<i64>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
 }
 
+impl FromFields for EmbeddingsRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let format = fields.find(&["encoding_format"])?;
+        Ok(Self {
+            input: Inputs::read(fields.need(&["input"])?)?,
+            model: fields.text(&["model"])?,
+            encoding_format: format.map(EncodingFormat::read).transpose()?,
+            dimensions: dimensions(fields)?,
+            truncate_prompt_tokens: fields.whole(&["truncate_prompt_tokens"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
+}
+
 /// How vectors are written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum EncodingFormat {
     /// A list of numbers.
     #[default]
@@ -173,7 +185,7 @@ pub(super) async fn vectors(
     let (truncate, max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
     let cut = extension.cut(truncate, max_tokens);
     let reading = extension.reading(app, cut)?;
-    let inputs = input.into_list("input")?;
+    let inputs = input.into_list();
     let vector = Vector { dimensions, normalize };
     app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
 }
@@ -194,6 +206,14 @@ pub async fn models(State(app): State<SharedApp>) -> Json<ModelList> {
 }
 
 impl EncodingFormat {
+    fn read(value: Value<'_>) -> Result<Self, Error> {
+        match value.bare().to_ascii_lowercase().as_str() {
+            "float" => Ok(Self::Float),
+            "base64" => Ok(Self::Base64),
+            _ => Err(value.expected("`float` or `base64`")),
+        }
+    }
+
     /// The vector in this format.
     pub fn write(self, vector: Vec<f32>) -> Numbers {
         match self {
@@ -225,9 +245,20 @@ pub(super) fn status_type_code(error: &Error) -> (StatusCode, &'static str, Opti
 }
 
 /// The field that an error is about.
-pub(super) fn param(error: &Error) -> Option<&'static str> {
+pub(super) fn param(error: &Error) -> Option<String> {
     match error {
-        Error::Empty { field } | Error::Invalid { field, .. } => Some(field),
+        Error::Empty { field: path } | Error::Field { path, .. } => Some(path.clone()),
+        Error::Invalid { field, .. } => Some((*field).to_owned()),
+        Error::Prompt { .. } => Some("prompt_name".to_owned()),
+        _ => None,
+    }
+}
+
+/// The input that an error is about.
+fn input(error: &Error) -> Option<String> {
+    match error {
+        Error::BatchSize { .. } => Some("input".to_owned()),
+        Error::Text { input, .. } | Error::TooLong { input, .. } => Some(format!("input[{input}]")),
         _ => None,
     }
 }
@@ -235,7 +266,7 @@ pub(super) fn param(error: &Error) -> Option<&'static str> {
 impl Dialect for OpenAi {
     fn error(error: &Error) -> Response {
         let (status, r#type, code) = status_type_code(error);
-        let (message, param) = (error.to_string(), param(error));
+        let (message, param) = (error.to_string(), param(error).or_else(|| input(error)));
         let error = OpenAiErrorDetails { message, r#type, param, code };
         (status, Json(OpenAiError { error })).into_response()
     }

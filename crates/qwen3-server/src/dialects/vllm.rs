@@ -2,17 +2,16 @@
 
 use super::openai::{EmbeddingsRequest, Numbers, param, status_type_code, vectors};
 use super::{
-    Answer, Body, Dialect, Document, DocumentText, Extension, Ranking, Rejected, Texts, Usage,
-    answer, fields, pair_reading, tei,
+    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, JsonText,
+    Ranking, Rejected, Texts, Usage, answer, pair_reading, tei, top_n,
 };
 use crate::app::{App, SharedApp};
 use crate::error::Error;
 use crate::inference::{Call, Pair, Score};
 use axum::Extension as Layered;
-use axum::body::Body as HttpBody;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -34,7 +33,7 @@ pub struct VllmErrorDetails {
     /// For programs.
     pub r#type: &'static str,
     /// The field that is wrong.
-    pub param: Option<&'static str>,
+    pub param: Option<String>,
     /// The status.
     pub code: u16,
 }
@@ -68,27 +67,37 @@ pub struct PoolingObject {
 }
 
 /// Pairs to score: one or several texts on the left, each with one on the right.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct ScoreRequest {
     /// Any name: there is one reranker.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
     /// One, or as many as on the right (also `queries`, `data_1`).
-    #[serde(alias = "queries", alias = "data_1")]
     pub text_1: Texts,
     /// One or several (also `documents`, `items`, `data_2`).
-    #[serde(alias = "documents", alias = "items", alias = "data_2")]
     pub text_2: Texts,
     /// Cut pairs to this many tokens; -1: to as many as the model takes.
-    #[serde(default)]
     pub truncate_prompt_tokens: Option<i64>,
     /// Probabilities instead of log-odds.
-    #[serde(default)]
     pub use_activation: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for ScoreRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let (left, right) =
+            (["text_1", "queries", "data_1"], ["text_2", "documents", "items", "data_2"]);
+        Ok(Self {
+            model: fields.text(&["model"])?,
+            text_1: Texts::read_some(fields.need(&left)?)?,
+            text_2: Texts::read_some(fields.need(&right)?)?,
+            truncate_prompt_tokens: fields.whole(&["truncate_prompt_tokens"])?,
+            use_activation: fields.flag(&["use_activation"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// Scores of pairs.
@@ -120,28 +129,39 @@ pub struct ScoreObject {
 }
 
 /// Documents to order by how well they answer a query.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct VllmRerankRequest {
     /// Any name: there is one reranker.
-    #[serde(default)]
     #[allow(dead_code, reason = "clients must send it")]
     pub model: Option<String>,
     /// The query.
     pub query: String,
     /// The documents.
-    pub documents: Vec<Document>,
-    /// Only the best so many; 0: all.
-    #[serde(default)]
+    #[serde(flatten)]
+    pub documents: Documents,
+    /// Only the best so many; 0: all (also `top_k`).
     pub top_n: Option<usize>,
     /// Cut pairs to this many tokens; -1: to as many as the model takes.
-    #[serde(default)]
     pub truncate_prompt_tokens: Option<i64>,
     /// Probabilities instead of log-odds.
-    #[serde(default)]
     pub use_activation: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for VllmRerankRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            model: fields.text(&["model"])?,
+            query: fields.need(&["query"])?.text()?,
+            documents: Documents::from_fields(fields)?,
+            top_n: top_n(fields, 0)?,
+            truncate_prompt_tokens: fields.whole(&["truncate_prompt_tokens"])?,
+            use_activation: fields.flag(&["use_activation"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// Documents, best first.
@@ -242,19 +262,19 @@ pub async fn score(
 pub async fn rerank_by_body(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    body: HttpBody,
+    request: Request,
 ) -> Response {
-    let (bytes, fields) = match fields(body, &app).await {
-        Ok(read) => read,
+    let json = match JsonText::read(request, &app).await {
+        Ok(json) => json,
         Err(error) => return Rejected::<tei::Tei>::from(error).into_response(),
     };
-    if fields.contains("documents") && !fields.contains("texts") {
-        return match Body::parse(bytes).await {
+    if json.has_any(&["documents"]).await && !json.has_any(&["texts"]).await {
+        return match Body::parse(json).await {
             Ok(body) => rerank(&app, call, body).await.into_response(),
             Err(rejected) => rejected.into_response(),
         };
     }
-    match Body::parse(bytes).await {
+    match Body::parse(json).await {
         Ok(body) => tei::rerank(&app, call, body).await.into_response(),
         Err(rejected) => rejected.into_response(),
     }
@@ -266,10 +286,7 @@ async fn rerank(
     Body(request, _): Body<Vllm, VllmRerankRequest>,
 ) -> Answer<Vllm> {
     let as_probability = request.use_activation.or(request.extension.normalize).unwrap_or(true);
-    let documents: Vec<String> = request.documents.into_iter().map(Document::into_text).collect();
-    if documents.is_empty() {
-        return Err(Error::Empty { field: "documents" }.into());
-    }
+    let documents = request.documents.into_texts();
     let texts = documents.clone();
     let model = app.reranker()?.name.clone();
     let mut ranking = Ranking::new(request.query, documents, request.extension);
@@ -280,7 +297,7 @@ async fn rerank(
         document: DocumentText { text: texts[index].clone() },
         relevance_score: score.shown(as_probability) as f32,
     };
-    let top_n = request.top_n.filter(|top_n| *top_n > 0).unwrap_or(usize::MAX);
+    let top_n = request.top_n.unwrap_or(usize::MAX);
     let response = VllmRerankResponse {
         id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
         model,

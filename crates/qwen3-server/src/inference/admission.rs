@@ -111,7 +111,7 @@ impl Inference {
     pub(crate) fn check_texts(&self, field: &'static str, texts: usize) -> Result<(), Error> {
         let max = self.settings.max_client_batch_size;
         match texts {
-            0 => Err(Error::Empty { field }),
+            0 => Err(Error::Empty { field: field.to_owned() }),
             _ if texts > max => Err(Error::BatchSize { found: texts, max }),
             _ => Ok(()),
         }

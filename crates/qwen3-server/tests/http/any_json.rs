@@ -37,7 +37,7 @@ const ROUTES: [&str; 26] = [
     "/nowhere",
 ];
 
-const FIELDS: [&str; 33] = [
+const FIELDS: [&str; 36] = [
     "instances",
     "inputs",
     "input",
@@ -61,6 +61,9 @@ const FIELDS: [&str; 33] = [
     "return_text",
     "return_documents",
     "top_n",
+    "top_k",
+    "rank_fields",
+    "text",
     "max_tokens_per_doc",
     "truncate_prompt_tokens",
     "encoding_format",

@@ -11,6 +11,7 @@ mod connections;
 mod errors;
 mod limits;
 mod numbers;
+mod requests;
 mod sockets;
 mod surroundings;
 mod wire;

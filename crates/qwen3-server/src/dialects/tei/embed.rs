@@ -2,56 +2,75 @@
 
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, Extension, Inputs, Rejected, answer};
+use crate::dialects::{
+    Answer, Body, Extension, Fields, FromFields, Inputs, Rejected, Texts, Value, answer, dimensions,
+};
 use crate::error::Error;
 use crate::inference::{Call, Compute, Results, TextOrIds, TokenVectors, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
 use qwen3_engine::Similarity;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// Texts to turn into vectors.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct EmbedRequest {
     /// A text, token ids, or a list of them.
     pub inputs: Inputs,
     /// Whether texts that are too long are cut; `null`: as the server is set.
-    #[serde(default)]
     pub truncate: Option<bool>,
     /// Keep this many of the first dimensions.
-    #[serde(default)]
     pub dimensions: Option<usize>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
 }
 
+impl FromFields for EmbedRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: Inputs::read(fields.need(&["inputs"])?)?,
+            truncate: fields.flag(&["truncate"])?,
+            dimensions: dimensions(fields)?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
+}
+
 /// Texts whose tokens become vectors.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct EmbedAllRequest {
     /// A text, token ids, or a list of them.
     pub inputs: Inputs,
     /// Whether texts that are too long are cut; `null`: as the server is set.
-    #[serde(default)]
     pub truncate: Option<bool>,
     /// What all dialects take; `normalize` has no effect.
     #[serde(flatten)]
     pub extension: Extension,
 }
 
+impl FromFields for EmbedAllRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: Inputs::read(fields.need(&["inputs"])?)?,
+            truncate: fields.flag(&["truncate"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
+}
+
 /// Texts to compare.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct SimilarityRequest {
     /// Which.
     pub inputs: SimilarityInputs,
     /// How.
-    #[serde(default)]
     pub parameters: Option<SimilarityParameters>,
 }
 
 /// Which texts are compared.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct SimilarityInputs {
     /// This one,
     pub source_sentence: String,
@@ -60,14 +79,35 @@ pub struct SimilarityInputs {
 }
 
 /// How texts are compared.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, ToSchema)]
 pub struct SimilarityParameters {
     /// Whether texts that are too long are cut; `null`: as the server is set.
-    #[serde(default)]
     pub truncate: Option<bool>,
     /// What all dialects take; `normalize` has no effect.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for SimilarityRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let inputs = fields.need(&["inputs"])?.object()?;
+        let sentences = Texts::read_some(inputs.need(&["sentences"])?)?;
+        let parameters = |value: Value<'_>| SimilarityParameters::from_fields(&value.object()?);
+        Ok(Self {
+            inputs: SimilarityInputs {
+                source_sentence: inputs.need(&["source_sentence"])?.text()?,
+                sentences: sentences.into_list(),
+            },
+            parameters: fields.find(&["parameters"])?.map(parameters).transpose()?,
+        })
+    }
+}
+
+impl FromFields for SimilarityParameters {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let truncate = fields.flag(&["truncate"])?;
+        Ok(Self { truncate, extension: Extension::from_fields(fields)? })
+    }
 }
 
 /// Vectors of texts, always a list of lists.
@@ -101,7 +141,7 @@ pub(super) async fn vectors(
     let normalize = extension.normalize.unwrap_or(true);
     let cut = extension.cut(truncate, None);
     let reading = extension.reading(app, cut)?;
-    let inputs = inputs.into_list("inputs")?;
+    let inputs = inputs.into_list();
     let vector = Vector { dimensions, normalize };
     app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
 }
@@ -123,7 +163,7 @@ pub async fn embed_all(
     let EmbedAllRequest { inputs, truncate, extension } = request;
     let cut = extension.cut(truncate, None);
     let reading = extension.reading(&app, cut)?;
-    let inputs = inputs.into_list("inputs")?;
+    let inputs = inputs.into_list();
     let embedded = app.inference.embed_tokens(app.embedder()?, call, inputs, reading).await?;
     let vectors: Vec<_> = embedded.results.into_iter().map(ListOfVectors).collect();
     answer(embedded.compute, vectors).await
@@ -166,9 +206,6 @@ pub(super) async fn cosines(
     let SimilarityParameters { truncate, extension } = request.parameters.unwrap_or_default();
     let cut = extension.cut(truncate, None);
     let reading = extension.reading(app, cut)?;
-    if sentences.is_empty() {
-        return Err(Error::Empty { field: "sentences" });
-    }
     let texts = std::iter::once(source_sentence).chain(sentences);
     let inputs = texts.map(TextOrIds::Text).collect();
     let vector = Vector { dimensions: None, normalize: true };

@@ -49,8 +49,6 @@ pub enum TeiErrorType {
 }
 
 impl Dialect for Tei {
-    const WANTS_JSON_TYPE: bool = true;
-
     fn error(error: &Error) -> Response {
         let error_type = match error.cause() {
             // As in the code: without a body.
@@ -62,11 +60,19 @@ impl Dialect for Tei {
             Cause::Unhealthy => TeiErrorType::Unhealthy,
             Cause::Backend | Cause::Internal => TeiErrorType::Backend,
         };
+        let message = match error {
+            Error::TooLong { input, max_tokens, found } => format!(
+                "`inputs` must have less than {max_tokens} tokens. Given: {found} (input {input})"
+            ),
+            error => error.to_string(),
+        };
         let prefix = match error {
-            Error::TooLong { .. } | Error::Invalid { .. } => "Input validation error: ",
+            Error::TooLong { .. } | Error::Invalid { .. } | Error::Field { .. } => {
+                "Input validation error: "
+            }
             _ => "",
         };
-        let error_body = TeiError { error: format!("{prefix}{error}"), error_type };
+        let error_body = TeiError { error: format!("{prefix}{message}"), error_type };
         (error.status(), Json(error_body)).into_response()
     }
 }

@@ -5,26 +5,55 @@ use super::{
     EmbedRequest, Rank, RerankRequest, SimilarityRequest, Tei, TeiError, cosines, ranks, vectors,
 };
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, LONG_BODY_BYTES, answer, parsed};
+use crate::dialects::{Answer, Body, Fields, FromFields, Kind, Value, answer};
 use crate::error::Error;
 use crate::inference::{Call, Compute, aside};
 use axum::Extension as Layered;
 use axum::extract::State;
 use axum::response::{IntoResponse, Json};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
 /// Instances of one request that are computed at the same time.
 const AT_ONCE: usize = 16;
 
+/// A body for the one route.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub enum InvokeRequest {
+    /// As of `/embed`.
+    Embed(EmbedRequest),
+    /// As of `/similarity`.
+    Similarity(SimilarityRequest),
+    /// As of `/rerank`.
+    Rerank(RerankRequest),
+}
+
 /// Bodies for Vertex AI.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct VertexRequest {
     /// Bodies of `/embed`, `/similarity` or `/rerank`.
-    #[schema(value_type = Vec<Object>)]
-    pub instances: Vec<Box<RawValue>>,
+    pub instances: Vec<InvokeRequest>,
+}
+
+impl FromFields for InvokeRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        if fields.has("query") || fields.has("texts") {
+            return Ok(Self::Rerank(RerankRequest::from_fields(fields)?));
+        }
+        match fields.need(&["inputs"])?.kind() {
+            Kind::Object => Ok(Self::Similarity(SimilarityRequest::from_fields(fields)?)),
+            _ => Ok(Self::Embed(EmbedRequest::from_fields(fields)?)),
+        }
+    }
+}
+
+impl FromFields for VertexRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let instance = |value: Value<'_>| InvokeRequest::from_fields(&value.object()?);
+        Ok(Self { instances: fields.need(&["instances"])?.each("a list of bodies", instance)? })
+    }
 }
 
 /// Answers for Vertex AI.
@@ -47,10 +76,10 @@ pub enum Invoked {
 }
 
 /// The routes `/embed`, `/similarity` and `/rerank` in one, also as `/`: a body
-/// with `query`, or to a reranker alone, is ranked; `inputs` with sentences are compared.
+/// with `query` is ranked; `inputs` with sentences are compared.
 #[utoipa::path(
     post, path = "/invocations", tag = "text-embeddings-inference",
-    request_body = EmbedRequest,
+    request_body = InvokeRequest,
     responses(
         (status = 200, description = "As of the route that the body is for", body = Invoked),
         (status = "4XX", description = "As of `/embed`", body = TeiError),
@@ -59,9 +88,9 @@ pub enum Invoked {
 pub async fn invocations(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    Body(body, _): Body<Tei, Box<RawValue>>,
+    Body(body, _): Body<Tei, InvokeRequest>,
 ) -> Answer<Tei> {
-    let (compute, invoked) = Instance::read(&app, body).await?.invoke(&app, call).await?;
+    let (compute, invoked) = body.invoke(&app, call).await?;
     answer(compute, invoked).await
 }
 
@@ -77,14 +106,10 @@ pub async fn invocations(
 pub async fn vertex(
     State(app): State<SharedApp>,
     Layered(call): Layered<Call>,
-    Body(VertexRequest { instances: bodies }, _): Body<Tei, VertexRequest>,
+    Body(VertexRequest { mut instances }, _): Body<Tei, VertexRequest>,
 ) -> Answer<Tei> {
-    app.inference.check_texts("instances", bodies.len())?;
-    let (mut instances, mut texts) = (Vec::with_capacity(bodies.len()), 0);
-    for body in bodies {
-        let instance = Instance::read(&app, body).await?;
-        texts += instance.texts();
-        instances.push(instance);
+    app.inference.check_texts("instances", instances.len())?;
+    let texts = instances.iter().map(InvokeRequest::texts).sum::<usize>();
     }
     // As of a single request: before anything is computed.
     app.inference.check_texts("inputs", texts)?;
@@ -111,41 +136,7 @@ pub async fn vertex(
     Ok(aside(numbers > 4096, response).await?)
 }
 
-/// A body, by what it is for.
-enum Instance {
-    Embed(EmbedRequest),
-    Similarity(SimilarityRequest),
-    Rerank(RerankRequest),
-}
-
-/// The fields that tell what a body is for.
-#[derive(Default, Deserialize)]
-struct Purpose<'a> {
-    #[serde(default)]
-    query: Option<serde::de::IgnoredAny>,
-    #[serde(borrow, default)]
-    inputs: Option<&'a RawValue>,
-}
-
-impl Instance {
-    async fn read(app: &App, body: Box<RawValue>) -> Result<Self, Error> {
-        let is_long = body.get().len() > LONG_BODY_BYTES;
-        let has_embedder = app.embedder.is_some();
-        let look = move || {
-            // What is no object is refused below.
-            let purpose: Purpose = serde_json::from_str(body.get()).unwrap_or_default();
-            let ranks = purpose.query.is_some() || !has_embedder;
-            let compares = purpose.inputs.is_some_and(|inputs| inputs.get().starts_with('{'));
-            (ranks, compares, Box::<str>::from(body).into_boxed_bytes().into())
-        };
-        let (ranks, compares, json) = aside(is_long, look).await?;
-        match (ranks, compares) {
-            (true, _) => Ok(Self::Rerank(parsed(&app.inference, json).await?)),
-            (_, true) => Ok(Self::Similarity(parsed(&app.inference, json).await?)),
-            _ => Ok(Self::Embed(parsed(&app.inference, json).await?)),
-        }
-    }
-
+impl InvokeRequest {
     fn texts(&self) -> usize {
         match self {
             Self::Embed(request) => request.inputs.count(),

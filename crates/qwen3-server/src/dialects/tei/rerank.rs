@@ -2,33 +2,53 @@
 
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, Extension, Ranking, Rejected, answer, pair_reading};
+use crate::dialects::{
+    Answer, Body, Document, Extension, Fields, FromFields, Kind, Ranking, Value, answer,
+    pair_reading, top_n,
+};
 use crate::error::Error;
 use crate::inference::{Call, Compute, Pair, Score};
 use axum::Extension as Layered;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+/// What a reranker scores.
+const PAIR: &str = "a pair of a query and a document";
+
 /// Texts to order by how well they answer a query.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct RerankRequest {
     /// The query.
     pub query: String,
     /// The texts.
     pub texts: Vec<String>,
     /// Whether texts that are too long are cut; `null`: as the server is set.
-    #[serde(default)]
     pub truncate: Option<bool>,
     /// Log-odds instead of probabilities.
-    #[serde(default)]
-    pub raw_scores: bool,
+    pub raw_scores: Option<bool>,
     /// Whether the answer repeats the texts.
-    #[serde(default)]
-    pub return_text: bool,
+    pub return_text: Option<bool>,
+    /// Only the best so many; 0: all (also `top_k`).
+    pub top_n: Option<usize>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
+}
+
+impl FromFields for RerankRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let texts = Document::list(fields.need(&["texts"])?, &[])?;
+        Ok(Self {
+            query: fields.need(&["query"])?.text()?,
+            texts: texts.into_iter().map(Document::into_text).collect(),
+            truncate: fields.flag(&["truncate"])?,
+            raw_scores: fields.flag(&["raw_scores"])?,
+            return_text: fields.flag(&["return_text"])?,
+            top_n: top_n(fields, 0)?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
 }
 
 /// A text's place.
@@ -44,31 +64,54 @@ pub struct Rank {
 }
 
 /// Pairs to score.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct PredictRequest {
     /// A pair `[query, document]`, or a list of pairs.
     pub inputs: PredictInputs,
     /// Whether texts that are too long are cut; `null`: as the server is set.
-    #[serde(default)]
     pub truncate: Option<bool>,
     /// Log-odds instead of probabilities.
-    #[serde(default)]
-    pub raw_scores: bool,
+    pub raw_scores: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
     pub extension: Extension,
 }
 
 /// A pair of texts, or a list of pairs.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "inputs are a pair of strings, or a list of pairs")]
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
 pub enum PredictInputs {
-    /// One text, which a reranker can't score.
-    Text(String),
     /// One pair.
-    Pair(Vec<String>),
+    Pair([String; 2]),
     /// Several.
-    Batch(Vec<Vec<String>>),
+    Batch(Vec<[String; 2]>),
+}
+
+impl FromFields for PredictRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: PredictInputs::read(fields.need(&["inputs"])?)?,
+            truncate: fields.flag(&["truncate"])?,
+            raw_scores: fields.flag(&["raw_scores"])?,
+            extension: Extension::from_fields(fields)?,
+        })
+    }
+}
+
+impl PredictInputs {
+    fn read(value: Value<'_>) -> Result<Self, Error> {
+        match value.kind_of_first() {
+            Some(Kind::List) => Ok(Self::Batch(value.each(PAIR, pair)?)),
+            None if value.kind() == Kind::List => Err(value.empty()),
+            _ => Ok(Self::Pair(pair(value)?)),
+        }
+    }
+}
+
+fn pair(value: Value<'_>) -> Result<[String; 2], Error> {
+    let texts = value.each(PAIR, |item| item.text())?;
+    <[String; 2]>::try_from(texts)
+        .map_err(|texts| value.error(format!("must be {PAIR}. Given: {} texts", texts.len())))
 }
 
 /// A score with what it is for.
@@ -115,11 +158,10 @@ pub(super) async fn ranks(
     call: Call,
     request: RerankRequest,
 ) -> Result<(Compute, Vec<Rank>), Error> {
-    let as_probability = !request.raw_scores && request.extension.normalize.unwrap_or(true);
-    let texts = request.return_text.then(|| request.texts.clone());
-    if request.texts.is_empty() {
-        return Err(Error::Empty { field: "texts" });
-    }
+    let as_probability =
+        !request.raw_scores.unwrap_or(false) && request.extension.normalize.unwrap_or(true);
+    let texts = request.return_text.unwrap_or(false).then(|| request.texts.clone());
+    let top_n = request.top_n.unwrap_or(usize::MAX);
     let mut ranking = Ranking::new(request.query, request.texts, request.extension);
     ranking.truncate = request.truncate;
     let scores = ranking.score(app, call).await?;
@@ -127,7 +169,7 @@ pub(super) async fn ranks(
         let text = texts.as_ref().map(|texts| texts[index].clone());
         Rank { index, text, score: score.shown(as_probability) as f32 }
     };
-    Ok((scores.compute, scores.ranked().into_iter().map(rank).collect()))
+    Ok((scores.compute, scores.ranked().into_iter().take(top_n).map(rank).collect()))
 }
 
 /// Scores of pairs of a query and a document.
@@ -144,16 +186,14 @@ pub async fn predict(
     Layered(call): Layered<Call>,
     Body(request, _): Body<Tei, PredictRequest>,
 ) -> Answer<Tei> {
-    let as_probability = !request.raw_scores && request.extension.normalize.unwrap_or(true);
-    let (inputs, is_batch) = match request.inputs {
-        PredictInputs::Text(text) => (vec![vec![text]], false),
+    let as_probability =
+        !request.raw_scores.unwrap_or(false) && request.extension.normalize.unwrap_or(true);
+    let (pairs, is_batch) = match request.inputs {
         PredictInputs::Pair(pair) => (vec![pair], false),
         PredictInputs::Batch(pairs) => (pairs, true),
     };
-    if inputs.iter().all(Vec::is_empty) {
-        return Err(Error::Empty { field: "inputs" }.into());
-    }
-    let pairs = inputs.into_iter().map(pair).collect::<Result<_, _>>()?;
+    let pair = |[query, document]: [String; 2]| Pair { query: query.into(), document };
+    let pairs = pairs.into_iter().map(pair).collect();
     let reading = pair_reading(&app, request.extension, request.truncate, None)?;
     let reranker = app.reranker()?;
     let scores = app.inference.score(reranker, call, pairs, reading).await?;
@@ -167,13 +207,4 @@ pub async fn predict(
         false => Predictions::One(predictions.remove(0)),
     };
     answer(scores.compute, response).await
-}
-
-fn pair(texts: Vec<String>) -> Result<Pair, Rejected<Tei>> {
-    let [query, document] = <[String; 2]>::try_from(texts).map_err(|texts| {
-        let found = texts.len();
-        let reason = format!("must be pairs of a query and a document. Given: {found} texts");
-        Error::Invalid { field: "inputs", reason }
-    })?;
-    Ok(Pair { query: query.into(), document })
 }

@@ -2,7 +2,7 @@
 
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
-use crate::dialects::{Answer, Body, Texts};
+use crate::dialects::{Answer, Body, Fields, FromFields, Kind, Texts, Value};
 use crate::error::Error;
 use crate::inference::{Call, Inference, aside};
 use axum::Extension as Layered;
@@ -10,21 +10,29 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use qwen3_engine::{EmbedderText, Prompt, RerankerText, TextError, Token};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Texts to tokenize.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct TokenizeRequest {
     /// A text or several.
     pub inputs: Texts,
-    /// Whether the end token is appended.
-    #[serde(default = "yes")]
-    pub add_special_tokens: bool,
+    /// Whether the end token is appended (default).
+    pub add_special_tokens: Option<bool>,
     /// One of the model's prompts, to put in front.
-    #[serde(default)]
     pub prompt_name: Option<String>,
+}
+
+impl FromFields for TokenizeRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: Texts::read_some(fields.need(&["inputs"])?)?,
+            add_special_tokens: fields.flag(&["add_special_tokens"])?,
+            prompt_name: fields.text(&["prompt_name"])?,
+        })
+    }
 }
 
 /// A token.
@@ -45,23 +53,42 @@ pub struct SimpleToken {
 }
 
 /// Tokens to decode.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub struct DecodeRequest {
     /// Token ids, of one text or several.
     pub ids: Ids,
-    /// Whether control tokens are left out.
-    #[serde(default = "yes")]
-    pub skip_special_tokens: bool,
+    /// Whether control tokens are left out (default).
+    pub skip_special_tokens: Option<bool>,
 }
 
 /// Token ids of one text or several.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "ids are a list of token ids, or a list of such lists")]
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
 pub enum Ids {
     /// One.
     One(Vec<u32>),
     /// Several.
     Many(Vec<Vec<u32>>),
+}
+
+impl FromFields for DecodeRequest {
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
+        let ids = fields.need(&["ids"])?;
+        Ok(Self {
+            ids: Ids::read(ids)?,
+            skip_special_tokens: fields.flag(&["skip_special_tokens"])?,
+        })
+    }
+}
+
+impl Ids {
+    fn read(value: Value<'_>) -> Result<Self, Error> {
+        match value.kind_of_first() {
+            Some(Kind::List) => Ok(Self::Many(value.each("a list", |item| item.ids())?)),
+            None if value.kind() == Kind::List => Err(value.empty()),
+            _ => Ok(Self::One(value.ids()?)),
+        }
+    }
 }
 
 /// Whichever model there is; embeddings first.
@@ -89,6 +116,7 @@ pub async fn tokenize(
     app.inference.admit(&call, "inputs", texts.len())?;
     let tokenizer = tokenizer(&app);
     let prompt = tokenizer.prompt(prompt_name)?;
+    let wants_end = add_special_tokens.unwrap_or(true);
     let mut written = Written::new(&app.inference);
     let (mut texts, mut open) = (texts.into_iter().enumerate(), None::<(usize, String, usize)>);
     // A piece of a text at a time.
@@ -104,7 +132,7 @@ pub async fn tokenize(
         let tokens = tokenizer.next_tokens(&text, from);
         let (tokens, next) = tokens.map_err(|reason| Error::text(index, reason))?;
         let is_end = next >= text.len();
-        let end = tokenizer.end_token().filter(|_| is_end && add_special_tokens);
+        let end = tokenizer.end_token().filter(|_| is_end && wants_end);
         for token in tokens.into_iter().chain(end) {
             written.push(&simple(token))?;
         }
@@ -138,11 +166,12 @@ pub async fn decode(
     };
     app.inference.admit(&call, "ids", lists.len())?;
     let tokenizer = tokenizer(&app);
+    let skip_special = request.skip_special_tokens.unwrap_or(true);
     let mut written = Written::new(&app.inference);
     let mut lists = lists.into_iter().enumerate();
     let step = move || {
         let Some((index, ids)) = lists.next() else { return Ok(None) };
-        let text = tokenizer.decode(&ids, request.skip_special_tokens);
+        let text = tokenizer.decode(&ids, skip_special);
         written.push(&text.map_err(|reason| Error::text(index, reason))?)?;
         Ok(Some(written.take()))
     };
@@ -257,8 +286,4 @@ fn simple(token: Token) -> SimpleToken {
     let bytes = bytes.filter(|_| !special);
     let (start, stop) = (bytes.as_ref().map(|bytes| bytes.start), bytes.map(|bytes| bytes.end));
     SimpleToken { id, text, special, start, stop }
-}
-
-fn yes() -> bool {
-    true
 }
