@@ -9,12 +9,12 @@ use crate::progress::Hooks;
 use crate::session::Session;
 use qwen3::{Dtype, Recorded, Rows, head};
 use qwen3_text::Encoded;
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// A loaded Qwen3-Embedding model.
 ///
-/// It may be shared between threads; calls on one device run one after the other.
+/// It may be shared between threads: their batches are computed one after the other,
+/// in the order in which they come.
 pub struct Embedder {
     text: EmbedderText,
     session: Session,
@@ -278,15 +278,14 @@ impl Embedder {
     where
         I: Into<Input<'a>>,
     {
-        let inputs: Vec<Input> = inputs.into_iter().map(Into::into).collect();
+        let inputs: Vec<(usize, Input)> = inputs.into_iter().map(Into::into).enumerate().collect();
         let limit = self.text.limit();
         let prefix = self.text.prefix(prompt, limit)?;
-        let encode = |(index, input): (usize, &Input)| {
-            hooks.check()?;
+        let encode = |(index, input): &(usize, Input)| {
             let encoded = self.text.encode(*input, &prefix, limit);
-            encoded.map_err(|reason| Error::Input { input: index, reason })
+            encoded.map_err(|reason| Error::Input { input: *index, reason })
         };
-        self.session.install(|| inputs.par_iter().enumerate().map(encode).collect())
+        self.session.tokenize(&inputs, hooks, encode)
     }
 
     /// The options' prompt, or `usual` where they leave it open.

@@ -9,12 +9,12 @@ use crate::progress::Hooks;
 use crate::reranker_text::RerankerText;
 use crate::session::Session;
 use qwen3::{Dtype, Recorded, Rows, head};
-use qwen3_text::Encoded;
-use rayon::prelude::*;
+use qwen3_text::{Encoded, Prefix};
 
 /// A loaded Qwen3-Reranker model.
 ///
-/// It may be shared between threads; calls on one device run one after the other.
+/// It may be shared between threads: their batches are computed one after the other,
+/// in the order in which they come.
 pub struct Reranker {
     text: RerankerText,
     session: Session,
@@ -137,25 +137,27 @@ impl Reranker {
     {
         let limit = self.text.limit();
         let instruction = self.text.instruction_prefix(options.instruction.as_deref(), limit)?;
-        let numbered: Vec<_> = pairs.iter().enumerate().collect();
-        let encode = |pairs: &[(usize, &(Q, D))]| {
-            let (first, (query, _)) = pairs[0];
-            let query = self.text.query_prefix(&instruction, query.as_ref(), limit);
-            let query = query.map_err(|reason| Error::Input { input: first, reason })?;
-            let encode = |(index, (_, document)): &(usize, &(Q, D))| {
-                options.hooks.check()?;
-                let encoded = self.text.encode(&query, document.as_ref(), limit);
-                encoded.map_err(|reason| Error::Input { input: *index, reason })
-            };
-            pairs.par_iter().map(encode).collect::<Result<Vec<_>, Error>>()
-        };
+        let numbered: Vec<(usize, &(Q, D))> = pairs.iter().enumerate().collect();
         let of_one_query = |(_, (a, _)): &(usize, &(Q, D)), (_, (b, _)): &(usize, &(Q, D))| {
             let (a, b) = (a.as_ref(), b.as_ref());
             std::ptr::eq(a, b) || a == b
         };
-        let encoded: Result<Vec<Vec<_>>, Error> =
-            self.session.install(|| numbered.par_chunk_by(of_one_query).map(encode).collect());
-        Ok(encoded?.into_iter().flatten().collect())
+        let queries: Vec<&[(usize, &(Q, D))]> = numbered.chunk_by(of_one_query).collect();
+        let prefix = |pairs: &&[(usize, &(Q, D))]| {
+            let (first, (query, _)) = pairs[0];
+            let prefix = self.text.query_prefix(&instruction, query.as_ref(), limit);
+            prefix.map_err(|reason| Error::Input { input: first, reason })
+        };
+        let prefixes = self.session.tokenize(&queries, &options.hooks, prefix)?;
+        let of_query = queries.into_iter().zip(&prefixes);
+        let prefixed: Vec<(&Prefix, &(usize, &(Q, D)))> = of_query
+            .flat_map(|(pairs, prefix)| pairs.iter().map(move |pair| (prefix, pair)))
+            .collect();
+        let encode = |(prefix, (index, (_, document))): &(&Prefix, &(usize, &(Q, D)))| {
+            let encoded = self.text.encode(prefix, document.as_ref(), limit);
+            encoded.map_err(|reason| Error::Input { input: *index, reason })
+        };
+        self.session.tokenize(&prefixed, &options.hooks, encode)
     }
 
     /// `logit_yes − logit_no` after query and document without any template, as
