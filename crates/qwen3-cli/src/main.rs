@@ -8,6 +8,7 @@ mod embed;
 mod error;
 mod input;
 mod inspect;
+mod notes;
 mod output;
 mod rerank;
 mod run;

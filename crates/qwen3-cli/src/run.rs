@@ -22,7 +22,8 @@ pub fn load<M>(
     Ok((model, started.elapsed()))
 }
 
-/// Progress bars on a terminal, unless `--quiet`, and a token that Ctrl-C cancels.
+/// Progress bars on a terminal and notes, unless `--quiet`, and a token that Ctrl-C
+/// cancels.
 pub fn hooks(source: &SourceArgs) -> Result<Hooks, Error> {
     let cancel = CancelToken::default();
     let token = cancel.clone();
@@ -34,6 +35,9 @@ pub fn hooks(source: &SourceArgs) -> Result<Hooks, Error> {
         token.cancel();
     })
     .map_err(Error::Signal)?;
+    if !source.quiet {
+        crate::notes::show();
+    }
     let bars = !source.quiet && std::io::stderr().is_terminal();
     Ok(Hooks { on_progress: bars.then(progress_bars), cancel })
 }
