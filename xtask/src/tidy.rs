@@ -19,7 +19,7 @@ use std::process::ExitCode;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Folders of other programs.
-const SKIPPED: [&str; 3] = [".git", "target", "__pycache__"];
+const SKIPPED: [&str; 5] = [".git", "target", "__pycache__", "corpus", "artifacts"];
 /// Ends of the names of files that people write; `""` is a name without a dot.
 const EXTENSIONS: [&str; 7] = ["rs", "toml", "md", "py", "sh", "yml", ""];
 

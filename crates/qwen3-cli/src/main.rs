@@ -9,6 +9,7 @@ mod error;
 mod field;
 mod input;
 mod inspect;
+mod notes;
 mod npy;
 mod output;
 mod rerank;

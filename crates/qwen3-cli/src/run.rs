@@ -70,8 +70,12 @@ fn interruptible<T: Send + 'static>(
     }
 }
 
-/// Progress bars on a terminal, unless `--quiet`, and a token that Ctrl-C cancels.
+/// Progress bars on a terminal and notes, unless `--quiet`, and a token that Ctrl-C
+/// cancels.
 pub fn hooks(source: &SourceArgs, stop: &Stop) -> Hooks {
+    if !source.quiet {
+        crate::notes::show();
+    }
     let bars = !source.quiet && std::io::stderr().is_terminal();
     Hooks { on_progress: bars.then(progress_bars), cancel: stop.token() }
 }

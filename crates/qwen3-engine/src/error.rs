@@ -184,6 +184,48 @@ pub enum Error {
         cache: PathBuf,
     },
 
+    /// There is no folder for what is downloaded.
+    #[error(
+        "there is no home folder for the cache of models; set HF_HOME to a folder, or name a cache folder"
+    )]
+    NoCacheFolder,
+
+    /// The cache can't be written.
+    #[error(
+        "can't write `{path}` in the cache of models; set HF_HOME to a folder that can be written, or name another cache folder"
+    )]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// No revision is called so.
+    #[error("`{revision}` can't be a revision; name a branch, a tag or a commit of the model")]
+    Revision {
+        /// What was asked for.
+        revision: String,
+    },
+
+    /// The hub's address is none.
+    #[error(
+        "can't download `{model}` from `{endpoint}`, which is no address of a hub; set HF_ENDPOINT to one like `https://huggingface.co`, or unset it"
+    )]
+    Endpoint {
+        /// The hub id.
+        model: String,
+        /// The address.
+        endpoint: String,
+    },
+
+    /// A download has no thread to run on.
+    #[error("can't start a thread to download with")]
+    DownloadThread {
+        /// What the system said.
+        source: std::io::Error,
+    },
+
     /// The hub did not deliver.
     #[error(
         "can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network"
@@ -193,7 +235,7 @@ pub enum Error {
         model: String,
         /// The file.
         file: String,
-        /// What the hub client said.
+        /// What went wrong.
         message: String,
     },
 

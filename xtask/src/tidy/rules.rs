@@ -105,7 +105,7 @@ fn no_backend_in_the_model(source: &Source) -> Found {
 }
 
 /// Which of our crates each of them may depend on: arrows point down only.
-pub const OURS: [(&str, &[&str]); 13] = [
+pub const OURS: [(&str, &[&str]); 14] = [
     ("qwen3-text", &[]),
     ("qwen3-kernels", &[]),
     ("qwen3", &["qwen3-kernels"]),
@@ -121,6 +121,7 @@ pub const OURS: [(&str, &[&str]); 13] = [
     ("qwen3-otlp", &[]),
     ("qwen3-cli", &["qwen3-engine", "qwen3-server", "qwen3-otlp"]),
     ("qwen3-proof", &["qwen3-engine"]),
+    ("qwen3-fuzz", &["qwen3-text", "qwen3", "qwen3-engine", "qwen3-server"]),
     ("xtask", &[]),
 ];
 /// The crates that may depend on what names a backend.
@@ -141,8 +142,10 @@ fn arrows(source: &Source) -> Found {
         "burn" => name == "qwen3" || NAME_BACKENDS.contains(&name),
         "cubecl" | "wgpu" | "cudarc" => NAME_BACKENDS.contains(&name),
         "tokenizers" => name == "qwen3-text",
-        "hf-hub" => name == "qwen3-engine",
-        "axum" | "tokio" | "hyper" => ["qwen3-server", "qwen3-otlp", "qwen3-cli"].contains(&name),
+        "ureq" => name == "qwen3-engine",
+        "axum" | "tokio" | "hyper" => {
+            ["qwen3-server", "qwen3-otlp", "qwen3-cli", "qwen3-fuzz"].contains(&name)
+        }
         _ if to.starts_with("burn-") || to.starts_with("cubecl-") => NAME_BACKENDS.contains(&name),
         _ if OURS.iter().any(|(of, _)| *of == to) => ours.is_none_or(|ours| ours.contains(&to)),
         _ => true,

@@ -2,6 +2,7 @@
 //! a listing, small files with a git hash as their etag, and weights behind a
 //! redirect with their SHA-256.
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,8 +33,20 @@ pub enum Flaw {
     IsBusy {
         times: usize,
     },
+    /// The first so many lists of files are refused.
+    IsBusyFirst {
+        times: usize,
+    },
     /// Weights arrive at a few kilobytes a second.
     IsSlow,
+    /// Weights take about half a second.
+    TakesItsTime,
+    /// It sends files from their beginning, whatever is asked for.
+    IgnoresRanges,
+    /// It takes ranges for others than those asked for.
+    ConfusesRanges,
+    /// The last byte of config.json arrives as another one.
+    DamagesConfig,
     /// The branch is at another commit by now.
     HasMoved,
     /// It wants a token.
@@ -56,15 +69,25 @@ pub struct Hub {
 
 impl Hub {
     pub fn serve(model: &Path, flaw: Flaw) -> Self {
+        let mut site = Site { files: files(model), flaw };
+        Self::answer(move |request, stream| site.answer(request, stream))
+    }
+
+    /// A hub that answers as it is told.
+    pub fn answer(
+        mut answer: impl FnMut(&Request, &mut TcpStream) -> std::io::Result<()> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::<Mutex<Vec<Request>>>::default();
-        let mut site = Site { files: files(model), flaw, requests: requests.clone() };
+        let log = requests.clone();
         // Ends with the tests.
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            for mut stream in listener.incoming().flatten() {
+                let Ok(request) = read(&stream) else { continue };
+                log.lock().expect("the test doesn't panic").push(request.clone());
                 // A client that hangs up is not our failure.
-                drop(site.answer(stream));
+                drop(answer(&request, &mut stream));
             }
         });
         Self { address, requests }
@@ -102,7 +125,17 @@ impl Hub {
 
 /// The etag of a file of weights.
 pub fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().fold(String::new(), |mut hex, byte| {
+    hex(&Sha256::digest(content))
+}
+
+/// The etag of any other file.
+pub fn git_sha1(content: &[u8]) -> String {
+    let start = format!("blob {}\0", content.len());
+    hex(&Sha1::new_with_prefix(start).chain_update(content).finalize())
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("strings grow");
         hex
     })
@@ -124,33 +157,30 @@ fn files(model: &Path) -> BTreeMap<String, Vec<u8>> {
 struct Site {
     files: BTreeMap<String, Vec<u8>>,
     flaw: Flaw,
-    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Site {
-    fn answer(&mut self, mut stream: TcpStream) -> std::io::Result<()> {
-        let request = read(&stream)?;
-        self.requests.lock().expect("the test doesn't panic").push(request.clone());
+    fn answer(&mut self, request: &Request, stream: &mut TcpStream) -> std::io::Result<()> {
         if self.flaw == Flaw::Gated && request.authorization.is_none() {
-            return respond(&mut stream, "401 Unauthorized", "", b"Access is restricted");
+            return respond(stream, "401 Unauthorized", "", b"Access is restricted");
         }
         let listing = [
             format!("/api/models/{MODEL}/revision/main"),
             format!("/api/models/{MODEL}/revision/v1.0"),
         ];
         if listing.contains(&request.path) {
-            return respond(&mut stream, "200 OK", "", self.listing().as_bytes());
+            if let Flaw::IsBusyFirst { times: times @ 1.. } = &mut self.flaw {
+                *times -= 1;
+                return respond(stream, "503 Service Unavailable", "", b"busy");
+            }
+            return respond(stream, "200 OK", "", self.listing().as_bytes());
         }
         let resolved = [format!("/{MODEL}/resolve/main/"), format!("/{MODEL}/resolve/v1.0/")];
         let file = resolved.iter().find_map(|prefix| request.path.strip_prefix(prefix.as_str()));
         match (file, request.path.strip_prefix("/cdn/")) {
-            (Some(file), _) if self.files.contains_key(file) => {
-                self.resolve(&mut stream, file, &request)
-            }
-            (_, Some(file)) if self.files.contains_key(file) => {
-                self.deliver(&mut stream, file, &request)
-            }
-            _ => respond(&mut stream, "404 Not Found", "", b"Entry not found"),
+            (Some(file), _) if self.files.contains_key(file) => self.resolve(stream, file, request),
+            (_, Some(file)) if self.files.contains_key(file) => self.deliver(stream, file, request),
+            _ => respond(stream, "404 Not Found", "", b"Entry not found"),
         }
     }
 
@@ -180,8 +210,13 @@ impl Site {
             );
             return respond(stream, "302 Found", &headers, b"");
         }
-        let headers = format!("X-Repo-Commit: {commit}\r\nETag: \"{}\"\r\n", &sha256[..40]);
-        respond_range(stream, &headers, content, request, content.len())
+        let etag = git_sha1(content);
+        let headers = format!("X-Repo-Commit: {commit}\r\nETag: \"{etag}\"\r\n");
+        let mut content = content.clone();
+        if self.flaw == Flaw::DamagesConfig && file == "config.json" {
+            *content.last_mut().expect("it is not empty") ^= 1;
+        }
+        respond_range(stream, &headers, &content, request, content.len())
     }
 
     fn deliver(
@@ -203,7 +238,13 @@ impl Site {
                 *times -= 1;
                 return respond(stream, "503 Service Unavailable", "", b"busy");
             }
-            Flaw::IsSlow if !is_probe => return trickle(stream, &content),
+            Flaw::IsSlow if !is_probe => return trickle(stream, &content, 500),
+            Flaw::TakesItsTime if !is_probe => return trickle(stream, &content, 20_000),
+            Flaw::IgnoresRanges => return respond(stream, "200 OK", "", &content),
+            Flaw::ConfusesRanges if request.range.as_deref() != Some("bytes=0-") => {
+                let range = format!("Content-Range: bytes 0-9/{}\r\n", content.len());
+                return respond(stream, "206 Partial Content", &range, &content[..10]);
+            }
             _ => {}
         }
         respond_range(stream, "ETag: \"of-the-store\"\r\n", &content, request, most_bytes)
@@ -252,16 +293,16 @@ fn respond_range(
 }
 
 /// All of a file, slowly.
-fn trickle(stream: &mut TcpStream, content: &[u8]) -> std::io::Result<()> {
+fn trickle(stream: &mut TcpStream, content: &[u8], bytes: usize) -> std::io::Result<()> {
     head(stream, "200 OK", "", content.len())?;
-    for chunk in content.chunks(500) {
+    for chunk in content.chunks(bytes) {
         stream.write_all(chunk)?;
         thread::sleep(Duration::from_millis(50));
     }
     Ok(())
 }
 
-fn respond(
+pub fn respond(
     stream: &mut TcpStream,
     status: &str,
     headers: &str,

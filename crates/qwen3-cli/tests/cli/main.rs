@@ -30,7 +30,9 @@ mod wrong_inputs;
 mod wrong_models;
 
 // The world around: a hub, and pipes and signals.
+mod hostile_hub;
 mod hub;
+mod hub_cache;
 #[cfg(unix)]
 mod kills;
 #[cfg(unix)]
