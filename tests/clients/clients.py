@@ -194,6 +194,8 @@ def main():
     for secret in [KEY, *TEXTS]:
         assert secret not in log, "the log holds a text or a key"
     assert '"level":"ERROR"' not in log, log
+    # Its OpenAI test sends ids, as LangChain does.
+    assert log.count("check_embedding_ctx_length") == 1, log
     print("log: no text, no key, no error; exit code 0 after SIGTERM")
 
 

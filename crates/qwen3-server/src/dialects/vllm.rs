@@ -141,6 +141,10 @@ pub struct VllmRerankRequest {
     pub documents: Documents,
     /// Only the best so many; 0: all (also `top_k`).
     pub top_n: Option<usize>,
+    /// Documents are cut to this many tokens (Cohere's field).
+    pub max_tokens_per_doc: Option<usize>,
+    /// Whether the answer repeats the documents; by default it does (Jina's field).
+    pub return_documents: Option<bool>,
     /// Cut pairs to this many tokens; -1: to as many as the model takes.
     pub truncate_prompt_tokens: Option<i64>,
     /// Probabilities instead of log-odds.
@@ -157,6 +161,8 @@ impl FromFields for VllmRerankRequest {
             query: fields.need(&["query"])?.text()?,
             documents: Documents::from_fields(fields)?,
             top_n: top_n(fields, 0)?,
+            max_tokens_per_doc: fields.count(&["max_tokens_per_doc"], 1)?,
+            return_documents: fields.flag(&["return_documents"])?,
             truncate_prompt_tokens: fields.whole(&["truncate_prompt_tokens"])?,
             use_activation: fields.flag(&["use_activation"])?,
             extension: Extension::from_fields(fields)?,
@@ -182,8 +188,9 @@ pub struct VllmRerankResponse {
 pub struct VllmResult {
     /// Index among the documents.
     pub index: usize,
-    /// The document.
-    pub document: DocumentText,
+    /// The document, unless it isn't wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentText>,
     /// Probability that it answers the query.
     pub relevance_score: f32,
 }
@@ -287,14 +294,15 @@ async fn rerank(
 ) -> Answer<Vllm> {
     let as_probability = request.use_activation.or(request.extension.normalize).unwrap_or(true);
     let documents = request.documents.into_texts();
-    let texts = documents.clone();
+    let returned = request.return_documents.unwrap_or(true).then(|| documents.clone());
     let model = app.reranker()?.name.clone();
     let mut ranking = Ranking::new(request.query, documents, request.extension);
     (ranking.truncate, ranking.max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
+    ranking.max_document_tokens = request.max_tokens_per_doc;
     let scores = ranking.score(app, call).await?;
     let result = |(index, score): (usize, Score)| VllmResult {
         index,
-        document: DocumentText { text: texts[index].clone() },
+        document: returned.as_ref().map(|texts| DocumentText { text: texts[index].clone() }),
         relevance_score: score.shown(as_probability) as f32,
     };
     let top_n = request.top_n.unwrap_or(usize::MAX);

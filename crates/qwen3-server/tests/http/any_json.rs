@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 28] = [
     "/embed",
     "/embed_all",
     "/embed_sparse",
@@ -34,6 +34,8 @@ const ROUTES: [&str; 26] = [
     "/",
     "/health",
     "/info",
+    "/embedder/embed",
+    "/reranker/rerank",
     "/nowhere",
 ];
 

@@ -428,12 +428,29 @@ async fn as_many_results_as_asked_for() {
             }
         }
     }
-    let body = json!({"query": "q", "documents": ["a", "b"], "max_tokens_per_doc": 0});
-    let (status, message) = refusal("/v2/rerank", body.to_string()).await;
-    assert_eq!(
-        (status, message.as_str()),
-        (422, "`max_tokens_per_doc` must be at least 1. Given: 0")
-    );
+}
+
+#[tokio::test]
+async fn a_field_of_another_dialect_is_not_passed_over() {
+    for (path, status) in [("/v2/rerank", 422), ("/v1/rerank", 422), ("/rerank", 400)] {
+        let body = |max: usize| {
+            let body = json!({"query": "q", "documents": ["a b c", "b"], "max_tokens_per_doc": max,
+                "return_documents": max == 1});
+            body.to_string()
+        };
+        let (told, message) = refusal(path, body(0)).await;
+        assert_eq!(
+            (told, message.as_str()),
+            (status, "`max_tokens_per_doc` must be at least 1. Given: 0"),
+            "{path}"
+        );
+        let cut = post(&SERVER, path, body(1)).await;
+        assert_eq!(cut.header("x-truncated-inputs"), "1", "{path}");
+        assert!(cut.json()["results"][0]["document"]["text"].is_string(), "{path}");
+        assert!(answer(path, body(9)).await["results"][0].get("document").is_none(), "{path}");
+    }
+    let told = answer("/rerank", r#"{"query": "q", "texts": ["a"], "return_documents": true}"#).await;
+    assert_eq!(told[0]["text"], "a");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ pub struct RerankRequest {
     pub truncate: Option<bool>,
     /// Log-odds instead of probabilities.
     pub raw_scores: Option<bool>,
-    /// Whether the answer repeats the texts.
+    /// Whether the answer repeats the texts (also `return_documents`).
     pub return_text: Option<bool>,
     /// Only the best so many; 0: all (also `top_k`).
     pub top_n: Option<usize>,
@@ -44,7 +44,7 @@ impl FromFields for RerankRequest {
             texts: texts.into_iter().map(Document::into_text).collect(),
             truncate: fields.flag(&["truncate"])?,
             raw_scores: fields.flag(&["raw_scores"])?,
-            return_text: fields.flag(&["return_text"])?,
+            return_text: fields.flag(&["return_text", "return_documents"])?,
             top_n: top_n(fields, 0)?,
             extension: Extension::from_fields(fields)?,
         })
