@@ -5,7 +5,7 @@ use crate::args::{EmbedArgs, EmbedFormat, PromptArgs, VectorArgs};
 use crate::error::Error;
 use crate::input::Texts;
 use crate::output::{Npy, Output, embed_format, little_endian};
-use crate::run::{dtype_name, hooks, load, note_fallbacks};
+use crate::run::{dtype_name, hooks, load, note_fallbacks, note_tokens};
 use crate::stats::Stats;
 use crate::table::{shorten, table};
 use qwen3_engine::{Embedder, Embedding, EncodeOptions, Hooks, Prompt};
@@ -24,6 +24,7 @@ pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
     let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
+    note_tokens(&args.model, model.tokens_without_row());
 
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);

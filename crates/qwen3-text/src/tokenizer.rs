@@ -84,6 +84,7 @@ pub(crate) struct TextTokenizer {
     highest: Option<(String, u32)>,
     /// Whether a text may be encoded in pieces.
     in_pieces: bool,
+    without_row: Vec<String>,
 }
 
 impl TextTokenizer {
@@ -97,7 +98,7 @@ impl TextTokenizer {
         let added_by_id: BTreeMap<u32, AddedToken> =
             added_tokens.into_iter().map(|added| (added.id, added.token)).collect();
         let added_tokens = added_by_id.values().map(|token| token.content.clone()).collect();
-        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, in_pieces }
+        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, in_pieces, without_row: vec![] }
     }
 
     /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no model can have been
@@ -117,7 +118,8 @@ impl TextTokenizer {
         }
         if self.vocab_size > rows {
             self.vocab_size = rows;
-            self.added_by_id.retain(|id, _| !is_beyond(*id));
+            let beyond = self.added_by_id.extract_if(.., |id, _| is_beyond(*id));
+            self.without_row = beyond.map(|(_, token)| token.content).collect();
             if self.special == SpecialTokens::Parse {
                 let failed = |source| Error::Build { path: self.path.clone(), source };
                 self.tokenizer.with_added_vocabulary(AddedVocabulary::new());
@@ -130,6 +132,10 @@ impl TextTokenizer {
 
     pub(crate) fn vocab_size(&self) -> usize {
         self.vocab_size
+    }
+
+    pub(crate) fn without_row(&self) -> &[String] {
+        &self.without_row
     }
 
     /// `text` with its special tokens removed or refused, where that is the policy.
