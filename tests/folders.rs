@@ -142,6 +142,17 @@ fn an_adapter_that_was_not_merged_is_refused() {
     }
 }
 
+#[test]
+fn weights_of_another_format_are_named() {
+    for file in ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model-q8.gguf"] {
+        let folder = changed("tiny-embedding", |folder| {
+            fs::rename(folder.join("model.safetensors"), folder.join(file)).unwrap();
+        });
+        let error = told(&vectors(folder.path(), &TEXTS).unwrap_err());
+        assert!(error.contains(file) && error.contains("`model.safetensors`"), "{error}");
+    }
+}
+
 fn copied(name: &str, to: &Path) -> PathBuf {
     let copy = changed(name, |_| {});
     fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -214,7 +225,8 @@ fn a_tokenizer_of_another_model_is_refused_at_load() {
         let folder = changed(name, |folder| {
             let path = folder.join("tokenizer.json");
             let mut tokenizer: Value = json(&path);
-            tokenizer["model"]["vocab"]["new"] = 640.into();
+            let vocab = tokenizer["model"]["vocab"].as_object_mut().unwrap();
+            *vocab.values_mut().find(|id| **id == 605).unwrap() = 640.into();
             fs::write(path, tokenizer.to_string()).unwrap();
         });
         let error = match name {
@@ -222,8 +234,8 @@ fn a_tokenizer_of_another_model_is_refused_at_load() {
             _ => log_odds(folder.path(), &[("a", "b")]).map(drop),
         };
         let error = told(&error.unwrap_err());
-        assert!(error.contains("tokenizer.json`") && error.contains("`new`"), "{error}");
-        assert!(error.contains("640"), "{error}");
+        assert!(error.contains("tokenizer.json` gives the token"), "{error}");
+        assert!(error.contains("the id 640") && error.contains("640 tokens only"), "{error}");
     }
 }
 

@@ -85,8 +85,11 @@ fn copy(from: &Path, to: &Path) {
 /// A tensor as it is stored.
 #[derive(Clone)]
 pub struct Stored {
+    /// How its numbers are stored.
     pub dtype: Dtype,
+    /// Its shape.
     pub shape: Vec<usize>,
+    /// Its numbers, little-endian.
     pub data: Vec<u8>,
 }
 

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::input::Texts;
 use crate::npy::Npy;
 use crate::output::{Inputs, Output, embed_format, little_endian};
-use crate::run::{dtype_name, hooks, load, note_fallbacks};
+use crate::run::{dtype_name, hooks, load, note_fallbacks, note_tokens};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
@@ -28,6 +28,7 @@ pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
     let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
+    note_tokens(&args.model, model.tokens_without_row());
 
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);

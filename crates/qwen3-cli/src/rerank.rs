@@ -5,7 +5,7 @@ use crate::args::{RerankArgs, TextFormat};
 use crate::error::Error;
 use crate::input::Texts;
 use crate::output::{Inputs, Output};
-use crate::run::{dtype_name, hooks, load, note_fallbacks};
+use crate::run::{dtype_name, hooks, load, note_fallbacks, note_tokens};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
@@ -26,6 +26,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
+    note_tokens(&args.model, model.tokens_without_row());
 
     let mut stats = Stats::start(load_time);
     let options = RankOptions { instruction: args.instruction.clone(), top_k: None, hooks };

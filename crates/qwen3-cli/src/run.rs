@@ -93,6 +93,20 @@ pub fn note_fallbacks(args: &ModelArgs, device: DeviceId, fallbacks: &[Fallback]
     }
 }
 
+/// Tells of added tokens that the model can't know.
+pub fn note_tokens(args: &ModelArgs, without_row: &[String]) {
+    if args.source.quiet || without_row.is_empty() {
+        return;
+    }
+    let first: Vec<String> = without_row.iter().take(4).map(|token| format!("`{token}`")).collect();
+    let rest = if without_row.len() > first.len() { ", …" } else { "" };
+    crate::say(&format!(
+        "the model has no embedding for {} of its tokenizer's tokens ({}{rest}); they are read as text",
+        without_row.len(),
+        first.join(", ")
+    ));
+}
+
 /// `f32`, `bf16` or `f16`.
 pub fn dtype_name(dtype: qwen3_engine::Dtype) -> String {
     DtypeChoice::from(dtype).to_string()

@@ -4,7 +4,7 @@ use crate::args::{SimilarityArgs, TextFormat};
 use crate::embed::{DEFAULT_MODEL, encode_options};
 use crate::error::Error;
 use crate::output::{Inputs, Output};
-use crate::run::{dtype_name, hooks, load, note_fallbacks};
+use crate::run::{dtype_name, hooks, load, note_fallbacks, note_tokens};
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
@@ -16,6 +16,7 @@ pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
     let hooks = hooks(&args.model.source, stop);
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
+    note_tokens(&args.model, model.tokens_without_row());
 
     let mut stats = Stats::start(load_time);
     let for_queries = encode_options(&args.prompt, &args.vectors, hooks);

@@ -67,7 +67,13 @@ impl Checkpoint {
     fn open_folder(path: &Path) -> Result<Self, Error> {
         refuse_adapter(path)?;
         let config = Config::from_file(&path.join("config.json"))?;
-        Ok(Self::new(path, config, Weights::from_folder(path)?, None))
+        let weights = Weights::from_folder(path).map_err(|error| match other_weights(path) {
+            Some(file) if matches!(error, qwen3::Error::NoWeights { .. }) => {
+                Error::OtherWeights { file }
+            }
+            _ => error.into(),
+        })?;
+        Ok(Self::new(path, config, weights, None))
     }
 
     fn open_portable(path: &Path) -> Result<Self, Error> {
@@ -131,7 +137,12 @@ impl Checkpoint {
     /// A file beside the weights, or in them.
     pub(crate) fn file(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
         if let Some(portable) = &self.portable {
-            return Ok(portable.file(name).map(Cow::Borrowed));
+            let Some(content) = portable.file(name) else { return Ok(None) };
+            if content.len() as u64 > MAX_INSIDE_BYTES {
+                let (path, max_bytes) = (self.path_of(name), MAX_INSIDE_BYTES);
+                return Err(qwen3::Error::TooLarge { path, max_bytes }.into());
+            }
+            return Ok(Some(Cow::Borrowed(content)));
         }
         match files::read(&self.path_of(name)) {
             Ok(content) => Ok(Some(Cow::Owned(content))),
@@ -273,6 +284,9 @@ impl Checkpoint {
     }
 }
 
+/// No file in a portable one is larger; a tokenizer takes 11 MB.
+const MAX_INSIDE_BYTES: u64 = 32 << 20;
+
 const SENTENCE_BERT: &str = "sentence_bert_config.json";
 
 /// What sentence-transformers knows about the transformer.
@@ -297,13 +311,25 @@ pub(crate) fn called(path: &Path) -> String {
 
 /// An adapter beside a model changes it in Transformers, so it can't be passed over.
 pub(crate) fn refuse_adapter(folder: &Path) -> Result<(), Error> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
-    names.sort();
-    match names.iter().find(|name| is_of_adapter(&name.to_string_lossy())) {
-        Some(name) => Err(Error::Adapter { file: folder.join(name) }),
+    match first_called(folder, is_of_adapter) {
+        Some(file) => Err(Error::Adapter { file }),
         None => Ok(()),
     }
+}
+
+/// Weights as they are not read here.
+fn other_weights(folder: &Path) -> Option<PathBuf> {
+    first_called(folder, |name| {
+        name.starts_with("pytorch_model") || name.ends_with(".gguf") || name.ends_with(".onnx")
+    })
+}
+
+/// The first file of a folder, by name, whose name is such.
+fn first_called(folder: &Path, is_such: impl Fn(&str) -> bool) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let name = names.filter(|name| is_such(&name.to_string_lossy())).min()?;
+    Some(folder.join(name))
 }
 
 /// Whether PEFT keeps an adapter in files of this name.

@@ -254,6 +254,12 @@ impl Embedder {
         self.text.prompt_names()
     }
 
+    /// Added tokens for which the model's embedding table has no row: they are
+    /// read as text.
+    pub fn tokens_without_row(&self) -> &[String] {
+        self.text.tokens_without_row()
+    }
+
     /// Where the model runs.
     pub fn device(&self) -> DeviceId {
         self.session.device()

@@ -181,6 +181,12 @@ impl EmbedderText {
         self.prompts.names()
     }
 
+    /// Added tokens for which the model's embedding table has no row: they are
+    /// read as text.
+    pub fn tokens_without_row(&self) -> &[String] {
+        self.tokenizer.tokens_without_row()
+    }
+
     /// How long an input may be, and what happens to a longer one.
     pub fn limit(&self) -> Limit {
         self.limit

@@ -43,6 +43,15 @@ pub enum Error {
         file: PathBuf,
     },
 
+    /// Weights in another format, and none in ours.
+    #[error(
+        "`{file}` is not read, only `model.safetensors` or shards with their index; save the model with `save_pretrained`, or download its safetensors files"
+    )]
+    OtherWeights {
+        /// The file.
+        file: PathBuf,
+    },
+
     /// Something in a model that this engine doesn't compute.
     #[error(
         "`{path}` asks for {what}, which this engine doesn't compute; it computes `Transformer`, `Pooling` of the last token and `Normalize` for embeddings, `Transformer` and `LogitScore` for rerankers; run this model with sentence-transformers, or take one without it"

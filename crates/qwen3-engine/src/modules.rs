@@ -69,7 +69,10 @@ impl Modules {
                 modules.configs.push((class, format!("{folder}/config.json")));
             }
         }
-        Ok(modules)
+        match modules.classes[..] {
+            [] => Err(refused(path, "no module at all".to_owned())),
+            _ => Ok(modules),
+        }
     }
 
     /// Those of a model that has [`POOLING`], but no list.
@@ -293,7 +296,8 @@ mod tests {
         let normalize = ("sentence_transformers.models.Normalize", "2_Normalize");
         let path = Path::new(MODULES);
         let check = |list: &[_]| modules(list).unwrap().check(Kind::Embedding, path).is_ok();
-        assert!(check(&[BODY, pooling]) && check(&[BODY, pooling, normalize]) && check(&[]));
+        assert!(check(&[BODY, pooling]) && check(&[BODY, pooling, normalize]));
+        assert!(modules(&[]).unwrap_err().contains("no module"));
         for list in [&[BODY][..], &[BODY, normalize], &[BODY, normalize, pooling], &[pooling]] {
             assert!(!check(list), "{list:?}");
         }

@@ -194,6 +194,12 @@ impl Reranker {
         Ok(encoded.into_iter().flat_map(|encoded| encoded.input_ids).collect())
     }
 
+    /// Added tokens for which the model's embedding table has no row: they are
+    /// read as text.
+    pub fn tokens_without_row(&self) -> &[String] {
+        self.text.tokens_without_row()
+    }
+
     /// Where the model runs.
     pub fn device(&self) -> DeviceId {
         self.session.device()

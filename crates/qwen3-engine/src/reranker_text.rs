@@ -128,6 +128,12 @@ impl RerankerText {
         self.tokenizer.decode(ids, skip_special)
     }
 
+    /// Added tokens for which the model's embedding table has no row: they are
+    /// read as text.
+    pub fn tokens_without_row(&self) -> &[String] {
+        self.tokenizer.tokens_without_row()
+    }
+
     /// How long a pair may be, and what happens to a longer one.
     pub fn limit(&self) -> Limit {
         self.limit

@@ -32,6 +32,7 @@ pub fn load_embedder(
     metrics: &Metrics,
 ) -> Result<Model<EmbedderText>, Trouble> {
     let text = EmbedderText::load(&source.model, &source.options)?;
+    note_tokens(source, text.tokens_without_row());
     load(source, text, settings, metrics, "embedding")
 }
 
@@ -45,7 +46,16 @@ pub fn load_reranker(
     metrics: &Metrics,
 ) -> Result<Model<RerankerText>, Trouble> {
     let text = RerankerText::load(&source.model, &source.options)?;
+    note_tokens(source, text.tokens_without_row());
     load(source, text, settings, metrics, "reranker")
+}
+
+/// Tells of added tokens that the model can't know.
+fn note_tokens(source: &Source, without_row: &[String]) {
+    if !without_row.is_empty() {
+        let (model, tokens) = (&source.model, without_row.len());
+        tracing::warn!(model, tokens, "added tokens without an embedding are read as text");
+    }
 }
 
 fn load<T>(

@@ -84,6 +84,11 @@ impl EmbeddingTokenizer {
         Ok(self.ended(truncated(ids.to_vec(), limit, 1)?))
     }
 
+    /// The added tokens that [`Self::within`] found beyond the table.
+    pub fn tokens_without_row(&self) -> &[String] {
+        self.text.without_row()
+    }
+
     /// The id of the end token.
     pub fn eos_token_id(&self) -> u32 {
         self.eos_token_id

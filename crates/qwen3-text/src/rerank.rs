@@ -119,6 +119,11 @@ impl RerankTokenizer {
         Ok(ids.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
+    /// The added tokens that [`Self::within`] found beyond the table.
+    pub fn tokens_without_row(&self) -> &[String] {
+        self.text.without_row()
+    }
+
     /// The id of `yes`, in lower case.
     pub fn yes_token_id(&self) -> u32 {
         self.yes_token_id

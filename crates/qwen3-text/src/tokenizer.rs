@@ -111,6 +111,7 @@ pub(crate) struct TextTokenizer {
     highest: Option<(String, u32)>,
     /// Where a text may be cut; `None`: nowhere.
     cuts: Option<Cuts>,
+    without_row: Vec<String>,
 }
 
 impl TextTokenizer {
@@ -130,7 +131,18 @@ impl TextTokenizer {
             _ => Cuts::beside(added_tokens.iter().map(String::as_str)),
         };
         let cuts = in_pieces.then_some(cuts);
-        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, cuts }
+        let without_row = vec![];
+        Self {
+            tokenizer,
+            added_by_id,
+            special,
+            added_tokens,
+            vocab_size,
+            path,
+            highest,
+            cuts,
+            without_row,
+        }
     }
 
     /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no model can have been
@@ -150,7 +162,8 @@ impl TextTokenizer {
         }
         if self.vocab_size > rows {
             self.vocab_size = rows;
-            self.added_by_id.retain(|id, _| !is_beyond(*id));
+            let beyond = self.added_by_id.extract_if(.., |id, _| is_beyond(*id));
+            self.without_row = beyond.map(|(_, token)| token.content).collect();
             if self.special == SpecialTokens::Parse {
                 let failed = |source| Error::Build { path: self.path.clone(), source };
                 self.tokenizer.with_added_vocabulary(AddedVocabulary::new());
@@ -163,6 +176,10 @@ impl TextTokenizer {
 
     pub(crate) fn vocab_size(&self) -> usize {
         self.vocab_size
+    }
+
+    pub(crate) fn without_row(&self) -> &[String] {
+        &self.without_row
     }
 
     /// `text` with its special tokens removed or refused, where that is the policy.

@@ -214,6 +214,8 @@ fn no_text_gives_an_id_beyond_the_table() {
     let ids = |rows| embedding(rows).unwrap().encode("", TEXT, NO_LIMIT).unwrap().input_ids;
     assert!(ids(640) == ids(611) && ids(611).contains(&609));
     assert!(ids(609).contains(&608) && ids(609).iter().all(|id| *id < 609), "`<think>` is text");
+    assert_eq!(embedding(609).unwrap().tokens_without_row(), ["<think>", "</think>"]);
+    assert!(embedding(611).unwrap().tokens_without_row().is_empty());
     let decoded = embedding(609).unwrap().decode(&ids(609), true).unwrap();
     assert_eq!(decoded, TEXT.replace("<|im_end|>", ""));
     let rerank = |rows| {

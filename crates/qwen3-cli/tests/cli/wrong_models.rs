@@ -2,6 +2,7 @@
 
 use crate::command::{on_cpu, qwen3};
 use crate::fixtures::{copy, embedding_model, folder, reranker};
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
@@ -135,6 +136,25 @@ fn a_name_with_controls_is_shown_without_them() {
             assert_eq!(outcome.json()["path"], odd.to_str().unwrap());
         }
     }
+}
+
+#[test]
+fn tokens_that_the_model_has_no_embedding_for_are_told() {
+    let copy = copy(&embedding_model());
+    let path = copy.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let tokens = tokenizer["added_tokens"].as_array_mut().unwrap();
+    for id in 611..642 {
+        let mut token = tokens[0].clone();
+        (token["id"], token["content"]) = (id.into(), format!("<|extra{id}|>").into());
+        tokens.push(token);
+    }
+    fs::write(path, tokenizer.to_string()).unwrap();
+    let outcome = on_cpu("embed", copy.path(), ["a <|extra641|>", "b"]).succeeds();
+    assert!(outcome.stderr.contains("2 of its tokenizer's tokens (`<|extra640|>`"), "{outcome:?}");
+    assert_eq!(outcome.jsonl().len(), 2);
+    let quiet = on_cpu("embed", copy.path(), ["--quiet", "a <|extra641|>"]).succeeds();
+    assert_eq!(quiet.stderr, "");
 }
 
 #[test]
