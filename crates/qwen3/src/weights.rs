@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use burn::tensor::{AllocationProperty, DType, TensorData, bf16, f16};
+use qwen3_kernels::MatmulStrategy;
 use qwen3_kernels::mapped_file::{MappedFile, share};
 use safetensors::SafeTensors;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,13 +40,15 @@ impl Dtype {
     }
 }
 
-/// How weights are held on a device.
+/// How weights are held on a device, and multiplied.
 #[derive(Clone, Copy, Debug)]
 pub struct Storage {
     /// Precision of embeddings and linear layers.
     pub dtype: Dtype,
     /// The largest tensor that the device takes.
     pub max_tensor_bytes: u64,
+    /// How the linear layers are computed.
+    pub strategy: MatmulStrategy,
 }
 
 /// How the names begin of tensors that are other files or checksums.
