@@ -7,8 +7,8 @@ use crate::output::{Inputs, Output};
 use crate::run::dtype_name;
 use crate::terminal::{escaped, escaped_json};
 use qwen3_engine::{
-    Checkpoint, DeviceChoice, DeviceInfo, Dtype, Hooks, HubOptions, SelfCheck, devices, model_path,
-    published, self_check, sha256, speed,
+    Checkpoint, DeviceChoice, DeviceId, DeviceInfo, Dtype, Hooks, HubOptions, PassedOver,
+    SelfCheck, Trusted, devices, model_path, published, self_check, sha256, speed,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -102,7 +102,8 @@ fn chosen(args: &DoctorArgs, found: &[DeviceInfo]) -> Result<Vec<DeviceInfo>, Er
     Ok(if args.device.is_empty() { found.to_vec() } else { chosen })
 }
 
-/// Two networks of generated weights against the processor's vectors, and the speed.
+/// Products, and networks of generated weights against the processor's vectors;
+/// and the speed.
 fn check_device(device: &DeviceInfo, report: &mut Report) -> Result<Value, Error> {
     let driver = device.driver.as_deref().unwrap_or("no driver needed");
     report.line("", &format!("{}: {} ({}, {driver})", device.id, device.name, device.kind))?;
@@ -137,27 +138,51 @@ fn check_dtype(
             report.check(false, &format!("{name}: can't be trusted: {reason}"))?;
             None
         }
-        Ok(()) => match speed(device.id, check.dtype) {
-            Ok(speed) => {
-                let cosine = check.cosine.as_ref().map_or(f64::NAN, |cosine| 1.0 - cosine);
-                let text = format!(
-                    "{name}: trusted (1 - cosine {:.0e}); about {speed:.0} tokens/s with a 0.6B model",
-                    cosine.max(0.0)
-                );
-                report.check(true, &text)?;
-                Some(speed)
+        Ok(trusted) => {
+            for PassedOver { strategy, reason } in &check.passed_over {
+                report.line("[warn]", &format!("{name}: not with {strategy}: {reason}"))?;
             }
-            Err(error) => {
-                report
-                    .check(false, &format!("{name}: right, but failed when measured: {error}"))?;
-                None
-            }
-        },
+            measure(device.id, check.dtype, *trusted, report)?
+        }
     };
+    let passed_over = check.passed_over.iter().map(|PassedOver { strategy, reason }| {
+        json!({"products": strategy.to_string(), "reason": reason})
+    });
     Ok(json!({
         "dtype": dtype, "trusted": verdict.is_ok(), "reason": verdict.err(),
-        "cosine": check.cosine.as_ref().ok(), "tokens_per_second": tokens_per_second,
+        "products": check.trusted.map(|trusted| trusted.strategy.to_string()),
+        "passed_over": passed_over.collect::<Vec<_>>(),
+        "cosine": check.trusted.map(|trusted| trusted.cosine),
+        "tokens_per_second": tokens_per_second,
     }))
+}
+
+/// How fast a trusted device is.
+fn measure(
+    device: DeviceId,
+    dtype: Dtype,
+    Trusted { strategy, cosine }: Trusted,
+    report: &mut Report,
+) -> Result<Option<f64>, Error> {
+    let name = format!("{device} {}", dtype_name(dtype));
+    let speed = match speed(device, dtype, strategy) {
+        Ok(speed) => speed,
+        Err(error) => {
+            report.check(false, &format!("{name}: right, but failed when measured: {error}"))?;
+            return Ok(None);
+        }
+    };
+    // A processor has vector instructions instead.
+    let by = match device {
+        DeviceId::Cpu | DeviceId::NdArray => String::new(),
+        _ => format!(" with {strategy}"),
+    };
+    let distance = (1.0 - cosine).max(0.0);
+    let text = format!(
+        "{name}: trusted{by} (1 - cosine {distance:.0e}); about {speed:.0} tokens/s with a 0.6B model"
+    );
+    report.check(true, &text)?;
+    Ok(Some(speed))
 }
 
 /// The files' hashes, and the numbers that were published of the model.

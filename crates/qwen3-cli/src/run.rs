@@ -80,13 +80,13 @@ pub fn hooks(source: &SourceArgs, stop: &Stop) -> Hooks {
     Hooks { on_progress: bars.then(progress_bars), cancel: stop.token() }
 }
 
-/// Tells where the model runs, if `auto` had to pass over something better.
+/// Tells where the model runs, if something better was passed over.
 pub fn note_fallbacks(args: &ModelArgs, device: DeviceId, fallbacks: &[Fallback]) {
     if args.source.quiet {
         return;
     }
     for passed_over in fallbacks {
-        crate::say(&format!("not on `{}`: {}", passed_over.device, passed_over.reason));
+        crate::say(&format!("not on {passed_over}"));
     }
     if !fallbacks.is_empty() {
         crate::say(&format!("running on `{device}`"));

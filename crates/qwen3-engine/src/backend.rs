@@ -2,7 +2,9 @@
 
 use crate::device::{Absent, DeviceId, DeviceInfo};
 use crate::error::Error;
-use qwen3::{Config, Dtype, OnTensor, PackedBatch, Recorded, Rows, Storage, Weights};
+use qwen3::{
+    Config, Dtype, Factors, MatmulStrategy, OnTensor, PackedBatch, Recorded, Rows, Storage, Weights,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(not(any(feature = "cpu", feature = "ndarray", feature = "wgpu", feature = "cuda")))]
@@ -41,6 +43,48 @@ macro_rules! each {
     };
 }
 
+/// The same call with the networks of whichever backend the device is of: how
+/// they become a [`Backend`], their type, and the device, opened.
+macro_rules! opened {
+    ($device:expr, |$wrap:ident, $model:ident, $opened:ident| $call:expr) => {
+        guarded($device, || match $device {
+            #[cfg(feature = "cpu")]
+            DeviceId::Cpu => {
+                use qwen3_cpu::Model as $model;
+                let ($wrap, $opened) = (Backend::Cpu, Default::default());
+                $call
+            }
+            #[cfg(feature = "ndarray")]
+            DeviceId::NdArray => {
+                use qwen3_ndarray::Model as $model;
+                let ($wrap, $opened) = (Backend::NdArray, Default::default());
+                $call
+            }
+            #[cfg(feature = "wgpu")]
+            DeviceId::Wgpu(index)
+            | DeviceId::Vulkan(index)
+            | DeviceId::Metal(index)
+            | DeviceId::Dx12(index) => {
+                use qwen3_wgpu::Model as $model;
+                let opened = qwen3_wgpu::open(api($device), index);
+                let $opened = opened.map_err(|error| unavailable($device, &error))?;
+                let $wrap = Backend::Wgpu;
+                $call
+            }
+            #[cfg(feature = "cuda")]
+            DeviceId::Cuda(index) => {
+                use qwen3_cuda::Model as $model;
+                let opened = qwen3_cuda::open(index);
+                let $opened = opened.map_err(|error| unavailable($device, &error))?;
+                let $wrap = Backend::Cuda;
+                $call
+            }
+            #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
+            _ => Err(not_built($device)),
+        })
+    };
+}
+
 impl Backend {
     /// Opens the device and loads the network on it.
     pub fn load(
@@ -50,39 +94,25 @@ impl Backend {
         storage: Storage,
         on_tensor: OnTensor,
     ) -> Result<Self, Error> {
-        guarded(device, || match device {
-            #[cfg(feature = "cpu")]
-            DeviceId::Cpu => {
-                let device = Default::default();
-                Ok(Self::Cpu(qwen3_cpu::Model::load(weights, config, storage, &device, on_tensor)?))
-            }
-            #[cfg(feature = "ndarray")]
-            DeviceId::NdArray => {
-                let device = Default::default();
-                let model =
-                    qwen3_ndarray::Model::load(weights, config, storage, &device, on_tensor)?;
-                Ok(Self::NdArray(model))
-            }
-            #[cfg(feature = "wgpu")]
-            DeviceId::Wgpu(index)
-            | DeviceId::Vulkan(index)
-            | DeviceId::Metal(index)
-            | DeviceId::Dx12(index) => {
-                let opened = qwen3_wgpu::open(api(device), index)
-                    .map_err(|error| unavailable(device, &error))?;
-                let model = qwen3_wgpu::Model::load(weights, config, storage, &opened, on_tensor)?;
-                Ok(Self::Wgpu(model))
-            }
-            #[cfg(feature = "cuda")]
-            DeviceId::Cuda(index) => {
-                let opened =
-                    qwen3_cuda::open(index).map_err(|error| unavailable(device, &error))?;
-                Ok(Self::Cuda(qwen3_cuda::Model::load(
-                    weights, config, storage, &opened, on_tensor,
-                )?))
-            }
-            #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
-            _ => Err(not_built(device)),
+        opened!(device, |wrap, Model, opened| {
+            Ok(wrap(Model::load(weights, config, storage, &opened, on_tensor)?))
+        })
+    }
+
+    /// See [`qwen3::Runner::strategies`].
+    pub fn strategies(device: DeviceId, dtype: Dtype) -> Result<Vec<MatmulStrategy>, Error> {
+        opened!(device, |_wrap, Model, opened| Ok(Model::strategies(dtype, &opened)))
+    }
+
+    /// See [`qwen3::Runner::product`].
+    pub fn product(
+        device: DeviceId,
+        factors: &Factors,
+        dtype: Dtype,
+        strategy: MatmulStrategy,
+    ) -> Result<Vec<f32>, Error> {
+        opened!(device, |_wrap, Model, opened| {
+            Ok(Model::product(factors, dtype, strategy, &opened)?)
         })
     }
 

@@ -11,7 +11,7 @@ use crate::portable::{self, Portable, Provenance, checksum, checksums_bytes};
 use crate::progress::{Hooks, Progress};
 use crate::self_check::reference_device;
 use qwen3::head::{YES_NO, yes_no_rows};
-use qwen3::{Dtype, ScoreHead, Storage};
+use qwen3::{Dtype, MatmulStrategy, ScoreHead, Storage};
 use qwen3_text::SpecialTokens;
 use safetensors::tensor::TensorInfo;
 use std::borrow::Cow;
@@ -226,7 +226,11 @@ fn infos(parts: &[Part]) -> Vec<(String, TensorInfo)> {
 /// A checkpoint that doesn't load gives no file: its config may belong to other weights.
 fn check_loads(checkpoint: &Checkpoint, hooks: &Hooks) -> Result<(), Error> {
     let Some(device) = reference_device() else { return Ok(()) };
-    let storage = Storage { dtype: checkpoint.weights.dtype()?, max_tensor_bytes: u64::MAX };
+    let storage = Storage {
+        dtype: checkpoint.weights.dtype()?,
+        max_tensor_bytes: u64::MAX,
+        strategy: MatmulStrategy::PlainUnits,
+    };
     let mut on_tensor = |_, _| match hooks.cancel.is_cancelled() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),

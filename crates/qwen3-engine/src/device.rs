@@ -3,8 +3,8 @@
 use crate::backend;
 use crate::error::Error;
 use crate::options::UnknownName;
-use crate::self_check::trusted;
-use qwen3::Dtype;
+use crate::self_check::{self, Extent};
+use qwen3::{Dtype, MatmulStrategy};
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,11 +12,12 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The best that works: CUDA, then Vulkan or Metal, then other GPU
-    /// interfaces, then the CPU. A GPU is checked against the CPU on a small
-    /// network before it is trusted.
+    /// interfaces, then the CPU. A GPU is checked against the CPU on small
+    /// networks before it is trusted.
     #[default]
     Auto,
-    /// This one.
+    /// This one. Of a GPU the matrix products are checked, since they choose how
+    /// it multiplies.
     Named(DeviceId),
 }
 
@@ -65,13 +66,27 @@ pub struct Absent {
     pub reason: String,
 }
 
-/// A device that `auto` tried and passed over.
+/// What was tried and passed over: a device, by `auto`, or a way to multiply on
+/// the device that is used.
 #[derive(Clone, Debug)]
 pub struct Fallback {
     /// The device.
     pub device: DeviceId,
+    /// The way to multiply; `None`: the device.
+    pub strategy: Option<MatmulStrategy>,
     /// Why it was passed over.
     pub reason: String,
+}
+
+/// As in "not on …".
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { device, strategy, reason } = self;
+        match strategy {
+            Some(strategy) => write!(f, "`{device}` with {strategy}: {reason}"),
+            None => write!(f, "`{device}`: {reason}"),
+        }
+    }
 }
 
 /// Every device of every backend of this build, and the backends without one.
@@ -79,16 +94,25 @@ pub fn devices() -> (Vec<DeviceInfo>, Vec<Absent>) {
     backend::list()
 }
 
-/// The device to use and, for `auto`, what was tried before it.
-pub(crate) fn choose(choice: DeviceChoice) -> Result<(DeviceId, Vec<Fallback>), Error> {
+/// The device to use and, for `auto`, what was tried before it; `dtype_on` says
+/// in which dtype it will be used.
+pub(crate) fn choose(
+    choice: DeviceChoice,
+    dtype_on: &dyn Fn(DeviceId) -> Result<Dtype, Error>,
+) -> Result<(DeviceId, Vec<Fallback>), Error> {
     match choice {
         DeviceChoice::Named(id) => Ok((id, vec![])),
-        DeviceChoice::Auto => best(),
+        DeviceChoice::Auto => first_trusted(devices(), &|id| {
+            self_check::strategy(id, dtype_on(id)?, Extent::Networks).map(drop)
+        }),
     }
 }
 
-fn best() -> Result<(DeviceId, Vec<Fallback>), Error> {
-    let (mut found, absent) = devices();
+/// The best of the devices that were found which passes `check`.
+pub(crate) fn first_trusted(
+    (mut found, absent): (Vec<DeviceInfo>, Vec<Absent>),
+    check: &dyn Fn(DeviceId) -> Result<(), Error>,
+) -> Result<(DeviceId, Vec<Fallback>), Error> {
     found.sort_by_key(|device| rank(device.id));
     let mut passed_over = vec![];
     for device in found {
@@ -97,13 +121,14 @@ fn best() -> Result<(DeviceId, Vec<Fallback>), Error> {
             _ if device.kind == backend::SOFTWARE => {
                 "it computes on the processor, where `cpu` is faster".to_owned()
             }
-            id => match trusted(id) {
+            id => match check(id) {
                 Ok(()) => return Ok((id, passed_over)),
-                Err(reason) => reason,
+                Err(Error::DeviceUnavailable { reason, .. }) => reason,
+                Err(error) => error.to_string(),
             },
         };
         tracing::warn!(device = %device.id, reason, "auto passes over a device");
-        passed_over.push(Fallback { device: device.id, reason });
+        passed_over.push(Fallback { device: device.id, strategy: None, reason });
     }
     let mut reasons: Vec<String> =
         passed_over.iter().map(|tried| format!("{}: {}", tried.device, tried.reason)).collect();

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::progress::Hooks;
 use crate::session::Session;
-use qwen3::{Dtype, Recorded, Rows, head};
+use qwen3::{Dtype, MatmulStrategy, Recorded, Rows, head};
 use qwen3_text::Encoded;
 use std::borrow::Cow;
 
@@ -265,7 +265,13 @@ impl Embedder {
         self.session.device()
     }
 
-    /// Devices that `auto` passed over, and why.
+    /// How it multiplies matrices there.
+    pub fn matmul_strategy(&self) -> MatmulStrategy {
+        self.session.matmul_strategy()
+    }
+
+    /// Devices that `auto` passed over, ways to multiply that are wrong on the
+    /// device that is used, and why.
     pub fn fallbacks(&self) -> &[Fallback] {
         self.session.fallbacks()
     }

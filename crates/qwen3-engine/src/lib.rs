@@ -72,13 +72,13 @@ pub use options::{DtypeChoice, HubToken, Kind, Layout, Options, UnknownName};
 pub use portable::Provenance;
 pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
-pub use qwen3::{Config, Dtype, Recorded, Rows, Stage, Step, Weights};
+pub use qwen3::{Config, Dtype, MatmulStrategy, Recorded, Rows, Stage, Step, Weights};
 pub use qwen3_text::{
     DEFAULT_TASK, Encoded, Error as TextError, Limit, Prefix, SpecialTokens, Token, Truncate,
 };
 pub use random::random_checkpoint;
 pub use reranker::{RankOptions, Ranked, Reranker, Score};
 pub use reranker_text::RerankerText;
-pub use self_check::{MIN_COSINE, SelfCheck, self_check, speed};
+pub use self_check::{MIN_COSINE, PassedOver, SelfCheck, Trusted, self_check, speed};
 pub use similarity::Similarity;
 pub use system::{peak_memory_bytes, processor_name};

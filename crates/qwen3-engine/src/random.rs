@@ -174,11 +174,16 @@ impl Random {
         Self(seed.wrapping_mul(0x9E37_79B9) | 1)
     }
 
-    pub fn next(&mut self) -> u32 {
+    fn next(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
         self.0 ^= self.0 << 5;
         self.0
+    }
+
+    /// A whole number less than `end`.
+    pub fn below(&mut self, end: u32) -> u32 {
+        ((u64::from(self.next()) * u64::from(end)) >> 32) as u32
     }
 
     /// Between -1 and 1.

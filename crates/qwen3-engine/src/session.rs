@@ -4,13 +4,14 @@
 use crate::backend::{self, Backend};
 use crate::batches::plan;
 use crate::checkpoint::Checkpoint;
-use crate::device::{self, DeviceId, Fallback};
+use crate::device::{self, DeviceChoice, DeviceId, Fallback};
 use crate::error::Error;
 use crate::options::{DtypeChoice, Options};
 use crate::progress::{CancelToken, Hooks, Progress};
+use crate::self_check::{self, Extent};
 use crate::system;
 use crate::turns::Turns;
-use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage, Weights, head};
+use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Recorded, Rows, Storage, Weights, head};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
@@ -35,9 +36,8 @@ pub(crate) struct Session {
     config: Config,
     device: DeviceId,
     fallbacks: Vec<Fallback>,
-    dtype: Dtype,
+    storage: Storage,
     max_batch_tokens: usize,
-    max_tensor_bytes: u64,
     threads: rayon::ThreadPool,
     /// Whose texts become tokens on these threads; another's batch may be computed meanwhile.
     tokenizing: Turns<()>,
@@ -58,25 +58,25 @@ impl Session {
             .thread_name(|index| format!("qwen3-{index}"))
             .build()
             .map_err(|source| Error::Threads { source })?;
-        let (device, fallbacks) = threads.install(|| device::choose(options.device))?;
-        let max_tensor_bytes = backend::max_tensor_bytes(device);
-        let (backend, dtype) =
-            threads.install(|| load(checkpoint, device, max_tensor_bytes, options))?;
+        let stored = checkpoint.weights.dtype()?;
+        let dtype_on = |device| Ok(candidates(device, stored, options.dtype)?[0]);
+        let (device, mut fallbacks) =
+            threads.install(|| device::choose(options.device, &dtype_on))?;
+        let (backend, storage) =
+            threads.install(|| load(checkpoint, device, options, &mut fallbacks))?;
         let on_processor = matches!(device, DeviceId::Cpu | DeviceId::NdArray);
         let for_processor = (CPU_BATCH_TOKENS_PER_THREAD * threads.current_num_threads())
             .clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end());
         let default = if on_processor { for_processor } else { GPU_BATCH_TOKENS };
         // Activations are tensors too.
-        let max_tensor_bytes = max_tensor_bytes.min(size_of_numbers(Dtype::F32));
-        let max_tokens = max_tokens(max_tensor_bytes, &checkpoint.config);
+        let max_tokens = max_tokens(storage.max_tensor_bytes, &checkpoint.config);
         Ok(Self {
             backend: Turns::new(backend),
             config: checkpoint.config.clone(),
             device,
             fallbacks,
-            dtype,
+            storage,
             max_batch_tokens: options.max_batch_tokens.unwrap_or(default).min(max_tokens),
-            max_tensor_bytes,
             threads,
             tokenizing: Turns::new(()),
         })
@@ -91,7 +91,11 @@ impl Session {
     }
 
     pub fn dtype(&self) -> Dtype {
-        self.dtype
+        self.storage.dtype
+    }
+
+    pub fn matmul_strategy(&self) -> MatmulStrategy {
+        self.storage.strategy
     }
 
     pub fn max_batch_tokens(&self) -> usize {
@@ -152,7 +156,7 @@ impl Session {
                 let row: Vec<f32> =
                     values.by_ref().take(n_rows * self.config.hidden_size).collect();
                 if !head::are_usable(&row, self.config.hidden_size) {
-                    let (device, dtype) = (self.device, self.dtype);
+                    let (device, dtype) = (self.device, self.storage.dtype);
                     return Err(Error::NonFinite { input: index, device, dtype });
                 }
                 results[index] = row;
@@ -177,7 +181,7 @@ impl Session {
     fn batch_fits(&self, batch: &PackedBatch) -> Result<(), Error> {
         let tokens = batch.input_ids().len() as u64;
         let largest = 4 * tokens * widest(&self.config);
-        tensor_fits(self.device, self.max_tensor_bytes, largest, "this batch")?;
+        tensor_fits(self.device, self.storage.max_tensor_bytes, largest, "this batch")?;
         match self.device {
             DeviceId::Cpu | DeviceId::NdArray => {
                 fits(self.device, tokens * activation_bytes(&self.config), "this batch")
@@ -208,9 +212,14 @@ impl Session {
 fn load(
     checkpoint: &Checkpoint,
     device: DeviceId,
-    max_tensor_bytes: u64,
     options: &Options,
-) -> Result<(Backend, Dtype), Error> {
+    fallbacks: &mut Vec<Fallback>,
+) -> Result<(Backend, Storage), Error> {
+    let max_tensor_bytes = backend::max_tensor_bytes(device);
+    let extent = match options.device {
+        DeviceChoice::Auto => Extent::Networks,
+        DeviceChoice::Named(_) => Extent::Products,
+    };
     let weights = &checkpoint.weights;
     let mut on_tensor = |tensors, total_tensors| {
         options.hooks.report(Progress::Load { tensors, total_tensors });
@@ -227,11 +236,15 @@ fn load(
         let max_tensor_bytes = max_tensor_bytes.min(size_of_numbers(dtype));
         let widest = widest(&checkpoint.config) * checkpoint.config.hidden_size as u64;
         tensor_fits(device, max_tensor_bytes, widest * dtype.size_bytes() as u64, "the model")?;
-        let storage = Storage { dtype, max_tensor_bytes };
+        let (strategy, passed_over) = self_check::strategy(device, dtype, extent)?;
+        let storage = Storage { dtype, max_tensor_bytes, strategy };
         match Backend::load(device, weights, &checkpoint.config, storage, &mut on_tensor) {
             // `auto` meets a weight that float16 can't hold: the next dtype.
             Err(Error::Model(qwen3::Error::Float16Range { .. })) if dtypes.peek().is_some() => {}
-            result => return Ok((result?, dtype)),
+            result => {
+                fallbacks.extend(passed_over);
+                return Ok((result?, storage));
+            }
         }
     }
     unreachable!("the last candidate returns")

@@ -12,14 +12,18 @@ impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
 #[cfg(feature = "cpu")]
 mod cpu {
     use crate::{
-        Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
-        varlen_attention,
+        Kernels, MatmulStrategy, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary,
+        swiglu_mlp, varlen_attention,
     };
     use burn::tensor::{DType, Tensor};
     use burn_flex::Flex;
 
     impl Kernels for Flex {
-        fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        fn linear(
+            x: Tensor<Self, 2>,
+            weight: Tensor<Self, 2>,
+            _: MatmulStrategy,
+        ) -> Tensor<Self, 2> {
             let [y] = linear::cpu::linears(x, [weight]);
             y
         }
@@ -27,6 +31,7 @@ mod cpu {
         fn linears<const N: usize>(
             x: Tensor<Self, 2>,
             weights: [Tensor<Self, 2>; N],
+            _: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
             linear::cpu::linears(x, weights)
         }
@@ -35,6 +40,7 @@ mod cpu {
             residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
             weight: Tensor<Self, 2>,
+            _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             linear::cpu::linear_add(residual, x, weight)
         }
@@ -59,6 +65,7 @@ mod cpu {
             gate: Tensor<Self, 2>,
             up: Tensor<Self, 2>,
             down: Tensor<Self, 2>,
+            _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             swiglu_mlp::cpu::swiglu_mlp(residual, x, gate, up, down)
         }
@@ -80,9 +87,10 @@ mod cpu {
 #[cfg(feature = "cube")]
 mod cube {
     use crate::cube::{contiguous, tensor};
+    use crate::linear::cube::Input;
     use crate::{
-        Kernels, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
-        varlen_attention,
+        Kernels, LaunchError, MatmulStrategy, SharedPrefix, VarlenLayout, linear, rms_norm,
+        rms_norm_rotary, swiglu_mlp, varlen_attention,
     };
     use burn::tensor::{DType, Tensor};
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
@@ -94,26 +102,47 @@ mod cube {
         I: IntElement,
         BT: BoolElement,
     {
-        fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
-            let [y] = Self::linears(x, [weight]);
+        fn matmul_strategies(device: &Self::Device, dtype: DType) -> Vec<MatmulStrategy> {
+            linear::cube::strategies(&R::client(device), dtype)
+        }
+
+        fn linear_only_by(
+            x: Tensor<Self, 2>,
+            weight: Tensor<Self, 2>,
+            strategy: MatmulStrategy,
+        ) -> Result<Tensor<Self, 2>, LaunchError> {
+            let (x, weight) = (contiguous(x), contiguous(weight));
+            let input = Input::new(x, weight.dtype);
+            let y = input.product_only_by(weight, strategy)?;
+            Ok(tensor(input.times_rms(y)))
+        }
+
+        fn linear(
+            x: Tensor<Self, 2>,
+            weight: Tensor<Self, 2>,
+            strategy: MatmulStrategy,
+        ) -> Tensor<Self, 2> {
+            let [y] = Self::linears(x, [weight], strategy);
             y
         }
 
         fn linears<const N: usize>(
             x: Tensor<Self, 2>,
             weights: [Tensor<Self, 2>; N],
+            strategy: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
-            linear::cube::linears(contiguous(x), weights.map(contiguous)).map(tensor)
+            linear::cube::linears(contiguous(x), weights.map(contiguous), strategy).map(tensor)
         }
 
         fn linear_add(
             residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
             weight: Tensor<Self, 2>,
+            strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             let (residual, x, weight) = (contiguous(residual), contiguous(x), contiguous(weight));
-            let input = linear::cube::Input::new(x, weight.dtype);
-            tensor(linear::cube::linear_add(residual, input, weight))
+            let input = Input::new(x, weight.dtype);
+            tensor(linear::cube::linear_add(residual, input, weight, strategy))
         }
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
@@ -138,9 +167,10 @@ mod cube {
             gate: Tensor<Self, 2>,
             up: Tensor<Self, 2>,
             down: Tensor<Self, 2>,
+            strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             let [residual, x, gate, up, down] = [residual, x, gate, up, down].map(contiguous);
-            tensor(swiglu_mlp::cube::swiglu_mlp(residual, x, gate, up, down))
+            tensor(swiglu_mlp::cube::swiglu_mlp(residual, x, gate, up, down, strategy))
         }
 
         fn varlen_attention(

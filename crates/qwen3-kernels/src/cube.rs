@@ -17,7 +17,13 @@ const SIDE: usize = 16;
 /// Cubes in one dimension that WebGPU grants.
 const MAX_CUBES: usize = 65_535;
 
+/// Numbers of a tensor, at most: indices in kernels have 32 bits.
+const MAX_NUMBERS: usize = 1 << 31;
+
 /// The memory behind a tensor, rows one after the other without gaps.
+///
+/// # Panics
+/// If it has more than [`MAX_NUMBERS`].
 pub(crate) fn contiguous<R, F, I, BT, const N: usize>(
     tensor: Tensor<CubeBackend<R, F, I, BT>, N>,
 ) -> CubeTensor<R>
@@ -27,6 +33,7 @@ where
     I: IntElement,
     BT: BoolElement,
 {
+    assert_indexable(&tensor.shape());
     into_contiguous(tensor.into_primitive().tensor())
 }
 
@@ -43,13 +50,26 @@ where
     Tensor::from_primitive(TensorPrimitive::Float(written))
 }
 
+/// An index that wraps reads another number, and nobody notices.
+fn assert_indexable(shape: &Shape) {
+    let numbers = shape.num_elements();
+    assert!(
+        numbers <= MAX_NUMBERS,
+        "a tensor {shape:?} has {numbers} numbers, kernels take {MAX_NUMBERS}; use smaller batches"
+    );
+}
+
 /// Memory on the device of `like`; what is in it at first is anything.
+///
+/// # Panics
+/// If it is to hold more than [`MAX_NUMBERS`].
 pub(crate) fn empty<R: CubeRuntime>(
     like: &CubeTensor<R>,
     shape: impl Into<Shape>,
     dtype: DType,
 ) -> CubeTensor<R> {
     let shape = shape.into();
+    assert_indexable(&shape);
     let memory = like.client.empty(shape.num_elements() * dtype.size());
     CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, memory, dtype)
 }
@@ -128,6 +148,17 @@ fn joined(a: f32, b: f32, #[comptime] is_sum: bool) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_indices_reach_is_taken() {
+        assert_indexable(&Shape::new([1 << 16, 1 << 15]));
+    }
+
+    #[test]
+    #[should_panic(expected = "2147549184 numbers")]
+    fn what_indices_do_not_reach_is_refused() {
+        assert_indexable(&Shape::new([(1 << 16) + 2, 1 << 15]));
+    }
 
     #[test]
     fn no_dimension_has_more_cubes_than_webgpu_grants() {

@@ -29,6 +29,16 @@ pub enum Unavailable {
         "CUDA's headers (include/cuda_runtime.h) are neither in $CUDA_PATH nor in /usr/local/cuda or /opt/cuda; install the CUDA toolkit, or use device `vulkan`"
     )]
     NoHeaders,
+    /// A library from before a function that kernels need.
+    #[error(
+        "`{library}` is too old, it has no `{function}`; update the NVIDIA driver or the CUDA toolkit, or use device `vulkan`"
+    )]
+    TooOld {
+        /// The library.
+        library: &'static str,
+        /// The first of the functions that it lacks.
+        function: &'static str,
+    },
     /// The driver answers with an error.
     #[error("the NVIDIA driver failed: {message}")]
     Driver {
@@ -45,6 +55,48 @@ pub enum Unavailable {
     },
 }
 
+/// What is called of the driver, here and by CubeCL. The binding panics at the
+/// call of a function that isn't there.
+const DRIVER: [&str; 27] = [
+    "cuInit",
+    "cuDeviceGetCount",
+    "cuDeviceGet",
+    "cuDeviceGetName",
+    "cuDeviceGetAttribute",
+    "cuDeviceTotalMem_v2",
+    "cuDevicePrimaryCtxRetain",
+    "cuCtxSetCurrent",
+    "cuStreamCreate",
+    "cuStreamSynchronize",
+    "cuStreamWaitEvent",
+    "cuEventCreate",
+    "cuEventDestroy_v2",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuMemAlloc_v2",
+    "cuMemAllocAsync",
+    "cuMemAllocHost_v2",
+    "cuMemFree_v2",
+    "cuMemFreeAsync",
+    "cuMemFreeHost",
+    "cuMemcpyHtoDAsync_v2",
+    "cuMemcpyDtoHAsync_v2",
+    "cuModuleLoadData",
+    "cuModuleGetFunction",
+    "cuFuncSetAttribute",
+    "cuLaunchKernel",
+];
+/// The same of the run-time compiler.
+const COMPILER: [&str; 7] = [
+    "nvrtcCreateProgram",
+    "nvrtcDestroyProgram",
+    "nvrtcCompileProgram",
+    "nvrtcGetPTXSize",
+    "nvrtcGetPTX",
+    "nvrtcGetProgramLogSize",
+    "nvrtcGetProgramLog",
+];
+
 /// The GPUs that CUDA kernels can run on.
 ///
 /// # Errors
@@ -59,6 +111,7 @@ pub fn gpus() -> Result<Vec<CudaGpu>, Unavailable> {
     if !compiler {
         return Err(Unavailable::NoCompiler);
     }
+    all_there()?;
     let toolkit = cubecl::cuda::install::cuda_path();
     if !toolkit.is_some_and(|toolkit| toolkit.join("include/cuda_runtime.h").exists()) {
         return Err(Unavailable::NoHeaders);
@@ -66,6 +119,22 @@ pub fn gpus() -> Result<Vec<CudaGpu>, Unavailable> {
     result::init().map_err(failed)?;
     let count = result::device::get_count().map_err(failed)?;
     (0..count).map(gpu).collect()
+}
+
+fn all_there() -> Result<(), Unavailable> {
+    // Safety: both libraries were found, and a function is looked up, not called.
+    let in_driver = |name: &&str| unsafe { sys::culib().get::<*const ()>(name.as_bytes()) }.is_ok();
+    let in_compiler = |name: &&str| {
+        unsafe { cudarc::nvrtc::sys::culib().get::<*const ()>(name.as_bytes()) }.is_ok()
+    };
+    let lacks = |library, function| Err(Unavailable::TooOld { library, function });
+    if let Some(function) = DRIVER.into_iter().find(|name| !in_driver(name)) {
+        return lacks("libcuda", function);
+    }
+    match COMPILER.into_iter().find(|name| !in_compiler(name)) {
+        Some(function) => lacks("libnvrtc", function),
+        None => Ok(()),
+    }
 }
 
 fn gpu(ordinal: i32) -> Result<CudaGpu, Unavailable> {

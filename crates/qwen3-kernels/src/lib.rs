@@ -47,6 +47,7 @@ pub mod varlen_attention;
 pub mod cuda_driver;
 
 use burn::tensor::{DType, Tensor, backend::Backend};
+pub use linear::strategy::{LaunchError, MatmulStrategy};
 pub use varlen_attention::{SharedPrefix, VarlenLayout};
 
 /// A backend that can compute Qwen3.
@@ -54,8 +55,31 @@ pub use varlen_attention::{SharedPrefix, VarlenLayout};
 /// Every method has the reference as its default body, so that
 /// `impl Kernels for NewBackend {}` is correct from the first day.
 pub trait Kernels: Backend {
+    /// How the device can multiply with weights of `dtype`, fastest first; at least one.
+    fn matmul_strategies(device: &Self::Device, dtype: DType) -> Vec<MatmulStrategy> {
+        let _ = (device, dtype);
+        vec![MatmulStrategy::PlainUnits]
+    }
+
+    /// [`linear()`] by this strategy and no other, for checking it.
+    ///
+    /// # Errors
+    /// If the device doesn't take it.
+    fn linear_only_by(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        strategy: MatmulStrategy,
+    ) -> Result<Tensor<Self, 2>, LaunchError> {
+        Ok(<Self as Kernels>::linear(x, weight, strategy))
+    }
+
     /// See [`linear()`].
-    fn linear(x: Tensor<Self, 2>, weight: Tensor<Self, 2>) -> Tensor<Self, 2> {
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        strategy: MatmulStrategy,
+    ) -> Tensor<Self, 2> {
+        let _ = strategy;
         linear::reference::linear(x, weight)
     }
 
@@ -63,8 +87,9 @@ pub trait Kernels: Backend {
     fn linears<const N: usize>(
         x: Tensor<Self, 2>,
         weights: [Tensor<Self, 2>; N],
+        strategy: MatmulStrategy,
     ) -> [Tensor<Self, 2>; N] {
-        weights.map(|weight| <Self as Kernels>::linear(x.clone(), weight))
+        weights.map(|weight| <Self as Kernels>::linear(x.clone(), weight, strategy))
     }
 
     /// See [`linear_add()`].
@@ -72,8 +97,9 @@ pub trait Kernels: Backend {
         residual: Tensor<Self, 2>,
         x: Tensor<Self, 2>,
         weight: Tensor<Self, 2>,
+        strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
-        residual + <Self as Kernels>::linear(x, weight)
+        residual + <Self as Kernels>::linear(x, weight, strategy)
     }
 
     /// See [`rms_norm()`].
@@ -99,8 +125,9 @@ pub trait Kernels: Backend {
         gate: Tensor<Self, 2>,
         up: Tensor<Self, 2>,
         down: Tensor<Self, 2>,
+        strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
-        swiglu_mlp::reference::swiglu_mlp(residual, x, gate, up, down)
+        swiglu_mlp::reference::swiglu_mlp(residual, x, gate, up, down, strategy)
     }
 
     /// See [`varlen_attention()`].
@@ -127,9 +154,15 @@ pub trait Kernels: Backend {
 /// # Shapes
 /// - `x`: `[T, in]`, float32
 /// - `weight`: `[out, in]`, float32, float16 or bfloat16
+/// - `strategy`: one of [`Kernels::matmul_strategies`]; a shape that the device
+///   doesn't take in this way is computed by plain units
 /// - returns `[T, out]`, float32
-pub fn linear<B: Kernels>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
-    <B as Kernels>::linear(x, weight)
+pub fn linear<B: Kernels>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    strategy: MatmulStrategy,
+) -> Tensor<B, 2> {
+    <B as Kernels>::linear(x, weight, strategy)
 }
 
 /// [`linear()`] of one `x` with several weights.
@@ -137,26 +170,29 @@ pub fn linear<B: Kernels>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2>
 /// # Shapes
 /// - `x`: `[T, in]`, float32
 /// - `weights`: each as [`linear()`]'s
+/// - `strategy`: as [`linear()`]'s
 /// - returns `[T, out]` of each weight's own `out`, float32
 pub fn linears<B: Kernels, const N: usize>(
     x: Tensor<B, 2>,
     weights: [Tensor<B, 2>; N],
+    strategy: MatmulStrategy,
 ) -> [Tensor<B, 2>; N] {
-    B::linears(x, weights)
+    B::linears(x, weights, strategy)
 }
 
 /// `residual + x · weightᵀ`
 ///
 /// # Shapes
 /// - `residual`: `[T, out]`, float32
-/// - `x`, `weight`: as [`linear()`]'s
+/// - `x`, `weight`, `strategy`: as [`linear()`]'s
 /// - returns `[T, out]`, float32
 pub fn linear_add<B: Kernels>(
     residual: Tensor<B, 2>,
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
+    strategy: MatmulStrategy,
 ) -> Tensor<B, 2> {
-    B::linear_add(residual, x, weight)
+    B::linear_add(residual, x, weight, strategy)
 }
 
 /// `weight · x / sqrt(mean(x²) + epsilon)` over the last dimension
@@ -204,6 +240,7 @@ pub fn rms_norm_rotary<B: Kernels>(
 /// # Shapes
 /// - `residual`, `x`: `[T, C]`, float32
 /// - `gate`, `up`: `[F, C]`, `down`: `[C, F]`, each as [`linear()`]'s weight
+/// - `strategy`: as [`linear()`]'s
 /// - returns `[T, C]`, float32
 pub fn swiglu_mlp<B: Kernels>(
     residual: Tensor<B, 2>,
@@ -211,8 +248,9 @@ pub fn swiglu_mlp<B: Kernels>(
     gate: Tensor<B, 2>,
     up: Tensor<B, 2>,
     down: Tensor<B, 2>,
+    strategy: MatmulStrategy,
 ) -> Tensor<B, 2> {
-    B::swiglu_mlp(residual, x, gate, up, down)
+    B::swiglu_mlp(residual, x, gate, up, down, strategy)
 }
 
 /// Causal softmax attention within each sequence of a packed batch, with

@@ -99,8 +99,7 @@ fn loader(source: &Source, device: DeviceChoice) -> Load {
         }
         let network = Network::load(&model, &options)?;
         for passed_over in network.fallbacks() {
-            let (device, reason) = (passed_over.device.to_string(), &passed_over.reason);
-            tracing::warn!(device, reason, "a device was passed over");
+            tracing::warn!("not on {passed_over}");
         }
         if precision == Precision::Chosen {
             *chosen = Some(network.dtype());

@@ -11,6 +11,27 @@ macro_rules! compile_for {
         pub struct Model($crate::Runner<$backend>);
 
         impl Model {
+            /// See [`qwen3::Runner::strategies`].
+            pub fn strategies(
+                dtype: $crate::Dtype,
+                device: &$device,
+            ) -> Vec<$crate::MatmulStrategy> {
+                $crate::Runner::<$backend>::strategies(dtype, device)
+            }
+
+            /// See [`qwen3::Runner::product`].
+            ///
+            /// # Errors
+            /// As [`qwen3::Runner::product`].
+            pub fn product(
+                factors: &$crate::Factors,
+                dtype: $crate::Dtype,
+                strategy: $crate::MatmulStrategy,
+                device: &$device,
+            ) -> Result<Vec<f32>, $crate::Error> {
+                $crate::Runner::<$backend>::product(factors, dtype, strategy, device)
+            }
+
             /// See [`qwen3::Runner::load`].
             ///
             /// # Errors

@@ -60,7 +60,7 @@ impl<B: Backend> Loader<'_, B> {
 
     fn embedding(&mut self, path: &str) -> Result<Embedding<B>, Error> {
         let Config { vocab_size, hidden_size, .. } = *self.config;
-        let Storage { dtype, max_tensor_bytes } = self.storage;
+        let Storage { dtype, max_tensor_bytes, .. } = self.storage;
         let name = format!("{path}.weight");
         self.before_tensor()?;
         let row_bytes = (hidden_size * dtype.size_bytes()) as u64;
@@ -115,7 +115,7 @@ impl<B: Backend> Loader<'_, B> {
             true => Some(self.tensor(&format!("{path}.bias"), [shape[0]], Dtype::F32)?),
             false => None,
         };
-        Ok(Linear { weight, bias })
+        Ok(Linear { weight, bias, strategy: self.storage.strategy })
     }
 
     fn norm(&mut self, path: &str, width: usize) -> Result<RmsNorm<B>, Error> {

@@ -16,8 +16,8 @@ use crate::stages::{Observer, Stage, Step};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
 use qwen3_kernels::{
-    Kernels, VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp,
-    varlen_attention,
+    Kernels, MatmulStrategy, VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary,
+    swiglu_mlp, varlen_attention,
 };
 
 /// The network without a head.
@@ -193,7 +193,8 @@ impl<B: Kernels> Mlp<B> {
     /// The residual stream `[R, C]`, plus what the network makes of `normed`.
     fn add_to(&self, hidden: Tensor<B, 2>, normed: Tensor<B, 2>) -> Tensor<B, 2> {
         let [gate, up] = [&self.gate_proj, &self.up_proj].map(|linear| linear.weight.val());
-        swiglu_mlp(hidden, normed, gate, up, self.down_proj.weight.val()) // [R, C]
+        let Linear { weight: down, strategy, .. } = &self.down_proj;
+        swiglu_mlp(hidden, normed, gate, up, down.val(), *strategy) // [R, C]
     }
 }
 
@@ -204,18 +205,22 @@ pub struct Linear<B: Backend> {
     pub weight: Param<Tensor<B, 2>>,
     /// `[out]`, float32.
     pub bias: Option<Param<Tensor<B, 1>>>,
+    /// How its device computes it.
+    #[module(skip)]
+    pub strategy: MatmulStrategy,
 }
 
 impl<B: Kernels> Linear<B> {
     /// Several layers of the same `x`.
     fn forward<const N: usize>(layers: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
-        let mut outputs = linears(x, layers.map(|layer| layer.weight.val())).into_iter();
+        let weights = layers.map(|layer| layer.weight.val());
+        let mut outputs = linears(x, weights, layers[0].strategy).into_iter();
         layers.map(|layer| layer.with_bias(outputs.next().expect("one for each layer")))
     }
 
     /// `residual + x · weightᵀ + bias`
     fn add_to(&self, residual: Tensor<B, 2>, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.with_bias(linear_add(residual, x, self.weight.val()))
+        self.with_bias(linear_add(residual, x, self.weight.val(), self.strategy))
     }
 
     fn with_bias(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {

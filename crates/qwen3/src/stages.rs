@@ -105,6 +105,9 @@ impl<B: Backend> Observer<'_, B> {
 /// # Errors
 /// If the device fails.
 pub(crate) fn to_host<B: Backend, const N: usize>(x: Tensor<B, N>) -> Result<Vec<f32>, Error> {
+    // A kernel that wasn't launched leaves whatever was in memory before; it is
+    // asking for the device's errors that tells.
+    B::sync(&x.device()).map_err(device_error)?;
     let data = x.try_into_data().map_err(device_error)?;
     Ok(data.into_vec().expect("activations are float32"))
 }

@@ -8,6 +8,7 @@ use crate::names::{
     EMBEDDING_TABLE, before, is_adapter, is_buffer, is_wrapped, unwrapped, without_prefix,
 };
 use burn::tensor::{AllocationProperty, TensorData};
+use qwen3_kernels::MatmulStrategy;
 use qwen3_kernels::mapped_file::{MappedFile, share};
 use safetensors::{SafeTensorError, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +16,15 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// How weights are held on a device.
+/// How weights are held on a device, and multiplied.
 #[derive(Clone, Copy, Debug)]
 pub struct Storage {
     /// Precision of embeddings and linear layers.
     pub dtype: Dtype,
     /// The largest tensor that the device takes.
     pub max_tensor_bytes: u64,
+    /// How the linear layers are computed.
+    pub strategy: MatmulStrategy,
 }
 
 /// How the names begin of tensors that are other files or checksums.

@@ -10,6 +10,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use ceiling::{Ceiling, read_gigabytes_per_second};
 use criterion::{Criterion, Throughput};
+use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
 use qwen3_kernels::{
     VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
@@ -101,23 +102,24 @@ impl Bench {
             let mut residual = Some(random([tokens, C]));
             let flop = |parameters: usize| Work::Flop(2 * tokens * parameters);
             self.run(&name("q k v"), flop((H + 2 * K) * D * C), || {
-                linears(x.clone(), [q.clone(), k.clone(), v.clone()])
+                linears(x.clone(), [q.clone(), k.clone(), v.clone()], PlainUnits)
             });
             self.run(&name("o"), flop(C * H * D), || {
                 let hidden = residual.take().expect("it was put back");
-                residual = Some(linear_add(hidden, attended.clone(), o.clone()));
+                residual = Some(linear_add(hidden, attended.clone(), o.clone(), PlainUnits));
             });
             self.run(&name("gate up"), flop(2 * C * F), || {
-                linears(x.clone(), [gate.clone(), up.clone()])
+                linears(x.clone(), [gate.clone(), up.clone()], PlainUnits)
             });
             let wide = random([tokens, F]);
             self.run(&name("down"), flop(C * F), || {
                 let hidden = residual.take().expect("it was put back");
-                residual = Some(linear_add(hidden, wide.clone(), down.clone()));
+                residual = Some(linear_add(hidden, wide.clone(), down.clone(), PlainUnits));
             });
             self.run(&name("swiglu_mlp"), flop(3 * C * F), || {
                 let (hidden, x) = (residual.take().expect("it was put back"), x.clone());
-                residual = Some(swiglu_mlp(hidden, x, gate.clone(), up.clone(), down.clone()));
+                let [gate, up, down] = [&gate, &up, &down].map(Clone::clone);
+                residual = Some(swiglu_mlp(hidden, x, gate, up, down, PlainUnits));
             });
         }
     }

@@ -9,3 +9,4 @@ pub(crate) mod cube_rows;
 pub mod reference;
 #[cfg(feature = "cpu")]
 pub(crate) mod product;
+pub(crate) mod strategy;

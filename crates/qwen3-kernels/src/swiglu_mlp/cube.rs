@@ -1,6 +1,7 @@
 //! The feed-forward network on CubeCL backends: the gate writes what goes into
 //! `down`, in `down`'s dtype.
 
+use crate::MatmulStrategy;
 use crate::cube::{
     UNITS, cube_count, empty, max_of_vector, rows_and_columns, sum_of_vector, vector_size,
 };
@@ -19,20 +20,21 @@ pub(crate) fn swiglu_mlp<R: CubeRuntime>(
     gate: CubeTensor<R>,
     up: CubeTensor<R>,
     down: CubeTensor<R>,
+    strategy: MatmulStrategy,
 ) -> CubeTensor<R> {
     let hidden = match [gate.dtype, up.dtype, down.dtype] {
         [DType::F16, DType::F16, DType::F16] => {
             let input = Input::new(x, DType::F16);
-            let products = [gate, up].map(|weight| input.product(weight));
+            let products = [gate, up].map(|weight| input.product(weight, strategy));
             let rms = input.rms.expect("float16 inputs have one");
             unit_rms_gate(products, rms)
         }
         [_, _, dtype] => {
             let written = if dtype == DType::F16 { DType::F32 } else { dtype };
-            Input::new(gate_rows(linears(x, [gate, up]), written), dtype)
+            Input::new(gate_rows(linears(x, [gate, up], strategy), written), dtype)
         }
     };
-    linear_add(residual, hidden, down)
+    linear_add(residual, hidden, down, strategy)
 }
 
 /// `silu(gate) · up` in `dtype`.

@@ -1,6 +1,6 @@
 //! The feed-forward network of linear layers and plain Burn operations.
 
-use crate::Kernels;
+use crate::{Kernels, MatmulStrategy};
 use burn::tensor::{Tensor, activation::silu, backend::Backend};
 
 /// See [`crate::swiglu_mlp()`].
@@ -10,9 +10,10 @@ pub fn swiglu_mlp<B: Kernels>(
     gate: Tensor<B, 2>,
     up: Tensor<B, 2>,
     down: Tensor<B, 2>,
+    strategy: MatmulStrategy,
 ) -> Tensor<B, 2> {
-    let [gate, up] = B::linears(x, [gate, up]); // [T, F]
-    B::linear_add(residual, swiglu(gate, up), down) // [T, C]
+    let [gate, up] = B::linears(x, [gate, up], strategy); // [T, F]
+    B::linear_add(residual, swiglu(gate, up), down, strategy) // [T, C]
 }
 
 /// `silu(gate) · up`, element by element.

@@ -8,6 +8,7 @@ mod attention;
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use proptest::prelude::*;
+use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
 use qwen3_kernels::{
     SharedPrefix, VarlenLayout, linear, linear_add, rms_norm, rms_norm_rotary, swiglu_mlp,
@@ -122,8 +123,8 @@ proptest! {
             let rounds = half && isa.has_bf16_products();
             let exact = if rounds { rounded(x.clone()) } else { x.clone() };
             let expected = linear::reference::linear(exact, wide.clone());
-            assert_close(linear(x.clone(), weight.clone()), expected.clone(), LINEAR);
-            assert_close(linear_add(residual.clone(), x, weight), residual + expected, LINEAR);
+            assert_close(linear(x.clone(), weight.clone(), PlainUnits), expected.clone(), LINEAR);
+            assert_close(linear_add(residual.clone(), x, weight, PlainUnits), residual + expected, LINEAR);
         });
     }
 
@@ -174,7 +175,7 @@ proptest! {
             let tolerance = if rounds { MLP_ROUNDED } else { MLP };
             for swiglu_mlp in [swiglu_mlp::reference::swiglu_mlp::<B>, swiglu_mlp::<B>] {
                 let [gate, up, down] = weights.clone();
-                let found = swiglu_mlp(residual.clone(), x.clone(), gate, up, down);
+                let found = swiglu_mlp(residual.clone(), x.clone(), gate, up, down, PlainUnits);
                 assert_close(found, expected.clone(), tolerance);
             }
         });
@@ -232,7 +233,7 @@ fn bad_numbers_are_never_swallowed() {
         with_each_isa(|isa| {
             let normed = values(rms_norm(x.clone(), random([40], 5), 1e-6));
             assert!(!normed[0].is_finite(), "{isa}: {bad} was swallowed");
-            let product = values(linear(x.clone(), weight.clone()));
+            let product = values(linear(x.clone(), weight.clone(), PlainUnits));
             assert!(!product[0].is_finite(), "{isa}: {bad} was swallowed");
         });
     }
@@ -252,9 +253,9 @@ fn denormal_numbers_are_as_good_as_zero() {
     let (q, k, v) = (random([40, 2, 16], 3), random([40, 2, 16], 4), random([40, 2, 16], 5));
     with_each_isa(|_| {
         for dtype in [DType::F32, DType::BF16, DType::F16] {
-            let found = linear(denormal([5, 70], 6), weight.clone().cast(dtype));
+            let found = linear(denormal([5, 70], 6), weight.clone().cast(dtype), PlainUnits);
             assert_close(found, zeros(5, 9), NOTHING);
-            let found = linear(x.clone(), denormal([9, 70], 7).cast(dtype));
+            let found = linear(x.clone(), denormal([9, 70], 7).cast(dtype), PlainUnits);
             assert_close(found, zeros(5, 9), NOTHING);
         }
         assert_close(rms_norm(denormal([5, 70], 8), random([70], 9), 1e-6), zeros(5, 70), NOTHING);
@@ -279,11 +280,14 @@ fn no_rows_give_no_rows() {
     let prefix = SharedPrefix { k: random([3, 2, 16], 4), v: random([3, 2, 16], 5) };
     with_each_isa(|_| {
         for weight in [weight.clone(), weight.clone().cast(DType::BF16)] {
-            assert_eq!(linear(x.clone(), weight.clone()).dims(), [0, 48]);
+            assert_eq!(linear(x.clone(), weight.clone(), PlainUnits).dims(), [0, 48]);
             let down = weight.clone().transpose();
-            assert_eq!(linear_add(x.clone(), random([0, 48], 6), down.clone()).dims(), [0, 32]);
+            assert_eq!(
+                linear_add(x.clone(), random([0, 48], 6), down.clone(), PlainUnits).dims(),
+                [0, 32]
+            );
             let (x, gate) = (x.clone(), weight.clone());
-            assert_eq!(swiglu_mlp(x.clone(), x, gate, weight, down).dims(), [0, 32]);
+            assert_eq!(swiglu_mlp(x.clone(), x, gate, weight, down, PlainUnits).dims(), [0, 32]);
         }
         assert_eq!(rms_norm(x.clone(), random([32], 7), 1e-6).dims(), [0, 32]);
         let angles = random([0, 8], 8);
@@ -308,5 +312,5 @@ fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
     // The reference rounds its inputs to float16 (2^-11); the CPU kernel does not.
     let plain = linear::reference::linear(x.clone(), weight.clone());
     assert_close(plain, expected.clone(), scale * 1e-2);
-    assert_close(linear(x, weight), expected, scale * 1e-6);
+    assert_close(linear(x, weight, PlainUnits), expected, scale * 1e-6);
 }

@@ -9,8 +9,9 @@ use burn::tensor::{DType, Tensor, TensorData, backend::Backend, f16};
 use burn_cubecl::CubeBackend;
 use burn_flex::Flex;
 use burn_wgpu::WgpuRuntime;
+use qwen3_kernels::MatmulStrategy::{PlainUnits, TensorCores};
 use qwen3_kernels::{
-    linear, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
+    Kernels, linear, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
 };
 use qwen3_wgpu::{Api, Device, adapters, open};
 
@@ -170,17 +171,39 @@ fn linear_layers_match_the_reference() {
         with_each_gpu(|gpu| {
             for (dtype, tolerance) in DTYPES {
                 let weights = || [&one, &other].map(|weight| weight.on::<Gpu>(gpu).cast(dtype));
-                let what = format!("linear {dtype:?} {tokens} × {inputs} × {outputs}");
-                let found = linears(x.on(gpu), weights());
-                for (found, expected) in found.into_iter().zip(&expected) {
-                    assert_close(found, expected, tolerance, &what);
+                for by in Gpu::matmul_strategies(gpu, dtype) {
+                    let what = format!("linear {dtype:?} {tokens} × {inputs} × {outputs}, {by}");
+                    let found = linears(x.on(gpu), weights(), by);
+                    for (found, expected) in found.into_iter().zip(&expected) {
+                        assert_close(found, expected, tolerance, &what);
+                    }
+                    let [one, _] = weights();
+                    let found = linear(x.on(gpu), one.clone(), by);
+                    assert_close(found, &expected[0], tolerance, &what);
+                    let found = linear_add(residual.on(gpu), x.on(gpu), one, by);
+                    assert_close(found, &sum, tolerance, &what);
                 }
-                let [one, _] = weights();
-                assert_close(linear(x.on(gpu), one.clone()), &expected[0], tolerance, &what);
-                assert_close(linear_add(residual.on(gpu), x.on(gpu), one), &sum, tolerance, &what);
             }
         });
     }
+}
+
+/// As where a driver says that it has tensor cores, and then takes no product.
+#[test]
+fn a_strategy_that_is_not_here_is_an_error_and_plain_units_compute() {
+    let (x, weight) = (Numbers::random([5, 64], 1), Numbers::random([32, 64], 2).rounded());
+    let expected = qwen3_kernels::linear::reference::linear(x.on_host(), weight.on_host());
+    with_each_gpu(|gpu| {
+        if Gpu::matmul_strategies(gpu, DType::F16).contains(&TensorCores) {
+            return eprintln!("skipped: this device has tensor cores");
+        }
+        let weight = || weight.on::<Gpu>(gpu).cast(DType::F16);
+        let refused = Gpu::linear_only_by(x.on(gpu), weight(), TensorCores).unwrap_err();
+        let message = refused.to_string();
+        assert!(message.starts_with("its tensor cores don't take a product: "), "{message}");
+        let found = linear(x.on::<Gpu>(gpu), weight(), TensorCores);
+        assert_close(found, &expected, LINEAR_F16, "linear without tensor cores");
+    });
 }
 
 #[test]
@@ -191,9 +214,11 @@ fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
     let scale = values(expected.clone()).into_iter().fold(0.0f32, |a, b| a.max(b.abs()));
     assert!(scale > 65504.0);
     with_each_gpu(|gpu| {
-        let found = linear(x.on::<Gpu>(gpu), weight.on(gpu).cast(DType::F16));
-        // The inputs are rounded to float16, 2^-11: measured 1.8e-4.
-        assert_close(found, &expected, scale * 1e-3, "linear of 1e6");
+        for by in Gpu::matmul_strategies(gpu, DType::F16) {
+            let found = linear(x.on::<Gpu>(gpu), weight.on(gpu).cast(DType::F16), by);
+            // The inputs are rounded to float16, 2^-11: measured 1.8e-4.
+            assert_close(found, &expected, scale * 1e-3, "linear of 1e6");
+        }
     });
 }
 
@@ -215,11 +240,13 @@ fn swiglu_mlp_matches_the_reference() {
             with_each_gpu(|gpu| {
                 // Measured at most 4e-7 and 5e-4 of the largest sum.
                 for (dtype, tolerance) in [(DType::F32, 2e-6), (DType::F16, 2e-3)] {
-                    let weights = [&gate, &up, &down].map(|weight| weight.on(gpu).cast(dtype));
-                    let [gate, up, down] = weights;
-                    let found = swiglu_mlp::<Gpu>(residual.on(gpu), x.on(gpu), gate, up, down);
-                    let what = format!("swiglu {dtype:?} {tokens} × {columns} × {width}, {factor}");
-                    assert_close(found, &expected, tolerance * scale, &what);
+                    for by in Gpu::matmul_strategies(gpu, dtype) {
+                        let weights = [&gate, &up, &down].map(|weight| weight.on(gpu).cast(dtype));
+                        let ([gate, up, down], residual) = (weights, residual.on(gpu));
+                        let found = swiglu_mlp::<Gpu>(residual, x.on(gpu), gate, up, down, by);
+                        let what = format!("swiglu {dtype:?} {tokens} × {columns} × {width}, {by}");
+                        assert_close(found, &expected, tolerance * scale, &what);
+                    }
                 }
             });
         }
@@ -237,10 +264,11 @@ fn bad_numbers_are_never_swallowed() {
             assert!(normed[40..].iter().all(|x| x.is_finite()), "{bad} went to another row");
             for (dtype, _) in DTYPES {
                 let weight = || weight.on::<Gpu>(gpu).cast(dtype);
-                let product = values(linear(x.on(gpu), weight()));
+                let product = values(linear(x.on(gpu), weight(), PlainUnits));
                 assert!(!product[0].is_finite(), "{bad} was swallowed by linear {dtype:?}");
                 assert!(product[40..].iter().all(|x| x.is_finite()), "{bad} went to another row");
-                let mlp = swiglu_mlp(x.on(gpu), x.on(gpu), weight(), weight(), weight());
+                let mlp =
+                    swiglu_mlp(x.on(gpu), x.on(gpu), weight(), weight(), weight(), PlainUnits);
                 assert!(!values(mlp)[0].is_finite(), "{bad} was swallowed by swiglu {dtype:?}");
             }
             attention::assert_not_swallowed(bad, gpu);
@@ -256,9 +284,9 @@ fn no_rows_give_no_rows() {
         for (dtype, _) in DTYPES {
             let weight = || weight.on::<Gpu>(gpu).cast(dtype);
             let x = || x.on::<Gpu>(gpu);
-            assert_eq!(linear(x(), weight()).dims(), [0, 48]);
+            assert_eq!(linear(x(), weight(), PlainUnits).dims(), [0, 48]);
             let down = weight().transpose();
-            assert_eq!(swiglu_mlp(x(), x(), weight(), weight(), down).dims(), [0, 32]);
+            assert_eq!(swiglu_mlp(x(), x(), weight(), weight(), down, PlainUnits).dims(), [0, 32]);
         }
         let norm = Numbers::random([32], 5).on(gpu);
         assert_eq!(rms_norm::<Gpu>(x.on(gpu), norm, 1e-6).dims(), [0, 32]);

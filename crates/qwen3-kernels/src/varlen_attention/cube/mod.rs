@@ -24,6 +24,9 @@ const UNIT_ROWS: usize = 4;
 const UNITS: usize = ROW_UNITS * LANES;
 /// Rows of scores of a cube: its queries times the heads that share keys.
 const ROWS: usize = ROW_UNITS * UNIT_ROWS;
+/// Shared memory of a cube, whatever more the driver says it has: 32 KiB is what
+/// every GPU was built for.
+const MAX_SHARED_BYTES: usize = 32 << 10;
 /// A score that must not count. Finite, because `-inf - -inf` is NaN; `exp` of
 /// it is exactly 0.
 const MASKED: f32 = -1e30;
@@ -72,7 +75,7 @@ fn launch<R: CubeRuntime>(
     heads: Heads,
 ) {
     let size = vector_size(heads.width);
-    let limit = output.client.properties().hardware.max_shared_memory_size;
+    let limit = output.client.properties().hardware.max_shared_memory_size.min(MAX_SHARED_BYTES);
     let keys = [32, 16, 8].into_iter().find(|&keys| shared_bytes(heads, size, keys) <= limit);
     let keys = keys.expect("heads are at most 256 wide, and WebGPU grants 16 KiB");
     attend::launch::<R>(

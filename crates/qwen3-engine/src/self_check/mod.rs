@@ -1,0 +1,263 @@
+//! Whether a device computes what it should: products of whole numbers, and
+//! networks of generated weights against the CPU. Seconds, no download. Drivers
+//! that answer wrong without an error are common enough that none is trusted
+//! before this.
+
+mod networks;
+mod products;
+#[cfg(test)]
+mod tests;
+
+use crate::backend::{self, Backend};
+use crate::device::{DeviceId, Fallback};
+use crate::error::Error;
+use crate::random::Random;
+use networks::{Network, lesser};
+use products::WholeNumbers;
+use qwen3::{Dtype, Factors, MatmulStrategy, PackedBatch, Rows, Storage};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Least cosine between a device's vectors and the CPU's. Software Vulkan gave
+/// 1 − 4e-7 in float16 and 1 − 1e-12 in float32; a wrong rotation or mask gives
+/// less than 0.99.
+pub const MIN_COSINE: f64 = 0.9995;
+
+/// What a device makes of one dtype.
+#[derive(Clone, Debug)]
+pub struct SelfCheck {
+    /// Precision of the weights.
+    pub dtype: Dtype,
+    /// The first of its strategies that computes right, if one does.
+    pub trusted: Option<Trusted>,
+    /// Those that were tried before it.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A strategy that computes right.
+#[derive(Clone, Copy, Debug)]
+pub struct Trusted {
+    /// How matrices are multiplied.
+    pub strategy: MatmulStrategy,
+    /// The worst cosine between the device's vectors and the CPU's in float32.
+    pub cosine: f64,
+}
+
+/// A strategy that doesn't.
+#[derive(Clone, Debug)]
+pub struct PassedOver {
+    /// How matrices are multiplied.
+    pub strategy: MatmulStrategy,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl SelfCheck {
+    /// The strategy to use.
+    ///
+    /// # Errors
+    /// Why vectors of this device and dtype can't be trusted.
+    pub fn verdict(&self) -> Result<Trusted, String> {
+        self.trusted.ok_or_else(|| {
+            let reasons = self.passed_over.iter();
+            let reasons: Vec<String> =
+                reasons.map(|tried| format!("with {}, {}", tried.strategy, tried.reason)).collect();
+            format!("it computes wrong in {:?}: {}", self.dtype, reasons.join("; "))
+        })
+    }
+}
+
+/// Every dtype that the device says it can hold.
+///
+/// # Errors
+/// If the device isn't there, or this build has no CPU to compare with.
+pub fn self_check(device: DeviceId) -> Result<Vec<SelfCheck>, Error> {
+    let dtypes = backend::dtypes(device)?;
+    let known = Known::new(Extent::Networks, device)?;
+    dtypes.into_iter().map(|dtype| check(&OnDevice { device, dtype }, &known)).collect()
+}
+
+/// How much is computed before a device is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Products alone: a fraction of a second, for a device that someone named.
+    Products,
+    /// Networks as well: seconds, for one that the program chooses.
+    Networks,
+}
+
+/// How `device` shall multiply with weights of `dtype`, and how it shall not. It
+/// is checked once per process: models are loaded again and again.
+///
+/// # Errors
+/// If it can't be trusted in any way.
+pub(crate) fn strategy(
+    device: DeviceId,
+    dtype: Dtype,
+    extent: Extent,
+) -> Result<(MatmulStrategy, Vec<Fallback>), Error> {
+    static CHECKED: Mutex<Vec<(DeviceId, Extent, SelfCheck)>> = Mutex::new(vec![]);
+    if matches!(device, DeviceId::Cpu | DeviceId::NdArray) {
+        return Ok((MatmulStrategy::PlainUnits, vec![]));
+    }
+    let mut checked = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = checked.iter().find(|(id, of, check)| {
+        (*id, check.dtype) == (device, dtype) && (*of == extent || *of == Extent::Networks)
+    });
+    let result = match known {
+        Some((_, _, check)) => check.clone(),
+        None => check(&OnDevice { device, dtype }, &Known::new(extent, device)?)?,
+    };
+    // Memory that was short may be free again: only success is kept.
+    if known.is_none() && result.trusted.is_some() {
+        checked.push((device, extent, result.clone()));
+    }
+    let trusted = result.verdict();
+    let Trusted { strategy, .. } =
+        trusted.map_err(|reason| Error::DeviceUnavailable { device, reason })?;
+    tracing::info!(%device, ?dtype, %strategy, "products are right");
+    let passed_over = result.passed_over.into_iter().map(|PassedOver { strategy, reason }| {
+        tracing::warn!(%device, ?dtype, %strategy, reason, "products are wrong");
+        Fallback { device, strategy: Some(strategy), reason }
+    });
+    Ok((strategy, passed_over.collect()))
+}
+
+/// A device in one dtype, as the check sees it.
+trait Candidate {
+    /// Its dtype.
+    fn dtype(&self) -> Dtype;
+    /// How it can multiply, fastest first.
+    fn strategies(&self) -> Result<Vec<MatmulStrategy>, Error>;
+    /// A product by one of them alone.
+    fn product(&self, factors: &Factors, strategy: MatmulStrategy) -> Result<Vec<f32>, Error>;
+    /// The rows of a network's sequences.
+    fn rows(&self, network: &Network, strategy: MatmulStrategy) -> Result<Vec<f32>, Error>;
+}
+
+struct OnDevice {
+    device: DeviceId,
+    dtype: Dtype,
+}
+
+impl Candidate for OnDevice {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn strategies(&self) -> Result<Vec<MatmulStrategy>, Error> {
+        Backend::strategies(self.device, self.dtype)
+    }
+
+    fn product(&self, factors: &Factors, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
+        Backend::product(self.device, factors, self.dtype, strategy)
+    }
+
+    fn rows(&self, network: &Network, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
+        network.rows(&network.sequences, self.device, self.dtype, strategy)
+    }
+}
+
+/// What the right results are.
+struct Known {
+    products: Vec<WholeNumbers>,
+    /// Each with the CPU's rows.
+    networks: Vec<(Network, Vec<f32>)>,
+}
+
+impl Known {
+    fn new(extent: Extent, device: DeviceId) -> Result<Self, Error> {
+        let products = WholeNumbers::all();
+        if extent == Extent::Products {
+            return Ok(Self { products, networks: vec![] });
+        }
+        let Some(cpu) = reference_device() else {
+            let reason = "this build has no CPU backend to check it against".to_owned();
+            return Err(Error::DeviceUnavailable { device, reason });
+        };
+        let with_rows = |network: Network| {
+            let plain = MatmulStrategy::PlainUnits;
+            let rows = network.rows(&network.sequences, cpu, Dtype::F32, plain)?;
+            Ok((network, rows))
+        };
+        let networks = Network::all()?.into_iter().map(with_rows).collect::<Result<_, Error>>()?;
+        Ok(Self { products, networks })
+    }
+}
+
+/// Tries one strategy after the other until one is right.
+fn check(candidate: &dyn Candidate, known: &Known) -> Result<SelfCheck, Error> {
+    let dtype = candidate.dtype();
+    let mut passed_over = vec![];
+    for strategy in candidate.strategies()? {
+        match worst_cosine(candidate, strategy, known) {
+            Ok(cosine) => {
+                let trusted = Some(Trusted { strategy, cosine });
+                return Ok(SelfCheck { dtype, trusted, passed_over });
+            }
+            Err(reason) => passed_over.push(PassedOver { strategy, reason }),
+        }
+    }
+    Ok(SelfCheck { dtype, trusted: None, passed_over })
+}
+
+/// Of the networks' rows, once all products are right.
+fn worst_cosine(
+    candidate: &dyn Candidate,
+    strategy: MatmulStrategy,
+    known: &Known,
+) -> Result<f64, String> {
+    for product in &known.products {
+        product.check(|factors| candidate.product(factors, strategy))?;
+    }
+    let mut worst = 1.0;
+    for (network, expected) in &known.networks {
+        let found = candidate.rows(network, strategy).map_err(|error| error.to_string())?;
+        let cosine = network.worst_cosine(expected, &found);
+        worst = lesser(worst, cosine);
+        // Not `< MIN_COSINE`, which NaN isn't.
+        if !(cosine >= MIN_COSINE) {
+            let heads = network.config.head_dim;
+            return Err(format!(
+                "vectors differ from the processor's in a network with heads of {heads} (cosine {cosine:.6})"
+            ));
+        }
+    }
+    Ok(worst)
+}
+
+/// Tokens per second of a 0.6B model, as far as two of its 28 layers tell. The
+/// batch grows until it takes long enough to be measured.
+///
+/// # Errors
+/// If the device fails.
+pub fn speed(device: DeviceId, dtype: Dtype, strategy: MatmulStrategy) -> Result<f64, Error> {
+    const LONG_ENOUGH: Duration = Duration::from_millis(200);
+    const MAX_TOKENS: usize = 16_384;
+    let network = Network::wide()?;
+    let backend = network.load(device, Storage { dtype, max_tensor_bytes: u64::MAX, strategy })?;
+    let mut length = 32;
+    loop {
+        let mut random = Random::new(3);
+        let sequences: Vec<Vec<u32>> = (0..8).map(|_| network.ids(length, &mut random)).collect();
+        let batch = PackedBatch::new(&sequences, &network.config)?;
+        // The first time compiles kernels.
+        let mut seconds = Duration::ZERO;
+        for _ in 0..2 {
+            let started = Instant::now();
+            backend.forward(device, &batch, Rows::Last, &|| false)?;
+            seconds = started.elapsed();
+        }
+        let tokens = 8 * length;
+        if seconds >= LONG_ENOUGH || tokens >= MAX_TOKENS {
+            let part = network.config.num_hidden_layers as f64 / 28.0;
+            return Ok(tokens as f64 * part / seconds.as_secs_f64());
+        }
+        length *= 4;
+    }
+}
+
+/// A device that is trusted.
+pub(crate) fn reference_device() -> Option<DeviceId> {
+    [DeviceId::Cpu, DeviceId::NdArray].into_iter().find(|&id| backend::dtypes(id).is_ok())
+}

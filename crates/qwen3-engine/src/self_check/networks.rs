@@ -1,0 +1,94 @@
+//! Networks of generated weights, and batches to try them with.
+
+use crate::backend::Backend;
+use crate::device::DeviceId;
+use crate::error::Error;
+use crate::random::{Random, config, tensors};
+use crate::similarity::Similarity;
+use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Rows, Storage, Weights};
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// A network, and sequences for it.
+pub(super) struct Network {
+    pub config: Config,
+    pub weights: Weights,
+    pub sequences: Vec<Vec<u32>>,
+    rows: Rows,
+}
+
+impl Network {
+    /// Two with every feature of the real ones, in all rows of a long batch; and
+    /// one as wide as they are.
+    pub fn all() -> Result<Vec<Self>, Error> {
+        Ok(vec![Self::of_heads(64)?, Self::of_heads(128)?, Self::wide()?])
+    }
+
+    /// Grouped heads of this width, which don't add up to the hidden size; linear
+    /// layers whose inputs are an odd number of stages of 32; more than 1,024
+    /// rows, of lengths around the sizes at which kernels change their ways.
+    pub fn of_heads(width: usize) -> Result<Self, Error> {
+        let [hidden, intermediate, layers, heads] = [288, 416, 2, 4];
+        let mut config = config([hidden, intermediate, layers, heads], 256);
+        config["head_dim"] = json!(width);
+        config["num_key_value_heads"] = json!(2);
+        Self::new(&config.to_string(), &[1, 2, 31, 32, 33, 33, 410, 530], Rows::All)
+    }
+
+    /// Two layers of the 0.6B model, since kernels are chosen by shape.
+    pub fn wide() -> Result<Self, Error> {
+        Self::new(&config([1024, 3072, 2, 16], 1024).to_string(), &[1, 16, 47], Rows::Last)
+    }
+
+    fn new(config: &str, lengths: &[usize], rows: Rows) -> Result<Self, Error> {
+        let config = Config::from_json(config.as_bytes(), Path::new("self-check"))?;
+        // Numbers that bfloat16 holds, so that rounding weights is no difference.
+        let bytes = safetensors::serialize(tensors(&config), None)
+            .expect("the tensors are as large as their shapes say");
+        let weights = Weights::from_bytes(bytes)?;
+        let mut network = Self { config, weights, sequences: vec![], rows };
+        let mut random = Random::new(7);
+        network.sequences =
+            lengths.iter().map(|&length| network.ids(length, &mut random)).collect();
+        Ok(network)
+    }
+
+    pub fn ids(&self, length: usize, random: &mut Random) -> Vec<u32> {
+        (0..length).map(|_| random.below(self.config.vocab_size as u32)).collect()
+    }
+
+    pub fn load(&self, device: DeviceId, storage: Storage) -> Result<Backend, Error> {
+        let mut go_on = |_, _| ControlFlow::Continue(());
+        Backend::load(device, &self.weights, &self.config, storage, &mut go_on)
+    }
+
+    /// The rows of its sequences, or of others.
+    pub fn rows(
+        &self,
+        sequences: &[Vec<u32>],
+        device: DeviceId,
+        dtype: Dtype,
+        strategy: MatmulStrategy,
+    ) -> Result<Vec<f32>, Error> {
+        let storage = Storage { dtype, max_tensor_bytes: u64::MAX, strategy };
+        let batch = PackedBatch::new(sequences, &self.config)?;
+        self.load(device, storage)?.forward(device, &batch, self.rows, &|| false)
+    }
+
+    /// The worst cosine between two sets of rows; NaN if a number of them is,
+    /// or if one has fewer.
+    pub fn worst_cosine(&self, expected: &[f32], found: &[f32]) -> f64 {
+        if expected.len() != found.len() {
+            return f64::NAN;
+        }
+        let width = self.config.hidden_size;
+        let pairs = expected.chunks(width).zip(found.chunks(width));
+        pairs.map(|(a, b)| Similarity::Cosine.of(a, b)).fold(1.0, lesser)
+    }
+}
+
+/// The lesser of two; NaN if one of them is.
+pub(super) fn lesser(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a < b { a } else { b }
+}

@@ -1,0 +1,256 @@
+use super::*;
+use crate::backend::guarded;
+use crate::device::{self, DeviceInfo};
+use MatmulStrategy::{PlainUnits, TensorCores};
+
+#[test]
+#[cfg(all(feature = "cpu", feature = "ndarray"))]
+fn two_cpu_backends_agree() {
+    // `cpu` is checked in f32, bf16 and f16 against itself in f32.
+    for device in [DeviceId::Cpu, DeviceId::NdArray] {
+        for check in self_check(device).unwrap() {
+            println!("{device}: {check:?}");
+            assert!(check.verdict().is_ok(), "{device}: {check:?}");
+        }
+    }
+}
+
+#[test]
+fn every_gpu_here_passes() {
+    let (found, absent) = crate::devices();
+    for absent in absent {
+        eprintln!("skipped: no `{}` device here ({})", absent.name, absent.reason);
+    }
+    for device in found {
+        for check in self_check(device.id).unwrap() {
+            println!("{}: {check:?}", device.id);
+            assert!(check.verdict().is_ok(), "{}: {check:?}", device.id);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error() {
+    let message = self_check(DeviceId::Cuda(99)).unwrap_err().to_string();
+    assert!(message.contains("cuda:99"), "{message}");
+}
+
+/// How drivers were seen to compute wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// Numbers near zero, from row 500 on.
+    Rows,
+    /// Without the last stage of inputs.
+    LastStage,
+    /// In the second tile of columns.
+    Columns,
+    /// Attention of heads of this width: the first half of a text isn't seen.
+    Heads(usize),
+    /// A panic of the GPU library's.
+    Panic,
+}
+
+/// A device with a fault, whose strategies in `wrong` have it.
+struct Faulty {
+    device: OnDevice,
+    fault: Fault,
+    wrong: &'static [MatmulStrategy],
+}
+
+impl Candidate for Faulty {
+    fn dtype(&self) -> Dtype {
+        self.device.dtype
+    }
+
+    fn strategies(&self) -> Result<Vec<MatmulStrategy>, Error> {
+        Ok(vec![TensorCores, PlainUnits])
+    }
+
+    /// On the device in any case: of factors that lack what the fault leaves out.
+    fn product(&self, factors: &Factors, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
+        let mut factors = factors.clone();
+        if self.wrong.contains(&strategy) {
+            let inputs = factors.inputs;
+            let tile = 128 * inputs..256 * inputs;
+            match self.fault {
+                Fault::Rows => factors.x.iter_mut().skip(500 * inputs).for_each(|x| *x *= 1e-3),
+                Fault::LastStage => {
+                    let last = (inputs - 1) / 32 * 32;
+                    factors.x.chunks_mut(inputs).for_each(|row| row[last..].fill(0.0));
+                }
+                Fault::Columns => factors.weight[tile].fill(0.0),
+                Fault::Heads(_) => {}
+                Fault::Panic => return guarded(self.device.device, || panic!("of the library")),
+            }
+        }
+        self.device.product(&factors, PlainUnits)
+    }
+
+    fn rows(&self, network: &Network, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
+        let OnDevice { device, dtype } = self.device;
+        let halves = network.sequences.iter().flat_map(|ids| {
+            let (first, second) = ids.split_at(ids.len() / 2);
+            [first.to_vec(), second.to_vec()].into_iter().filter(|half| !half.is_empty())
+        });
+        match self.fault {
+            Fault::Heads(width)
+                if self.wrong.contains(&strategy) && network.config.head_dim == width =>
+            {
+                network.rows(&halves.collect::<Vec<_>>(), device, dtype, PlainUnits)
+            }
+            _ => network.rows(&network.sequences, device, dtype, PlainUnits),
+        }
+    }
+}
+
+/// Vulkan with kernels in SPIR-V, and in WGSL, as far as they are here.
+fn gpus() -> Vec<DeviceId> {
+    let gpus = [DeviceId::Vulkan(0), DeviceId::Metal(0), DeviceId::Wgpu(0)];
+    let (here, absent): (Vec<_>, Vec<_>) =
+        gpus.into_iter().partition(|&gpu| Backend::strategies(gpu, Dtype::F32).is_ok());
+    absent.iter().for_each(|gpu| eprintln!("skipped: no `{gpu}` device here"));
+    here
+}
+
+/// What the check says of every GPU here with this fault.
+fn checks(
+    fault: Fault,
+    dtype: Dtype,
+    wrong: &'static [MatmulStrategy],
+) -> impl Iterator<Item = SelfCheck> {
+    let extent = match fault {
+        Fault::Heads(_) => Extent::Networks,
+        _ => Extent::Products,
+    };
+    gpus().into_iter().map(move |device| {
+        let faulty = Faulty { device: OnDevice { device, dtype }, fault, wrong };
+        let check = check(&faulty, &Known::new(extent, device).unwrap()).unwrap();
+        println!("{device} {fault:?}: {check:?}");
+        check
+    })
+}
+
+/// The fault of tensor cores is found, and plain units are trusted after them.
+fn assert_found(fault: Fault, dtype: Dtype, expected: &str) {
+    for check in checks(fault, dtype, &[TensorCores]) {
+        assert_eq!(check.verdict().unwrap().strategy, PlainUnits);
+        let [passed_over] = &check.passed_over[..] else { panic!("one: {check:?}") };
+        assert_eq!(passed_over.strategy, TensorCores);
+        assert!(passed_over.reason.contains(expected), "{}", passed_over.reason);
+    }
+}
+
+#[test]
+fn products_near_zero_from_row_500_on_are_found() {
+    for dtype in [Dtype::F32, Dtype::F16] {
+        assert_found(Fault::Rows, dtype, "1057 × 528 × 400 is wrong in");
+        assert_found(Fault::Rows, dtype, "first in row 500, column 0: ");
+    }
+}
+
+#[test]
+fn a_last_stage_that_is_left_out_is_found() {
+    for dtype in [Dtype::F32, Dtype::F16] {
+        assert_found(Fault::LastStage, dtype, "1 × 544 × 384 is wrong in");
+    }
+}
+
+#[test]
+fn a_second_tile_of_columns_that_is_wrong_is_found() {
+    for dtype in [Dtype::F32, Dtype::F16] {
+        assert_found(Fault::Columns, dtype, "first in row 0, column 12");
+    }
+}
+
+#[test]
+fn wrong_attention_of_one_head_width_is_found() {
+    assert_found(Fault::Heads(64), Dtype::F16, "heads of 64 (cosine ");
+    assert_found(Fault::Heads(128), Dtype::F32, "heads of 128 (cosine ");
+}
+
+#[test]
+fn a_panic_is_a_reason_too() {
+    assert_found(Fault::Panic, Dtype::F32, "failed: of the library");
+}
+
+#[test]
+fn a_strategy_that_the_device_lacks_is_a_reason_too() {
+    for device in gpus() {
+        if Backend::strategies(device, Dtype::F16).unwrap().contains(&TensorCores) {
+            eprintln!("skipped: `{device}` has tensor cores");
+            continue;
+        }
+        let on_device = OnDevice { device, dtype: Dtype::F16 };
+        let known = Known::new(Extent::Products, device).unwrap();
+        let reason = worst_cosine(&on_device, TensorCores, &known).unwrap_err();
+        assert!(reason.contains("its tensor cores don't take a product: "), "{reason}");
+    }
+}
+
+#[test]
+fn auto_passes_over_a_gpu_that_is_wrong_in_every_way() {
+    let gpu = |id| DeviceInfo {
+        id,
+        name: "faulty".to_owned(),
+        kind: "discrete GPU".to_owned(),
+        driver: None,
+        memory_bytes: None,
+        dtypes: vec![],
+    };
+    let cpu = gpu(DeviceId::Cpu);
+    for device in gpus() {
+        let verdict = |id: DeviceId| {
+            assert_eq!(id, device);
+            let device = OnDevice { device, dtype: Dtype::F16 };
+            let wrong = &[TensorCores, PlainUnits];
+            let faulty = Faulty { device, fault: Fault::Rows, wrong };
+            let verdict = check(&faulty, &Known::new(Extent::Products, id)?)?.verdict();
+            let unavailable = |reason| Error::DeviceUnavailable { device: id, reason };
+            verdict.map(drop).map_err(unavailable)
+        };
+        let found = (vec![gpu(device), cpu.clone()], vec![]);
+        let (chosen, passed_over) = device::first_trusted(found, &verdict).unwrap();
+        assert_eq!(chosen, DeviceId::Cpu);
+        let [passed_over] = &passed_over[..] else { panic!("one: {passed_over:?}") };
+        assert_eq!((passed_over.device, passed_over.strategy), (device, None));
+        let reason = &passed_over.reason;
+        for expected in
+            ["wrong in F16: with tensor cores, a product", "with plain units, a product"]
+        {
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_vector_or_none_is_not_trusted() {
+    let network = Network::of_heads(64).unwrap();
+    let right =
+        network.rows(&network.sequences, reference_device().unwrap(), Dtype::F32, PlainUnits);
+    let right = right.unwrap();
+    assert_eq!(network.worst_cosine(&right, &right), 1.0);
+    let mut other = right.clone();
+    other[5] = f32::NAN;
+    assert!(network.worst_cosine(&right, &other).is_nan());
+    assert!(network.worst_cosine(&right, &right[..288]).is_nan());
+}
+
+#[test]
+fn a_table_in_blocks_gives_the_same_vectors() {
+    let network = Network::of_heads(64).unwrap();
+    let config = &network.config;
+    let row_bytes = config.hidden_size as u64 * 4;
+    let ids: Vec<u32> = (0..config.vocab_size as u32).collect();
+    let batch = PackedBatch::new(&[ids], config).unwrap();
+    for device in crate::devices().0 {
+        // One block; 200 + 56 rows; blocks of 1 row.
+        let [whole, two, many] = [u64::MAX, 200 * row_bytes + 3, row_bytes].map(|bytes| {
+            let storage =
+                Storage { dtype: Dtype::F32, max_tensor_bytes: bytes, strategy: PlainUnits };
+            let backend = network.load(device.id, storage).unwrap();
+            backend.forward(device.id, &batch, Rows::Last, &|| false).unwrap()
+        });
+        assert_eq!(whole, two, "{}", device.id);
+        assert_eq!(whole, many, "{}", device.id);
+    }
+}
