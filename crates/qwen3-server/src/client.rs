@@ -2,15 +2,13 @@
 //! that decides when a client is given up.
 
 use crate::metrics::Metrics;
+use crate::progress::{Progress, SHORTEST, after};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// How long a connection may take to end after it was asked to.
 const PARTING: Duration = Duration::from_secs(1);
-
-/// Clocks aren't looked at more often.
-const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How long clients may take.
 #[derive(Clone, Copy, Debug)]
@@ -90,10 +88,6 @@ struct Due {
     event: Event,
     reason: Option<&'static str>,
 }
-
-/// When an answer moved last; `None` inside: there is none on its way.
-#[derive(Clone, Default)]
-pub struct Progress(Arc<Mutex<Option<Instant>>>);
 
 /// A body that isn't here yet, until this is dropped.
 pub struct Arriving(Arc<Client>);
@@ -284,37 +278,10 @@ impl State {
     }
 }
 
-/// A time may be set to any number of years.
-fn after(since: Instant, duration: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    since + duration.min(YEAR)
-}
-
-impl Progress {
-    fn since(&self) -> Option<Instant> {
-        *self.moved()
-    }
-
-    fn moved(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ready if an answer hasn't moved for so long.
-    pub async fn stops(&self, timeout: Duration) {
-        loop {
-            let due = after(self.since().unwrap_or_else(Instant::now), timeout.max(SHORTEST));
-            tokio::time::sleep_until(due.into()).await;
-            if self.since().is_some_and(|since| since.elapsed() >= timeout) {
-                return;
-            }
-        }
-    }
-}
-
 impl Open {
     /// The next part of its answer is asked for: those before are on their way.
     pub fn moves(&self) {
-        *self.progress.moved() = Some(Instant::now());
+        self.progress.moves();
     }
 }
 
@@ -326,7 +293,7 @@ impl Drop for Arriving {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        *self.progress.moved() = None;
+        self.progress.ends();
         let mut state = self.client.state();
         state.open -= 1;
         if state.open == 0 {

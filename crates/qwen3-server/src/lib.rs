@@ -33,6 +33,7 @@ mod serve;
 mod connection;
 mod clients;
 mod client;
+mod progress;
 mod bodies;
 mod paths;
 mod listen;

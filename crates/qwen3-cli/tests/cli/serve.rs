@@ -152,8 +152,9 @@ fn nobody_is_let_in_before_the_model_is_there() {
     let home = tempfile::tempdir().unwrap();
     let hub = Hub::serve(&embedding_model(), Flaw::IsSlow);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let run = from_hub(&hub, &home).args(["--port", &free.port().to_string()]);
-    let mut child = run.start();
+    let run = qwen3(["serve", "--device", "cpu", "--model", MODEL, "--hostname", "127.0.0.1"]);
+    let run = run.args(["--port", &free.port().to_string()]);
+    let mut child = run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path()).start();
     while hub.starts().is_empty() {
         assert!(child.try_wait().unwrap().is_none(), "the server ended");
         thread::sleep(Duration::from_millis(10));
