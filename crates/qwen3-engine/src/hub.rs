@@ -184,8 +184,8 @@ impl Cached {
     fn warn(&self, model: &str, reason: &str) {
         let missing = self.missing.join("`, `");
         tracing::warn!(
-            "the cache may lack files of `{model}`: `{missing}`; without them prompts and lengths \
-             are the usual ones, and a download could not tell, because {reason}"
+            "the cache has no `{missing}` of `{model}`; if the model has them, its prompts and lengths \
+             are not those that are used. They could not be downloaded: {reason}"
         );
     }
 }
