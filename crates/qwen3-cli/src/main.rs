@@ -1,5 +1,6 @@
 //! The `qwen3` command.
 
+mod access;
 mod ahead;
 mod args;
 mod convert;
@@ -23,6 +24,7 @@ mod stats;
 mod stop;
 mod table;
 mod terminal;
+mod variables;
 
 use args::{Command, parse};
 use error::Error;
@@ -67,7 +69,9 @@ fn say(message: &str) {
 }
 
 fn run(command: Command) -> Result<(), Error> {
-    if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
+    if let Ok(isa) = std::env::var("QWEN3_CPU_ISA")
+        && !isa.is_empty()
+    {
         qwen3_engine::limit_cpu_isa(&isa)?;
     }
     let stop = match &command {
@@ -92,7 +96,7 @@ fn run(command: Command) -> Result<(), Error> {
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn remember_panic(info: &PanicHookInfo) {
-    if std::env::var_os("RUST_BACKTRACE").is_some() {
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| !value.is_empty() && value != "0") {
         let backtrace = std::backtrace::Backtrace::force_capture();
         let _ = writeln!(std::io::stderr(), "qwen3: {info}\n{backtrace}");
     }

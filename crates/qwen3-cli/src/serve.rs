@@ -1,5 +1,6 @@
 //! `qwen3 serve`
 
+use crate::access::{keys, warn_if_open};
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
@@ -45,10 +46,11 @@ async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
     let options = serve_options(&args)?;
     let bound = Bound::new(&address(&args.network)).await?;
     let metrics = match args.network.prometheus_port {
-        Some(port) => Some(Bound::new(&Address::Tcp(hostname(&args.network), port)).await?),
+        Some(port) => Some(Bound::new(&Address::Tcp(args.network.hostname.clone(), port)).await?),
         None => None,
     };
     let has_keys = !settings.api_keys.is_empty();
+    warn_if_open(&args.network, &address(&args.network).to_string(), has_keys);
 
     let loading = tokio::task::spawn_blocking(move || load(&args, settings));
     let loaded = tokio::select! {
@@ -84,8 +86,7 @@ async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
 }
 
 fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
-    let level = &args.operation.log_level;
-    let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel { level: level.clone() })?;
+    let filter = EnvFilter::new(&args.operation.log_level);
     let log = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
@@ -113,6 +114,10 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
             .map_err(|trouble| failed("embedding model", &source, &trouble))
     });
     let embedder = embedder.transpose()?;
+    if let Some(embedder) = &embedder {
+        let prompt = embedder.text.prompt(&settings.default_prompt);
+        prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
+    }
     let reranker = reranker.map(|model| {
         let source = source(args, model, Kind::Reranker);
         load_reranker(&source, scheduling, &metrics)
@@ -201,24 +206,6 @@ fn settings(args: &ServeArgs) -> Result<Settings, Error> {
     })
 }
 
-/// The keys of the flag and of the file.
-fn keys(args: &NetworkArgs) -> Result<Vec<String>, Error> {
-    let mut keys = args.api_key.clone();
-    if let Some(path) = &args.api_key_file {
-        let unusable = |source| Error::Keys { path: path.clone(), source };
-        let lines = std::fs::read_to_string(path).map_err(|source| unusable(Some(source)))?;
-        let before = keys.len();
-        keys.extend(lines.lines().map(|line| line.trim().to_owned()));
-        keys.retain(|key| !key.is_empty());
-        // A server that was meant to have keys must not be open.
-        if keys.len() == before {
-            return Err(unusable(None));
-        }
-    }
-    keys.retain(|key| !key.is_empty());
-    Ok(keys)
-}
-
 fn serve_options(args: &ServeArgs) -> Result<ServeOptions, Error> {
     let (files, wanted) = (open_files(), args.network.max_connections.map(usize::from));
     Ok(ServeOptions {
@@ -248,17 +235,7 @@ fn address(args: &NetworkArgs) -> Address {
     if let Some(path) = &args.uds_path {
         return Address::Unix { path: path.clone(), mode: args.uds_mode };
     }
-    Address::Tcp(hostname(args), args.port)
-}
-
-/// Where to listen. Containers set the variable `HOSTNAME` to their own name, by which this
-/// server wouldn't be reached from inside: that means every address.
-fn hostname(args: &NetworkArgs) -> String {
-    let own = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    match own.is_ok_and(|own| own.trim() == args.hostname) {
-        true => "::".to_owned(),
-        false => args.hostname.clone(),
-    }
+    Address::Tcp(args.hostname.clone(), args.port)
 }
 
 /// Ready at the first signal; a Ctrl-C after it ends the process at once.

@@ -102,6 +102,11 @@ impl Session {
         self.max_batch_tokens
     }
 
+    /// Positions of a sequence.
+    pub fn max_tokens(&self) -> usize {
+        self.config.max_position_embeddings
+    }
+
     /// Runs `call` on this session's threads.
     fn install<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
         if rayon::current_thread_index().is_none() {

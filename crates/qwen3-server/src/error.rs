@@ -229,7 +229,9 @@ impl Error {
             | Self::Values { .. }
             | Self::SlowBody => Cause::Body,
             Self::Empty { .. } => Cause::Empty,
-            Self::Text { .. } => Cause::Tokenizer,
+            Self::Text { .. } | Self::Failed { reason: Failure::Input { .. }, .. } => {
+                Cause::Tokenizer
+            }
             Self::Field { .. }
             | Self::BatchSize { .. }
             | Self::Answer { .. }

@@ -25,6 +25,8 @@ mod settings;
 mod error;
 mod metrics;
 mod auth;
+mod cors;
+mod punycode;
 mod observe;
 mod monitoring;
 mod openapi;
@@ -42,7 +44,9 @@ mod socket_file;
 mod tls;
 
 pub use app::App;
+pub use auth::{ApiKey, ApiKeyError};
 pub use client::Timeouts;
+pub use cors::{Origin, OriginError};
 pub use error::Error;
 pub use listen::{Address, Bound, ListenError, Listener};
 pub use metrics::Metrics;

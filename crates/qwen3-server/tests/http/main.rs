@@ -7,8 +7,10 @@ mod server;
 
 mod any_json;
 mod answers;
+mod changed_files;
 mod connections;
 mod errors;
+mod keys;
 mod limits;
 mod numbers;
 mod requests;
