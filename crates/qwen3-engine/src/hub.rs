@@ -7,7 +7,7 @@
 use crate::checkpoint::{is_of_adapter, refuse_adapter};
 use crate::checksum::sha256;
 use crate::error::Error;
-use crate::modules::{MODULES, Modules};
+use crate::modules::{MODULES, configs_in};
 use crate::options::HubToken;
 use crate::portable::is_portable;
 use crate::progress::{Hooks, Progress};
@@ -209,9 +209,8 @@ impl Hub<'_> {
             }
         }
         if listed.contains(MODULES) {
-            let path = self.get(MODULES)?;
-            let modules = Modules::from_json(&files::read(&path)?, &path)?;
-            for config in modules.configs().filter(|config| listed.contains(*config)) {
+            let configs = configs_in(&self.get(MODULES)?)?;
+            for config in configs.iter().filter(|config| listed.contains(*config)) {
                 self.get(config)?;
             }
         }
