@@ -4,6 +4,7 @@
 use crate::checkpoint::parse;
 use crate::error::Error;
 use crate::options::Kind;
+use qwen3::files;
 use serde::Deserialize;
 use std::path::{Component, Path};
 
@@ -141,6 +142,15 @@ impl Modules {
         let config = self.configs.iter().find(|(class, _)| *class == wanted);
         config.map(|(_, config)| config.as_str())
     }
+}
+
+/// The configs that a list of modules names, by their paths in its folder.
+///
+/// # Errors
+/// If it can't be read, or as [`Modules::from_json`].
+pub(crate) fn configs_in(list: &Path) -> Result<Vec<String>, Error> {
+    let modules = Modules::from_json(&files::read(list)?, list)?;
+    Ok(modules.configs().map(str::to_owned).collect())
 }
 
 /// Releases have moved their modules (`sentence_transformers.models.Pooling`,

@@ -7,9 +7,8 @@ use super::names::{Commit, Revision, is_config, is_shard};
 use super::{INDEX, NEEDED, SIDE_FILES, SINGLE};
 use crate::checkpoint::is_of_adapter;
 use crate::error::Error;
-use crate::modules::{MODULES, Modules};
+use crate::modules::{MODULES, configs_in};
 use crate::progress::{Hooks, Progress};
-use qwen3::files;
 use qwen3::weights::files_of_index;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -247,9 +246,8 @@ fn open(part: &Path, start: u64) -> std::io::Result<File> {
 
 /// The configs of the modules that a list names.
 pub fn configs(list: &Path) -> Result<Vec<String>, Error> {
-    let modules = Modules::from_json(&files::read(list)?, list)?;
-    let configs = modules.configs().filter(|file| is_config(file));
-    Ok(configs.map(str::to_owned).collect())
+    let configs = configs_in(list)?.into_iter();
+    Ok(configs.filter(|file| is_config(file)).collect())
 }
 
 /// The files of weights that an index names.
