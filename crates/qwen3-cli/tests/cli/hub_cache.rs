@@ -215,6 +215,26 @@ fn a_run_that_is_killed_leaves_nothing_wrong() {
     println!("killed before it was there, after, and too late: {counts:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_is_heard_while_a_hub_is_silent() {
+    let hub = Hub::answer(|_, _| {
+        thread::sleep(Duration::from_secs(100));
+        Ok(())
+    });
+    let home = TempDir::new().unwrap();
+    let child = from_hub("download", &hub, &home).start();
+    while hub.requests().is_empty() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let asked = std::time::Instant::now();
+    crate::streams::interrupt(&child);
+    let outcome = finish(child, "download, waiting for an answer");
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    // An answer is waited for twice as long.
+    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+}
+
 /// As a user whom this machine doesn't know, in containers for one.
 #[cfg(unix)]
 #[test]
