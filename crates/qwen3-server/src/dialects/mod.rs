@@ -46,10 +46,7 @@ pub struct Rejected<D>(Error, PhantomData<D>);
 
 /// A body that was read as JSON; it counts among those that the server holds
 /// until the request has ended.
-pub struct Body<D, T>(pub T, HeldFor<D>);
-
-/// The place of a body whose errors are told in a dialect.
-pub struct HeldFor<D>(#[allow(dead_code, reason = "dropping it is its use")] Held, PhantomData<D>);
+pub struct Body<D, T>(pub T, #[allow(dead_code, reason = "held")] (Held, PhantomData<D>));
 
 /// The bytes of a body.
 pub struct Received {
@@ -118,7 +115,7 @@ impl<D, T: DeserializeOwned + Send + 'static> Body<D, T> {
     pub async fn parse(received: Received) -> Result<Self, Rejected<D>> {
         let Received { bytes, held, inference } = received;
         let body = parsed(&inference, bytes).await?;
-        Ok(Self(body, HeldFor(held, PhantomData)))
+        Ok(Self(body, (held, PhantomData)))
     }
 }
 
