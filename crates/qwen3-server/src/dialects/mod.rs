@@ -43,10 +43,7 @@ pub struct Rejected<D>(Error, PhantomData<D>);
 
 /// A body that was read as JSON; it counts among those that the server holds
 /// until the request has ended.
-pub struct Body<D, T>(pub T, HeldFor<D>);
-
-/// The place of a body whose errors are told in a dialect.
-pub struct HeldFor<D>(#[allow(dead_code, reason = "dropping it is its use")] Held, PhantomData<D>);
+pub struct Body<D, T>(pub T, #[allow(dead_code, reason = "held")] (Held, PhantomData<D>));
 
 /// A result in JSON with the headers that tell what it took, or an error.
 pub type Answer<D> = Result<Response, Rejected<D>>;
@@ -106,7 +103,7 @@ impl<D, T: FromFields + Send + 'static> Body<D, T> {
     /// If it is not JSON of this shape.
     pub async fn parse(json: JsonText) -> Result<Self, Rejected<D>> {
         let (body, held) = json.parse().await?;
-        Ok(Self(body, HeldFor(held, PhantomData)))
+        Ok(Self(body, (held, PhantomData)))
     }
 }
 
