@@ -349,8 +349,12 @@ impl ModelArgs {
 pub fn parse() -> Arguments {
     let mut command =
         command().mut_subcommand("serve", |serve| serve.mut_args(without_mute_variable));
-    let matches = command.try_get_matches_from_mut(std::env::args_os());
-    let matches = matches.unwrap_or_else(|error| naming_the_variable(error, &command).exit());
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        // It tells of every variable, whatever its value.
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => self::command().get_matches(),
+        Err(error) => naming_the_variable(error, &command).exit(),
+    };
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let (name, matches) = matches.subcommand().expect("one is required");
     let subcommand = command.find_subcommand_mut(name).expect("it has been found");

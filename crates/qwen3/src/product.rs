@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::runner::Runner;
 use crate::stages::{device_error, to_host};
-use crate::weights::Dtype;
+use crate::dtype::Dtype;
 use burn::tensor::{DType, Tensor, TensorData};
 use qwen3_kernels::{Kernels, MatmulStrategy};
 

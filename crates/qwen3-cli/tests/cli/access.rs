@@ -138,13 +138,18 @@ fn origins_that_browsers_do_not_send_are_refused() {
 
 #[test]
 fn a_default_prompt_that_the_model_lacks_is_told_at_the_start() {
-    let run = serve().args(["--default-prompt-name", "passage"]);
-    run.fails(1, &["--default-prompt-name", "`passage`", "`query`"]);
+    let run = serve().args(["--default-prompt-name", "passage"]).outcome();
+    assert_eq!(run.code, Some(1), "{run:?}");
+    for word in ["--default-prompt-name", "`passage`", "`query`"] {
+        assert!(run.stderr.contains(word), "{run:?}");
+    }
 }
 
 /// Every variable that the help of `serve` tells of.
 fn variables() -> BTreeSet<String> {
-    let help = qwen3(["serve", "--help"]).succeeds();
+    let run = qwen3(["serve", "--help"]).env("HOSTNAME", "of-a-machine").env("PORT", "");
+    let help = run.succeeds();
+    assert!(help.text().contains("[env: HOSTNAME]") && help.text().contains("[env: PORT]"));
     let names = help.text().split("[env: ").skip(1);
     names.map(|rest| rest.split([']', '=']).next().unwrap().to_owned()).collect()
 }

@@ -34,7 +34,7 @@ use worker::Worker;
 
 /// Why there are no answers, as clients hear it: the cause may name files of this
 /// machine.
-const NOT_LOADED: &str = "it can't be loaded; the server's log says why";
+const NOT_LOADED: &str = "it isn't loaded; the server's log says why";
 
 /// A network on a device.
 pub trait Loaded: Send {
