@@ -242,6 +242,11 @@ impl<W> Queue<W> {
         self.texts
     }
 
+    /// Texts that wait to be taken, each counted once. Looks at all of them.
+    pub fn waiting_texts(&self) -> usize {
+        self.entries.values().filter(|entry| !entry.is_running).count()
+    }
+
     /// Tokens that wait.
     pub fn tokens(&self) -> usize {
         self.tokens
