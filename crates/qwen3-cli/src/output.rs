@@ -233,14 +233,13 @@ fn redirected_stdout() -> Option<File> {
 /// Whether all that is written goes to the file's end, wherever one has gone in it.
 fn appends(file: &File) -> bool {
     #[cfg(unix)]
-    return rustix::fs::fcntl_getfl(file)
-        .is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND));
+    let flags = rustix::fs::fcntl_getfl(file);
+    #[cfg(unix)]
+    let appends = flags.is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND));
+    // Elsewhere it isn't told.
     #[cfg(not(unix))]
-    {
-        // It isn't told.
-        let _ = file;
-        true
-    }
+    let (appends, _) = (true, file);
+    appends
 }
 
 fn failed(path: Option<&Path>, error: io::Error) -> Error {

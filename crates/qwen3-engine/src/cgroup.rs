@@ -63,9 +63,9 @@ fn least(root: &Path, groups: &str) -> Option<Memory> {
 
 impl Names {
     fn read(&self, folder: &Path) -> Option<Memory> {
-        let text = |name| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         // `max` is no number, and no limit.
-        let number = |name: &&str| text(*name).trim().parse::<u64>().ok();
+        let number = |name: &&str| text(name).trim().parse::<u64>().ok();
         let total_bytes = self.limits.iter().filter_map(number).min()?;
         let statistics = text("memory.stat");
         let cached = statistics.lines().filter_map(|line| line.split_once(' '));

@@ -335,7 +335,8 @@ mod tests {
                 Err(other) => panic!("{other}"),
                 Ok(()) => {
                     assert_eq!(disk.written.len() as u64, whole.bytes());
-                    break assert!(writes_left > 2 * whole.parts.len());
+                    assert!(writes_left > 2 * whole.parts.len());
+                    return;
                 }
             }
         }

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_thousand_calls_have_their_turns_in_the_order_in_which_they_came() {
-        let (turns, inside) = (Turns::new(Mutex::default()), AtomicUsize::new(0));
+        let (turns, inside) = (Turns::new(Mutex::new(vec![])), AtomicUsize::new(0));
         thread::scope(|scope| {
             let first = turns.take(&CancelToken::default()).unwrap();
             for call in 0..1_000 {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_cancelled_leaves_the_queue_and_nobody_else_does() {
-        let turns = Turns::new(Mutex::default());
+        let turns = Turns::new(Mutex::new(vec![]));
         let tokens: [CancelToken; 3] = Default::default();
         thread::scope(|scope| {
             let first = turns.take(&CancelToken::default()).unwrap();

@@ -99,10 +99,10 @@ fn a_file_is_not_read_and_written_at_the_same_time() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
 }
 
-/// Runs `qwen3 embed --format jsonl` in a shell, where `$@` is that.
+/// Runs `qwen3 embed` in a shell, where `$@` is that.
 #[cfg(unix)]
 fn in_shell(folder: &Path, script: &str) -> std::process::Output {
-    let embed = on_cpu("embed", &embedding_model(), ["--format", "jsonl"]);
+    let embed = on_cpu("embed", &embedding_model(), []);
     let mut shell = std::process::Command::new("sh");
     shell.current_dir(folder).args(["-c", script, "sh"]).arg(embed.command.get_program());
     shell.args(embed.command.get_args()).output().unwrap()
@@ -186,7 +186,7 @@ fn vectors_for_a_file_need_no_room_elsewhere() {
     {
         fs::write(&path, "x".repeat(10_000)).unwrap();
         let script =
-            "TMPDIR=/nonexistent; export TMPDIR; echo first; \"$@\" a b --format npy; echo last";
+            "export TMPDIR=/nonexistent; echo first && \"$@\" a b --format npy && echo last";
         let output = in_shell(folder.path(), &format!("({script}) >vectors.npy"));
         assert!(output.status.success(), "{output:?}");
         let found = fs::read(&path).unwrap();
