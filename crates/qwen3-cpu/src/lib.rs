@@ -12,4 +12,5 @@ pub type Device = FlexDevice;
 /// Dtypes that weights can be held in.
 pub const DTYPES: [qwen3::Dtype; 3] = [qwen3::Dtype::F32, qwen3::Dtype::Bf16, qwen3::Dtype::F16];
 
+pub use qwen3_kernels::buffers;
 pub use qwen3_kernels::isa::{Isa, UnknownIsa};

@@ -6,7 +6,7 @@ use burn_flex::{FlexTensor, Layout};
 use bytemuck::{Pod, Zeroable};
 use cubecl_common::bytes::{AllocationController, Bytes};
 use std::mem::MaybeUninit;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Buffers that were given back, and when.
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: vec![], clock: 0 });
@@ -14,6 +14,20 @@ static POOL: Mutex<Pool> = Mutex::new(Pool { free: vec![], clock: 0 });
 /// Buffers taken until one that nobody wants goes back to the system: more
 /// than a forward pass takes, so that those of a rare long text don't stay.
 const PATIENCE: u64 = 1_000;
+
+/// Bytes of buffers that nobody uses: as good as free.
+pub fn unused_bytes() -> usize {
+    pool().unused_bytes()
+}
+
+/// Gives buffers that nobody uses back to the system, until they have at most so many bytes.
+pub fn shrink(max_bytes: usize) {
+    pool().shrink(max_bytes);
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// As many bytes as a cache line, or an AVX-512 register, has.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -40,6 +54,18 @@ impl Pool {
         self.free.retain(|(given, _)| now - given < PATIENCE);
         self.free.push((now, lines));
     }
+
+    fn unused_bytes(&self) -> usize {
+        self.free.iter().map(|(_, lines)| size_of_val(lines.as_slice())).sum()
+    }
+
+    /// The largest go first: those of a rare long text.
+    fn shrink(&mut self, max_bytes: usize) {
+        self.free.sort_by_key(|(_, lines)| lines.len());
+        while self.unused_bytes() > max_bytes {
+            self.free.pop();
+        }
+    }
 }
 
 /// Memory that goes back to the pool when it is dropped. What is in it at
@@ -52,7 +78,7 @@ impl Buffer {
     /// At least so many bytes.
     pub fn new(bytes: usize) -> Self {
         let lines = bytes.div_ceil(size_of::<Line>());
-        let taken = POOL.lock().unwrap_or_else(PoisonError::into_inner).take(lines);
+        let taken = pool().take(lines);
         Self { lines: taken.unwrap_or_else(|| vec![Line::zeroed(); lines]) }
     }
 
@@ -75,7 +101,7 @@ fn lines_of<T>(n: usize) -> usize {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let lines = std::mem::take(&mut self.lines);
-        POOL.lock().unwrap_or_else(PoisonError::into_inner).give(lines);
+        pool().give(lines);
     }
 }
 
@@ -129,6 +155,21 @@ mod tests {
         assert_eq!(pool.take(5).unwrap().len(), 8);
         assert_eq!(pool.take(5).unwrap().len(), 16);
         assert!(pool.take(5).is_none());
+    }
+
+    #[test]
+    fn a_pool_that_shrinks_keeps_its_small_buffers() {
+        let mut pool = Pool { free: vec![], clock: 0 };
+        for lines in [1, 100, 2, 50] {
+            pool.give(vec![Line::zeroed(); lines]);
+        }
+        assert_eq!(pool.unused_bytes(), 153 * 64);
+        pool.shrink(153 * 64);
+        assert_eq!(pool.free.len(), 4);
+        pool.shrink(53 * 64 - 1);
+        assert_eq!(pool.unused_bytes(), 3 * 64);
+        pool.shrink(0);
+        assert!(pool.free.is_empty());
     }
 
     #[test]

@@ -27,7 +27,7 @@
 
 mod backends;
 #[cfg(feature = "cpu")]
-mod buffers;
+pub mod buffers;
 #[cfg(feature = "cube")]
 mod cube;
 #[cfg(feature = "cpu")]
