@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::checksum::sha256;
 use crate::error::Error;
 use crate::hub::{HubOptions, SIDE_FILES, model_path};
+use crate::new_file::NewFile;
 use crate::options::{DtypeChoice, Kind, Layout};
 use crate::portable::{self, Portable, Provenance, checksum, checksums_bytes};
 use crate::progress::{Hooks, Progress};
@@ -17,7 +18,6 @@ use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// What [`convert`] may choose.
 #[derive(Clone, Debug, Default)]
@@ -75,28 +75,21 @@ enum Content<'a> {
 ///
 /// # Errors
 /// If the model can't be found or doesn't load, a value doesn't fit the dtype,
-/// `out` is there and not to be replaced, or the disk is full.
+/// `out` is there and not to be replaced, is a file of the model, or the disk is full.
 pub fn convert(model: &str, out: &Path, options: &ConvertOptions) -> Result<Converted, Error> {
     let exists = || Error::Exists { path: out.to_owned() };
     if out.is_dir() || (out.exists() && !options.force) {
         return Err(exists());
     }
-    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
     let failed = |source| Error::Write { path: out.to_owned(), source };
-    let temporary = temporary(folder, out).map_err(failed)?;
+    let file = NewFile::create(out).map_err(failed)?;
 
     let hooks = &options.hooks;
     let (revision, cache) = (options.revision.as_deref(), options.cache_folder.as_deref());
     let from = HubOptions { revision, cache, token: None };
     let checkpoint = Checkpoint::open(&model_path(model, from, hooks)?, model, options.kind)?;
     let parts = parts(&checkpoint, options)?;
-    let mut content_bytes = checksums_bytes(parts.len()) as u64;
-    content_bytes += parts.iter().map(|part| part.bytes() as u64).sum::<u64>();
-    let free = fs4::available_space(folder).map_err(failed)?;
-    if content_bytes > free {
-        return Err(Error::DiskFull { path: out.to_owned(), needed: content_bytes, free });
-    }
+    check_target(&checkpoint, &parts, &file, out)?;
     check_loads(&checkpoint, hooks)?;
     let provenance = Provenance {
         kind: checkpoint.kind,
@@ -104,59 +97,42 @@ pub fn convert(model: &str, out: &Path, options: &ConvertOptions) -> Result<Conv
         sources: sources(&checkpoint, hooks)?,
     };
 
-    let mut writer = Writer { file: BufWriter::new(temporary), out, written: 0 };
     let header = portable::header(&provenance, infos(&parts));
-    let total_bytes = header.len() as u64 + content_bytes;
-    let mut checksums = vec![checksum(&header)];
-    writer.write(&header)?;
-    for part in &parts {
-        hooks.check()?;
-        part.with_bytes(&checkpoint, |bytes| {
-            checksums.push(checksum(bytes));
-            writer.write(bytes)
-        })?;
-        hooks.report(Progress::Convert { bytes: writer.written, total_bytes });
-    }
-    writer.write(&checksums.into_iter().flat_map(u64::to_le_bytes).collect::<Vec<_>>())?;
-    let temporary = writer.finish()?;
-    Portable::open(temporary.path())?;
-    let renamed = match options.force {
-        true => temporary.persist(out),
-        false => temporary.persist_noclobber(out),
-    };
-    renamed.map_err(|failure| match failure.error.kind() {
+    let whole = Whole { checkpoint: &checkpoint, header, parts, out };
+    let mut writer = BufWriter::new(file);
+    whole.write(&mut writer, hooks)?;
+    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    Portable::open(file.path())?;
+    let renamed = if options.force { file.replace() } else { file.keep_old() };
+    renamed.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(),
-        _ => failed(failure.error),
+        _ => failed(error),
     })?;
-    sync_folder(folder).map_err(failed)?;
-    hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });
     let is_weight = |part: &&Part| !matches!(part.content, Content::File(_));
-    let tensors = parts.iter().filter(is_weight).count();
+    let tensors = whole.parts.iter().filter(is_weight).count();
+    let total_bytes = whole.bytes();
+    hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });
     Ok(Converted { bytes: total_bytes, tensors, provenance })
 }
 
-/// Beside the target, so that renaming copies nothing.
-fn temporary(folder: &Path, out: &Path) -> std::io::Result<NamedTempFile> {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".part");
-    #[cfg(unix)]
-    {
-        // As any new file: what the process's mask leaves of it.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+/// The file neither replaces one that it is made of nor fills its disk.
+fn check_target(
+    checkpoint: &Checkpoint,
+    parts: &[Part],
+    file: &NewFile,
+    out: &Path,
+) -> Result<(), Error> {
+    let path = out.to_owned();
+    let is_out = |source: &Path| same_file::is_same_file(source, out).unwrap_or(false);
+    if checkpoint.source_files()?.iter().any(|(_, source)| is_out(source)) {
+        return Err(Error::OwnSource { path });
     }
-    builder.tempfile_in(folder)
-}
-
-/// The new name of a file is on the disk when its folder is.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    std::fs::File::open(folder)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
+    let (needed, folder) = (content_bytes(parts), file.path().parent().unwrap_or(out));
+    match fs4::available_space(folder) {
+        Ok(free) if needed > free => Err(Error::DiskFull { path, needed, free }),
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Write { path, source }),
+    }
 }
 
 /// Every tensor of the file but the checksums, wider dtypes first, so that
@@ -271,27 +247,94 @@ fn sources(
     digests.collect()
 }
 
-struct Writer<'a> {
-    file: BufWriter<NamedTempFile>,
+/// All that is in the file.
+struct Whole<'a> {
+    checkpoint: &'a Checkpoint,
+    header: Vec<u8>,
+    parts: Vec<Part<'a>>,
+    /// What it will be called.
     out: &'a Path,
-    written: u64,
 }
 
-impl Writer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.written += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|source| self.failed(source))
+impl Whole<'_> {
+    fn bytes(&self) -> u64 {
+        self.header.len() as u64 + content_bytes(&self.parts)
     }
 
-    fn finish(self) -> Result<NamedTempFile, Error> {
-        let out = self.out;
-        let failed = |source| Error::Write { path: out.to_owned(), source };
-        let file = self.file.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        Ok(file)
+    fn write(&self, writer: &mut impl Write, hooks: &Hooks) -> Result<(), Error> {
+        let mut put = |bytes: &[u8]| {
+            let written = writer.write_all(bytes);
+            written.map_err(|source| Error::Write { path: self.out.to_owned(), source })
+        };
+        let (mut written, total_bytes) = (self.header.len() as u64, self.bytes());
+        let mut checksums = vec![checksum(&self.header)];
+        put(&self.header)?;
+        for part in &self.parts {
+            hooks.check()?;
+            part.with_bytes(self.checkpoint, |bytes| {
+                checksums.push(checksum(bytes));
+                put(bytes)
+            })?;
+            written += part.bytes() as u64;
+            hooks.report(Progress::Convert { bytes: written, total_bytes });
+        }
+        put(&checksums.into_iter().flat_map(u64::to_le_bytes).collect::<Vec<_>>())
+    }
+}
+
+/// Bytes of all tensors, the checksums too.
+fn content_bytes(parts: &[Part]) -> u64 {
+    (checksums_bytes(parts.len()) + parts.iter().map(Part::bytes).sum::<usize>()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    /// A disk that fails at one of the writes.
+    struct Failing {
+        writes_left: usize,
+        written: Vec<u8>,
     }
 
-    fn failed(&self, source: std::io::Error) -> Error {
-        Error::Write { path: self.out.to_owned(), source }
+    impl Write for Failing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let left = self.writes_left.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+            self.writes_left = left;
+            // As a disk may: not all of it at one time.
+            let some = bytes.len().div_ceil(2);
+            self.written.extend(&bytes[..some]);
+            Ok(some)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_is_an_error_whichever_it_is() {
+        let folder =
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-embedding"));
+        let checkpoint = Checkpoint::open(folder, "tiny", None).unwrap();
+        let parts = parts(&checkpoint, &ConvertOptions::default()).unwrap();
+        let sources = sources(&checkpoint, &Hooks::default()).unwrap();
+        let (kind, layout) = (checkpoint.kind, Layout::Rows);
+        let header = portable::header(&Provenance { kind, layout, sources }, infos(&parts));
+        let (checkpoint, out) = (&checkpoint, Path::new("out"));
+        let whole = Whole { checkpoint, header, parts, out };
+        for writes_left in 0.. {
+            let mut disk = Failing { writes_left, written: vec![] };
+            match whole.write(&mut disk, &Hooks::default()) {
+                Err(Error::Write { path, .. }) if path == out => {}
+                Err(other) => panic!("{other}"),
+                Ok(()) => {
+                    assert_eq!(disk.written.len() as u64, whole.bytes());
+                    assert!(writes_left > 2 * whole.parts.len());
+                    return;
+                }
+            }
+        }
     }
 }

@@ -72,6 +72,13 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A file would replace one that it is made of.
+    #[error("`{path}` is a file of the model itself; write to another one")]
+    OwnSource {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// There isn't enough room for a file.
     #[error("`{path}` needs {} MiB, {} MiB are free on its disk; write to another disk", .needed >> 20, .free >> 20)]
     DiskFull {

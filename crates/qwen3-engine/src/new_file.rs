@@ -1,0 +1,313 @@
+//! A file that appears under its name when it is whole, or not at all.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// How the names of unfinished files end.
+const SUFFIX: &str = ".part";
+/// Letters and digits that tell the unfinished files of one name apart.
+const RANDOM: usize = 6;
+/// So much of a file's name is in that of its unfinished one: names have 255
+/// bytes on most systems, and fewer on encrypted ones.
+const MAX_PREFIX_BYTES: usize = 100;
+
+/// A file that is written beside the one that it will replace. Whatever ends
+/// the process: under its name is the old file or the new one, never a part.
+#[derive(Debug)]
+pub struct NewFile {
+    temporary: NamedTempFile,
+    target: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a file that is to be at `path`, or where the link at `path` points to.
+    ///
+    /// # Errors
+    /// If it can't be there: something else than a file is, the file there
+    /// may not be written to, or its folder takes no other.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let (target, old) = target(path)?;
+        let name = target.file_name().ok_or(ErrorKind::InvalidInput)?;
+        let temporary = temporary(folder_of(&target), name)?;
+        if let Some(old) = old {
+            // Else a rename would replace a file that its owner has protected.
+            File::options().write(true).open(&target)?;
+            keep_permissions(temporary.as_file(), &old)?;
+        }
+        Ok(Self { temporary, target })
+    }
+
+    /// Where it is until it is finished.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Makes it the file of its name, and replaces the one that is there.
+    ///
+    /// # Errors
+    /// If the system refuses; the old file then stays as it was.
+    pub fn replace(self) -> io::Result<()> {
+        let Self { temporary, target } = self;
+        temporary.as_file().sync_all()?;
+        match temporary.persist(&target) {
+            Ok(_) => sync_folder(folder_of(&target)),
+            // A mount point, such as a file that a container was given, keeps its name.
+            Err(refused) if refused.error.kind() == ErrorKind::ResourceBusy => {
+                copy_into(refused.file, &target)
+            }
+            Err(refused) => Err(refused.error),
+        }
+    }
+
+    /// Makes it the file of its name, where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] if there is one by now, or if the system refuses.
+    pub fn keep_old(self) -> io::Result<()> {
+        let Self { temporary, target } = self;
+        temporary.as_file().sync_all()?;
+        temporary.persist_noclobber(&target)?;
+        sync_folder(folder_of(&target))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.flush()
+    }
+}
+
+impl Seek for NewFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.temporary.seek(to)
+    }
+}
+
+/// Where a file at `path` really is or will be, with what is there.
+fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    let refused = |what: &str| Err(io::Error::new(ErrorKind::InvalidInput, what));
+    match fs::metadata(path) {
+        Ok(old) if old.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(old) if !old.is_file() => refused("it is not a regular file; name another one"),
+        Ok(old) => Ok((path.canonicalize()?, Some(old))),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            refused("it ends as a folder does; name a file")
+        }
+        Err(_) => {
+            let mut target = path.to_owned();
+            // It ends, as a circle of links is another error.
+            while let Ok(next) = fs::read_link(&target) {
+                target = folder_of(&target).join(next);
+            }
+            Ok((target, None))
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Beside the target, so that renaming copies nothing.
+fn temporary(folder: &Path, name: &OsStr) -> io::Result<NamedTempFile> {
+    let name = name.to_string_lossy();
+    let prefix = format!(".{}.", &name[..name.floor_char_boundary(MAX_PREFIX_BYTES)]);
+    #[cfg(unix)]
+    remove_abandoned(folder, &prefix);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
+    #[cfg(unix)]
+    {
+        // As any new file: what the process's mask leaves of it.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        // Another process may have taken it for abandoned just before it was locked.
+        if !is_locked(file.as_file()) || file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+/// Locks a file for as long as it is open, where that hinders nobody from reading it.
+fn is_locked(file: &File) -> bool {
+    cfg!(unix) && file.lock().is_ok()
+}
+
+/// Removes what processes that were killed have left: whoever still writes
+/// holds a lock.
+#[cfg(unix)]
+fn remove_abandoned(folder: &Path, prefix: &str) {
+    let is_unfinished = |name: &str| {
+        let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
+        random.is_some_and(|random| {
+            random.len() == RANDOM && random.bytes().all(|c| c.is_ascii_alphanumeric())
+        })
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_unfinished(&entry.file_name().to_string_lossy()) {
+            let locked =
+                File::open(entry.path()).and_then(|file| Ok(file.try_lock().map(|()| file)?));
+            if locked.is_ok() {
+                // One that stays is no harm.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// The new file may be read by whom the old one could be.
+fn keep_permissions(file: &File, old: &Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // Only an administrator can give files away; for others it is theirs.
+        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+        file.set_permissions(old.permissions())?;
+    }
+    #[cfg(not(unix))]
+    let _ = (file, old);
+    Ok(())
+}
+
+/// The new name of a file is on the disk when its folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+/// What can't be renamed is copied; if that fails too, it isn't lost.
+fn copy_into(mut from: NamedTempFile, target: &Path) -> io::Result<()> {
+    let copied = from.rewind().and_then(|()| {
+        let mut file = File::options().write(true).truncate(true).open(target)?;
+        io::copy(&mut from, &mut file)?;
+        file.sync_all()
+    });
+    copied.map_err(|error| match from.keep() {
+        Ok((_, kept)) => {
+            io::Error::new(error.kind(), format!("{error}; all of it is in `{}`", kept.display()))
+        }
+        Err(_) => error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn written(path: &Path, text: &str) -> NewFile {
+        let mut file = NewFile::create(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_old_file_stays_until_the_new_one_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "old").unwrap();
+        drop(written(&path, "half"));
+        assert_eq!(
+            (names(folder.path()).len(), fs::read_to_string(&path).unwrap()),
+            (1, "old".into())
+        );
+        let file = written(&path, "new");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        file.replace().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        let refused = written(&path, "newer").keep_old().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_system_allows_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a".repeat(255), "語".repeat(85)] {
+            let path = folder.path().join(name);
+            written(&path, "new").keep_old().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        }
+        // Before anything is written, not at the end.
+        assert!(NewFile::create(&folder.path().join("a".repeat(256))).is_err());
+        for path in ["", "..", "/", "new/"] {
+            assert!(NewFile::create(&folder.path().join(path)).is_err(), "{path:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        symlink("sub/file", at("link")).unwrap();
+        symlink("link", at("to-link")).unwrap();
+        symlink("circle", at("circle")).unwrap();
+        drop(written(&at("to-link"), "half"));
+        assert!(!at("sub/file").exists() && names(&at("sub")).is_empty());
+        for text in ["new", "newer"] {
+            written(&at("to-link"), text).replace().unwrap();
+            assert_eq!(fs::read_to_string(at("sub/file")).unwrap(), text);
+            assert!(at("link").is_symlink() && at("to-link").is_symlink());
+        }
+        assert!(NewFile::create(&at("circle")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_kept_and_devices_are_left_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        written(&path, "new").replace().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = NewFile::create(Path::new("/dev/null")).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let others = [".b.AbCd12.part", ".a.AbCd1.part", ".a.AbC-12.part", "a.AbCd12.part"];
+        for name in others.iter().chain(&[".a.AbCd12.part"]) {
+            fs::write(at(name), "half").unwrap();
+        }
+        let first = written(&at("a"), "first");
+        assert!(!at(".a.AbCd12.part").exists());
+        let second = written(&at("a"), "second");
+        assert!(first.path().exists() && others.iter().all(|name| at(name).exists()));
+        first.replace().unwrap();
+        second.replace().unwrap();
+        assert_eq!(fs::read_to_string(at("a")).unwrap(), "second");
+        assert_eq!(names(folder.path()).len(), 1 + others.len());
+    }
+}
