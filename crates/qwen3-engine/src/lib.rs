@@ -53,6 +53,7 @@ mod self_check;
 mod random;
 pub mod published;
 mod system;
+mod cgroup;
 
 pub use backend::limit_cpu_isa;
 pub use checkpoint::Checkpoint;

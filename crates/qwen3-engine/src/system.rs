@@ -1,5 +1,6 @@
 //! What the operating system knows of this machine.
 
+use crate::cgroup;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 /// The processor and the memory it can use.
@@ -18,9 +19,8 @@ pub(crate) fn processor() -> Processor {
     Processor {
         name: format!("{name}, {threads} threads"),
         // A container's limit counts, where there is one.
-        memory_bytes: system
-            .cgroup_limits()
-            .map_or(system.total_memory(), |limits| limits.total_memory.min(system.total_memory())),
+        memory_bytes: cgroup::memory()
+            .map_or(system.total_memory(), |limit| limit.total_bytes.min(system.total_memory())),
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn available_memory_bytes() -> u64 {
     let mut system = System::new();
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     let free = system.available_memory();
-    system.cgroup_limits().map_or(free, |limits| limits.free_memory.min(free))
+    cgroup::memory().map_or(free, |limit| limit.free_bytes.min(free))
 }
 
 /// Cores that this process may use: a second thread of the same core has no
