@@ -6,6 +6,7 @@ use qwen3_engine::{
     CancelToken, Embedder, EncodeOptions, Error, Hooks, Input, Options, Progress, Prompt,
     RankOptions, Reranker, SpecialTokens, Truncate,
 };
+use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
 
 fn with_prompt(prompt: Prompt) -> EncodeOptions {
@@ -183,6 +184,46 @@ fn threads_share_one_model() {
             });
         }
     });
+}
+
+#[test]
+fn a_thousand_threads_share_two_models_of_one_device() {
+    let embedder = embedder("tiny-embedding", "cpu", "auto");
+    let reranker = reranker("tiny-reranker-tied", "cpu", "auto");
+    let texts = ["gravity", "a force that attracts"];
+    let vectors = || embedder.encode(texts, &EncodeOptions::default()).unwrap();
+    let scores = || reranker.score(&[("q", "a"), ("q", "b")], &RankOptions::default()).unwrap();
+    let (expected, expected_scores) = (vectors(), scores());
+    // Every tenth gives up, which is nobody else's affair.
+    let given_up = EncodeOptions::default();
+    given_up.hooks.cancel.cancel();
+    std::thread::scope(|scope| {
+        for call in 0..1_000 {
+            let (expected, expected_scores, given_up) = (&expected, &expected_scores, &given_up);
+            let (embedder, vectors, scores) = (&embedder, &vectors, &scores);
+            scope.spawn(move || match call % 10 {
+                0 => {
+                    let cancelled = embedder.encode(texts, given_up);
+                    assert!(matches!(cancelled, Err(Error::Cancelled)));
+                }
+                1..6 => assert_eq!(vectors(), *expected),
+                _ => assert_eq!(scores(), *expected_scores),
+            });
+        }
+    });
+}
+
+#[test]
+fn a_callers_own_pool_of_threads_neither_waits_for_itself_nor_digs_deeper() {
+    let model = embedder("tiny-embedding", "cpu", "auto");
+    let texts = ["gravity", "a force that attracts"];
+    let vectors = |_| model.encode(texts, &EncodeOptions::default()).unwrap();
+    let expected = vectors(0);
+    // With room for a call or two on each stack.
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(3).stack_size(256 << 10);
+    let pool = builder.build().unwrap();
+    let found: Vec<_> = pool.install(|| (0..1_000).into_par_iter().map(vectors).collect());
+    assert!(found.iter().all(|vectors| *vectors == expected));
 }
 
 #[test]

@@ -106,6 +106,21 @@ impl Backend {
     ) -> Result<Vec<Recorded>, Error> {
         guarded(device, || Ok(each!(self, model => model.stages(batch, tokens))?))
     }
+
+    /// Gives the memory of earlier calls back to the system, but for so many bytes.
+    pub fn shrink_buffers(&self, max_bytes: u64) {
+        #[cfg(feature = "cpu")]
+        if matches!(self, Self::Cpu(_)) {
+            qwen3_cpu::buffers::shrink(usize::try_from(max_bytes).unwrap_or(usize::MAX));
+        }
+        let _ = max_bytes;
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.shrink_buffers(0);
+    }
 }
 
 /// Dtypes that the device can hold weights in.
@@ -150,6 +165,15 @@ pub(crate) fn max_tensor_bytes(device: DeviceId) -> u64 {
         _ => None,
     };
     limit.unwrap_or(u64::MAX)
+}
+
+/// Memory of earlier calls that nobody uses now, and that the next one will use again.
+pub(crate) fn unused_buffer_bytes(device: DeviceId) -> u64 {
+    match device {
+        #[cfg(feature = "cpu")]
+        DeviceId::Cpu => qwen3_cpu::buffers::unused_bytes() as u64,
+        _ => 0,
+    }
 }
 
 /// From now on the device `cpu` of this process uses no vector instructions

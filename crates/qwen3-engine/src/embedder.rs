@@ -9,11 +9,11 @@ use crate::progress::Hooks;
 use crate::session::Session;
 use qwen3::{Dtype, Recorded, Rows, head};
 use qwen3_text::Encoded;
-use rayon::prelude::*;
 
 /// A loaded Qwen3-Embedding model.
 ///
-/// It may be shared between threads; calls on one device run one after the other.
+/// It may be shared between threads: their batches are computed one after the other,
+/// in the order in which they come.
 pub struct Embedder {
     text: EmbedderText,
     session: Session,
@@ -276,12 +276,8 @@ impl Embedder {
         I: Into<Input<'a>>,
     {
         let inputs: Vec<Input> = inputs.into_iter().map(Into::into).collect();
-        let encode = |(index, input): (usize, &Input)| {
-            hooks.check()?;
-            let encoded = self.text.encode(*input, prompt, self.text.limit());
-            encoded.map_err(|reason| Error::Input { input: index, reason })
-        };
-        self.session.install(|| inputs.par_iter().enumerate().map(encode).collect())
+        let encode = |input: &Input| self.text.encode(*input, prompt, self.text.limit());
+        self.session.tokenize(&inputs, hooks, encode)
     }
 
     /// The options' prompt, or the one of this name where they leave it open.

@@ -47,6 +47,7 @@ mod convert;
 mod new_file;
 mod checksum;
 mod session;
+mod turns;
 mod batches;
 mod backend;
 mod self_check;

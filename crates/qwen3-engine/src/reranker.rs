@@ -10,11 +10,11 @@ use crate::reranker_text::RerankerText;
 use crate::session::Session;
 use qwen3::{Dtype, Recorded, Rows, head};
 use qwen3_text::Encoded;
-use rayon::prelude::*;
 
 /// A loaded Qwen3-Reranker model.
 ///
-/// It may be shared between threads; calls on one device run one after the other.
+/// It may be shared between threads: their batches are computed one after the other,
+/// in the order in which they come.
 pub struct Reranker {
     text: RerankerText,
     session: Session,
@@ -136,13 +136,10 @@ impl Reranker {
         D: AsRef<str> + Sync,
     {
         let instruction = options.instruction.as_deref();
-        let encode = |(index, (query, document)): (usize, &(Q, D))| {
-            options.hooks.check()?;
-            let (query, document) = (query.as_ref(), document.as_ref());
-            let encoded = self.text.encode(query, document, instruction, self.text.limit());
-            encoded.map_err(|reason| Error::Input { input: index, reason })
+        let encode = |(query, document): &(Q, D)| {
+            self.text.encode(query.as_ref(), document.as_ref(), instruction, self.text.limit())
         };
-        self.session.install(|| pairs.par_iter().enumerate().map(encode).collect())
+        self.session.tokenize(pairs, &options.hooks, encode)
     }
 
     /// `logit_yes − logit_no` after query and document without any template, as

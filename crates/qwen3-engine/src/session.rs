@@ -7,10 +7,15 @@ use crate::checkpoint::Checkpoint;
 use crate::device::{self, DeviceId, Fallback};
 use crate::error::Error;
 use crate::options::{DtypeChoice, Options};
-use crate::progress::{Hooks, Progress};
+use crate::progress::{CancelToken, Hooks, Progress};
 use crate::system;
-use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage};
+use crate::turns::Turns;
+use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage, Weights};
+use qwen3_text::{Encoded, Error as TextError};
+use rayon::prelude::*;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::thread;
 
 /// Tokens of a batch for each thread of a processor, where nobody says
 /// otherwise. With 2 threads of a Zen 4 and texts of 128 tokens, batches of 256,
@@ -21,9 +26,13 @@ const CPU_BATCH_TOKENS_PER_THREAD: usize = 256;
 const CPU_BATCH_TOKENS: std::ops::RangeInclusive<usize> = 512..=4_096;
 /// A GPU needs more rows to be busy.
 const GPU_BATCH_TOKENS: usize = 16_384;
+/// Kernels count with 32 bits: in a larger tensor they would begin again at its start.
+const MAX_TENSOR_NUMBERS: u64 = 1 << 31;
 
 pub(crate) struct Session {
-    backend: Backend,
+    /// Else the passes of several callers would run inside of each other: a
+    /// thread that waits for its part of one would begin the next.
+    backend: Turns<Backend>,
     config: Config,
     device: DeviceId,
     fallbacks: Vec<Fallback>,
@@ -31,6 +40,8 @@ pub(crate) struct Session {
     max_batch_tokens: usize,
     max_tensor_bytes: u64,
     threads: rayon::ThreadPool,
+    /// Whose texts become tokens on these threads; another's batch may be computed meanwhile.
+    tokenizing: Turns<()>,
 }
 
 impl Session {
@@ -57,10 +68,10 @@ impl Session {
             .clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end());
         let default = if on_processor { for_processor } else { GPU_BATCH_TOKENS };
         // Activations are tensors too.
-        let max_tokens = max_tensor_bytes / (4 * widest(&checkpoint.config));
-        let max_tokens = usize::try_from(max_tokens).unwrap_or(usize::MAX).max(1);
+        let max_tensor_bytes = max_tensor_bytes.min(size_of_numbers(Dtype::F32));
+        let max_tokens = max_tokens(max_tensor_bytes, &checkpoint.config);
         Ok(Self {
-            backend,
+            backend: Turns::new(backend),
             config: checkpoint.config.clone(),
             device,
             fallbacks,
@@ -68,6 +79,7 @@ impl Session {
             max_batch_tokens: options.max_batch_tokens.unwrap_or(default).min(max_tokens),
             max_tensor_bytes,
             threads,
+            tokenizing: Turns::new(()),
         })
     }
 
@@ -88,8 +100,33 @@ impl Session {
     }
 
     /// Runs `call` on this session's threads.
-    pub fn install<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
-        self.threads.install(call)
+    fn install<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
+        if rayon::current_thread_index().is_none() {
+            return self.threads.install(call);
+        }
+        // A thread of the caller's own pool would do other work of that pool while it
+        // waits, such as the next call here: deeper and deeper, or waiting for itself.
+        let call = || self.threads.install(call);
+        let ended = thread::scope(|scope| scope.spawn(call).join());
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Applies `encode` to every input, on this session's threads if there are several.
+    pub fn tokenize<I: Sync>(
+        &self,
+        inputs: &[I],
+        hooks: &Hooks,
+        encode: impl Fn(&I) -> Result<Encoded, TextError> + Sync,
+    ) -> Result<Vec<Encoded>, Error> {
+        let encode = |(index, input): (usize, &I)| {
+            hooks.check()?;
+            encode(input).map_err(|reason| Error::Input { input: index, reason })
+        };
+        if let [input] = inputs {
+            return Ok(vec![encode((0, input))?]);
+        }
+        let _turn = self.tokenizing.take(&hooks.cancel)?;
+        self.install(|| inputs.par_iter().enumerate().map(encode).collect())
     }
 
     /// For each sequence its last row `[C]`, or all of its rows `[tokens · C]`.
@@ -128,9 +165,14 @@ impl Session {
     }
 
     fn forward(&self, batch: &PackedBatch, rows: Rows, hooks: &Hooks) -> Result<Vec<f32>, Error> {
+        let turn = self.backend.take(&hooks.cancel)?;
         self.batch_fits(batch)?;
         let should_stop = || hooks.cancel.is_cancelled();
-        self.install(|| self.backend.forward(self.device, batch, rows, &should_stop))
+        let result = self.install(|| turn.forward(self.device, batch, rows, &should_stop));
+        // What a usual batch needs stays; that of a rare long text goes.
+        let usual = self.max_batch_tokens as u64 * activation_bytes(&self.config);
+        turn.shrink_buffers(usual.saturating_mul(2));
+        result
     }
 
     fn batch_fits(&self, batch: &PackedBatch) -> Result<(), Error> {
@@ -157,8 +199,9 @@ impl Session {
             let range = format!("the batch has {n_tokens} tokens");
             return Err(Error::Option { option: "tokens", value: token as usize, range });
         }
+        let turn = self.backend.take(&CancelToken::default())?;
         self.batch_fits(&batch)?;
-        self.install(|| self.backend.stages(self.device, &batch, tokens))
+        self.install(|| turn.stages(self.device, &batch, tokens))
     }
 }
 
@@ -180,8 +223,9 @@ fn load(
     let mut dtypes = candidates(device, weights.dtype()?, options.dtype)?.into_iter().peekable();
     while let Some(dtype) = dtypes.next() {
         if matches!(device, DeviceId::Cpu | DeviceId::NdArray) {
-            fits(device, weights.parameters() * dtype.size_bytes() as u64, "the model")?;
+            fits(device, allocated_bytes(weights, device, dtype)?, "the model")?;
         }
+        let max_tensor_bytes = max_tensor_bytes.min(size_of_numbers(dtype));
         let widest = widest(&checkpoint.config) * checkpoint.config.hidden_size as u64;
         tensor_fits(device, max_tensor_bytes, widest * dtype.size_bytes() as u64, "the model")?;
         let storage = Storage { dtype, max_tensor_bytes };
@@ -194,19 +238,39 @@ fn load(
     unreachable!("the last candidate returns")
 }
 
+/// Memory that the weights take beside their files: on `cpu` those that are stored
+/// as they are wanted stay there, in pages that the system can have back.
+fn allocated_bytes(weights: &Weights, device: DeviceId, dtype: Dtype) -> Result<u64, Error> {
+    let tensors = weights.tensors()?.into_iter();
+    let converted = tensors.filter(|tensor| device != DeviceId::Cpu || tensor.dtype != dtype);
+    let numbers = converted.map(|tensor| tensor.shape.iter().product::<usize>() as u64);
+    Ok(numbers.sum::<u64>() * dtype.size_bytes() as u64)
+}
+
+/// Bytes of the largest tensor that kernels can count the numbers of.
+fn size_of_numbers(dtype: Dtype) -> u64 {
+    MAX_TENSOR_NUMBERS * dtype.size_bytes() as u64
+}
+
+/// Tokens of the largest batch whose activations are tensors of so many bytes; at least one.
+fn max_tokens(max_tensor_bytes: u64, config: &Config) -> usize {
+    let max_tokens = max_tensor_bytes / (4 * widest(config));
+    usize::try_from(max_tokens).unwrap_or(usize::MAX).max(1)
+}
+
 /// Columns of the widest linear layer, and so of the widest activations.
 fn widest(config: &Config) -> u64 {
     let queries = config.num_attention_heads * config.head_dim;
     config.hidden_size.max(config.intermediate_size).max(queries) as u64
 }
 
-/// Whether the driver takes a tensor of that size.
+/// Whether the device takes a tensor of that size.
 fn tensor_fits(device: DeviceId, max: u64, bytes: u64, what: &str) -> Result<(), Error> {
     if bytes <= max {
         return Ok(());
     }
     let message = format!(
-        "{what} has a tensor of {} MiB, its driver allows {} MiB; use another device or shorter texts",
+        "{what} has a tensor of {} MiB, at most {} MiB are possible here; use another device or shorter texts",
         bytes >> 20,
         max >> 20
     );
@@ -244,7 +308,7 @@ fn activation_bytes(config: &Config) -> u64 {
 
 /// A processor that runs out of memory ends the whole process, so ask first.
 fn fits(device: DeviceId, needed: u64, what: &str) -> Result<(), Error> {
-    let available = system::available_memory_bytes();
+    let available = system::available_memory_bytes() + backend::unused_buffer_bytes(device);
     if needed <= available {
         return Ok(());
     }
@@ -257,6 +321,8 @@ fn fits(device: DeviceId, needed: u64, what: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::DeviceChoice;
+    use std::path::Path;
 
     #[test]
     #[cfg(all(feature = "cpu", feature = "ndarray"))]
@@ -269,5 +335,87 @@ mod tests {
         let refused = candidates(DeviceId::NdArray, Dtype::Bf16, DtypeChoice::Bf16).unwrap_err();
         let expected = "device `ndarray` can't hold bf16 weights, only f32";
         assert_eq!(refused.to_string(), expected);
+    }
+
+    fn fixture() -> Checkpoint {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
+        Checkpoint::open(&Path::new(fixtures).join("tiny-embedding"), "tiny", None).unwrap()
+    }
+
+    #[test]
+    fn no_batch_has_a_tensor_that_32_bits_can_not_count() {
+        let mut config = fixture().config;
+        // As the 8B models have it.
+        config.intermediate_size = 12_288;
+        let most = max_tokens(size_of_numbers(Dtype::F32), &config) as u64;
+        assert!(most * 12_288 <= 1 << 31 && (most + 1) * 12_288 > 1 << 31, "{most}");
+        let error = tensor_fits(
+            DeviceId::Cuda(0),
+            size_of_numbers(Dtype::F32),
+            4 * 12_288 * (most + 1),
+            "this batch",
+        );
+        assert!(matches!(error, Err(Error::OutOfMemory { .. })));
+    }
+
+    #[test]
+    fn weights_that_stay_in_their_file_need_no_memory() {
+        let weights = fixture().weights;
+        let bytes = |device, dtype| allocated_bytes(&weights, device, dtype).unwrap();
+        let all = weights.parameters();
+        assert_eq!(bytes(DeviceId::Cpu, Dtype::Bf16), 0);
+        assert_eq!(bytes(DeviceId::Cpu, Dtype::F32), 4 * all);
+        assert_eq!(bytes(DeviceId::NdArray, Dtype::Bf16), 2 * all);
+    }
+
+    #[test]
+    #[cfg(feature = "cpu")]
+    fn calls_wait_for_their_turn_and_none_runs_inside_of_another() {
+        let options = Options { device: DeviceChoice::Named(DeviceId::Cpu), ..Options::default() };
+        let session = Session::load(&fixture(), &options).unwrap();
+        let hooks = Hooks::default();
+        let row = |ids: &[u32], hooks: &Hooks| session.rows(&[ids], Rows::Last, hooks);
+        let expected = row(&[1, 2, 3], &hooks).unwrap();
+        thread::scope(|scope| {
+            let turn = session.backend.take(&hooks.cancel).unwrap();
+            let calls = [(); 50].map(|()| scope.spawn(|| row(&[1, 2, 3], &hooks)));
+            let cancelled = Hooks::default();
+            cancelled.cancel.cancel();
+            while session.backend.len() < 1 + calls.len() {
+                thread::yield_now();
+            }
+            assert!(matches!(row(&[4], &cancelled), Err(Error::Cancelled)));
+            assert!(calls.iter().all(|call| !call.is_finished()), "none runs inside of a turn");
+            drop(turn);
+            for call in calls {
+                assert_eq!(call.join().unwrap().unwrap(), expected);
+            }
+        });
+    }
+
+    /// Tries again, because tests beside this one share the buffers.
+    #[cfg(feature = "cpu")]
+    fn check_buffers(mut call: impl FnMut(), max_bytes: u64) {
+        let unused = || backend::unused_buffer_bytes(DeviceId::Cpu);
+        let few = (0..3_000).any(|_| {
+            call();
+            thread::sleep(std::time::Duration::from_millis(10));
+            unused() <= max_bytes
+        });
+        assert!(few, "{} of {max_bytes} bytes", unused());
+    }
+
+    #[test]
+    #[cfg(feature = "cpu")]
+    fn a_long_text_keeps_no_memory_and_a_model_that_is_unloaded_none_at_all() {
+        let options = Options { device: DeviceChoice::Named(DeviceId::Cpu), ..Options::default() };
+        let session = Session::load(&fixture(), &options).unwrap();
+        let long: Vec<u32> = (0..3_000).map(|id| id % 600).collect();
+        let usual = session.max_batch_tokens as u64 * activation_bytes(&session.config);
+        assert!(long.len() as u64 > 4 * session.max_batch_tokens as u64);
+        let row = |ids: &[u32]| drop(session.rows(&[ids], Rows::Last, &Hooks::default()).unwrap());
+        check_buffers(|| row(&long), 2 * usual);
+        drop(session);
+        check_buffers(|| (), 0);
     }
 }
