@@ -4,13 +4,13 @@ use crate::serve_args::ServeArgs;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qwen3_engine::{
-    DeviceChoice, DtypeChoice, Hooks, HubOptions, Kind, Layout, Options, Similarity, SpecialTokens,
-    Truncate,
+    DeviceChoice, DtypeChoice, Hooks, Kind, Layout, Options, Similarity, SpecialTokens, Truncate,
 };
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C (what was finished stays).
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C or SIGTERM; what
+was finished stays.
 
 Environment: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE as in huggingface_hub;
 QWEN3_CPU_ISA limits the CPU's instructions to portable, avx2, avx512, avx512-bf16 or amx-bf16,
@@ -320,14 +320,6 @@ pub enum TextFormat {
     Json,
     /// One object a line
     Jsonl,
-}
-
-impl SourceArgs {
-    /// What is asked of the hub.
-    pub fn hub(&self) -> HubOptions<'_> {
-        let (revision, cache) = (Some(self.revision.as_str()), self.cache_folder.as_deref());
-        HubOptions { revision, cache, token: None }
-    }
 }
 
 impl ModelArgs {

@@ -4,11 +4,12 @@ use crate::args::ConvertArgs;
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::inspect::print;
-use crate::run::hooks;
-use qwen3_engine::{Checkpoint, ConvertOptions, DtypeChoice, Hooks, model_path};
+use crate::run::{find, hooks};
+use crate::stop::Stop;
+use qwen3_engine::{Checkpoint, ConvertOptions, DtypeChoice};
 use std::path::{Path, PathBuf};
 
-pub fn convert(args: &ConvertArgs) -> Result<(), Error> {
+pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.source;
     let options = ConvertOptions {
         dtype: args.dtype,
@@ -18,12 +19,14 @@ pub fn convert(args: &ConvertArgs) -> Result<(), Error> {
         force: args.force,
         revision: Some(source.revision.clone()),
         cache_folder: source.cache_folder.clone(),
-        hooks: hooks(source)?,
+        hooks: hooks(source, stop),
     };
     let model = source.model.as_deref().unwrap_or(DEFAULT_MODEL);
+    // Downloads it, which can be broken off at any time.
+    let path = find(source, model, &options.hooks)?;
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => default_out(model, args, &options.hooks)?,
+        None => default_out(model, args, &path)?,
     };
     let converted = qwen3_engine::convert(model, &out, &options)?;
     if !source.quiet {
@@ -35,11 +38,10 @@ pub fn convert(args: &ConvertArgs) -> Result<(), Error> {
 }
 
 /// `Qwen3-Embedding-0.6B-bf16.safetensors` for `Qwen/Qwen3-Embedding-0.6B`.
-fn default_out(model: &str, args: &ConvertArgs, hooks: &Hooks) -> Result<PathBuf, Error> {
+fn default_out(model: &str, args: &ConvertArgs, path: &Path) -> Result<PathBuf, Error> {
     let dtype = match args.dtype {
         DtypeChoice::Auto => {
-            let path = model_path(model, args.source.hub(), hooks)?;
-            let checkpoint = Checkpoint::open(&path, model, args.source.kind)?;
+            let checkpoint = Checkpoint::open(path, model, args.source.kind)?;
             checkpoint.weights.dtype().map_err(qwen3_engine::Error::from)?.into()
         }
         chosen => chosen,

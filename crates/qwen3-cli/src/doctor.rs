@@ -1,8 +1,9 @@
 //! `qwen3 doctor`: whether this machine's devices, and a model, can be trusted.
 
-use crate::args::DoctorArgs;
+use crate::args::{DoctorArgs, OutputArgs};
 use crate::error::Error;
 use crate::inspect::print;
+use crate::output::{Inputs, Output};
 use crate::run::dtype_name;
 use qwen3_engine::{
     Checkpoint, DeviceChoice, DeviceInfo, Dtype, Hooks, HubOptions, SelfCheck, devices, model_path,
@@ -34,6 +35,12 @@ impl Report {
 
 pub fn doctor(args: &DoctorArgs) -> Result<(), Error> {
     let to_stdout = args.json.as_deref() == Some(Path::new("-"));
+    // First, so that a file that can't be written doesn't cost the checks.
+    let json = args.json.as_ref().map(|path| {
+        let output = Some(path).filter(|_| !to_stdout).cloned();
+        Output::open(&OutputArgs { output }, &Inputs::of_model(args.model.as_deref()))
+    });
+    let json = json.transpose()?;
     let mut report = Report { silent: to_stdout, ..Report::default() };
     let (found, absent) = devices();
     let chosen = chosen(args, &found)?;
@@ -55,7 +62,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Error> {
         None => None,
     };
     let Report { checks, failed, .. } = report;
-    if let Some(path) = &args.json {
+    if let Some(json) = json {
         let absent =
             absent.iter().map(|absent| json!({"device": absent.name, "reason": absent.reason}));
         let value = json!({
@@ -63,13 +70,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Error> {
             "devices": of_devices, "absent": absent.collect::<Vec<_>>(), "model": model,
             "checks": checks, "failed": failed,
         });
-        let text = format!("{value:#}\n");
-        if to_stdout {
-            print(&text)?;
-        } else {
-            std::fs::write(path, text)
-                .map_err(|source| Error::Write { path: path.clone(), source })?;
-        }
+        json.print(&format!("{value:#}\n"))?;
     }
     match failed {
         0 => report.line("", &format!("all {checks} checks passed")),

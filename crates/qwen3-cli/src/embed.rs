@@ -4,9 +4,11 @@ use crate::ahead::tokenize_ahead;
 use crate::args::{EmbedArgs, EmbedFormat, PromptArgs, VectorArgs};
 use crate::error::Error;
 use crate::input::Texts;
-use crate::output::{Npy, Output, embed_format, little_endian};
+use crate::npy::Npy;
+use crate::output::{Inputs, Output, embed_format, little_endian};
 use crate::run::{dtype_name, hooks, load, note_fallbacks};
 use crate::stats::Stats;
+use crate::stop::Stop;
 use crate::table::{shorten, table};
 use qwen3_engine::{Embedder, Embedding, EncodeOptions, Hooks, Prompt};
 use serde::Serialize;
@@ -15,11 +17,13 @@ pub const DEFAULT_MODEL: &str = "Qwen/Qwen3-Embedding-0.6B";
 /// Numbers of a vector that a table shows.
 const SHOWN: usize = 4;
 
-pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
-    let hooks = hooks(&args.model.source)?;
+pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
+    let hooks = hooks(&args.model.source, stop);
     let mut texts = Texts::new(&args.texts, &args.input, &hooks.cancel)?;
-    let target = Output::open(&args.output, args.input.input.as_deref())?;
-    let format = embed_format(args.format, &args.output, &target)?;
+    let inputs =
+        Inputs::of_model(args.model.source.model.as_deref()).and_texts(&args.texts, &args.input);
+    let output = Output::open(&args.output, &inputs)?;
+    let format = embed_format(args.format, &args.output, &output)?;
     // Before the model, so that a broken file doesn't cost a minute first.
     let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
@@ -28,12 +32,12 @@ pub fn embed(args: &EmbedArgs) -> Result<(), Error> {
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);
     // The output is begun once there is something to write.
-    let (mut target, mut rows) = (Some(target), None);
+    let (mut output, mut rows) = (Some(output), None);
     let tokenize = |texts: &[String]| Ok(model.tokenize(texts, &options)?);
     let stopped = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
         let embeddings = model.encode_tokenized(&tokens, &options)?;
-        if let Some(target) = target.take() {
-            rows = Some(Rows::new(target.begin()?, format)?);
+        if let Some(output) = output.take() {
+            rows = Some(Rows::new(output, format)?);
         }
         for (text, embedding) in texts.iter().zip(&embeddings) {
             rows.as_mut().map_or(Ok(()), |rows| rows.push(text, embedding))?;
@@ -100,7 +104,8 @@ struct Rows {
 
 impl Rows {
     fn new(mut output: Output, format: EmbedFormat) -> Result<Self, Error> {
-        let npy = (format == EmbedFormat::Npy).then(Npy::new).transpose()?;
+        let is_npy = format == EmbedFormat::Npy;
+        let npy = is_npy.then(|| Npy::new(&mut output)).transpose()?;
         if format == EmbedFormat::Json {
             output.write(b"[")?;
         }
@@ -121,7 +126,7 @@ impl Rows {
             }
             EmbedFormat::F32 => self.output.write(&little_endian(&embedding.vector)),
             EmbedFormat::Npy => match &mut self.npy {
-                Some(npy) => npy.push(&embedding.vector),
+                Some(npy) => npy.push(&mut self.output, &embedding.vector),
                 None => Ok(()),
             },
             EmbedFormat::Table => {
@@ -158,4 +163,48 @@ fn table_row(index: usize, text: &str, embedding: &Embedding) -> Vec<String> {
         format!("[{}{rest}] {n_dimensions}-d", shown.join(", ")),
         format!("{}{cut}", shorten(text)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+    use std::io;
+
+    /// A disk that fails at one of the writes.
+    struct Failing {
+        writes_left: usize,
+    }
+
+    impl io::Write for Failing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.writes_left = self.writes_left.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len().min(1_000))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn write(writes_left: usize, format: EmbedFormat) -> Result<(), Error> {
+        let mut rows = Rows::new(Output::of_stream(Failing { writes_left }), format)?;
+        let vector = vec![0.5; 64];
+        let embedding = Embedding { vector, tokens: 3, truncated: false };
+        (0..200).try_for_each(|_| rows.push("text", &embedding))?;
+        rows.finish()
+    }
+
+    #[test]
+    fn a_write_that_fails_is_an_error_whichever_it_is() {
+        for format in EmbedFormat::value_variants() {
+            let fails = |writes_left| match write(writes_left, *format) {
+                Ok(()) => false,
+                Err(Error::Stdout(error)) => error.kind() == io::ErrorKind::StorageFull,
+                Err(other) => panic!("{format:?}: {other}"),
+            };
+            let needed = (0..).find(|&writes_left| !fails(writes_left)).unwrap_or_default();
+            assert!(needed > 10, "{format:?}: {needed}");
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub enum Error {
     FieldOfArguments,
 
     /// The same file for input and output.
-    #[error("`{}` is both `--input` and `--output`; write to another file", .path.display())]
+    #[error("`{}` is read by this run; write to another file", .path.display())]
     SameFile {
         /// The file.
         path: PathBuf,
@@ -114,6 +114,13 @@ pub enum Error {
         line: usize,
     },
 
+    /// A file in the encoding of Windows.
+    #[error("`{name}` is UTF-16; save it as UTF-8, in PowerShell with `Out-File -Encoding utf8`")]
+    Utf16 {
+        /// The file, or standard input.
+        name: String,
+    },
+
     /// A line is too long to be one text.
     #[error("line {line} of `{name}` is longer than {} MiB; split it into texts", .max_bytes >> 20)]
     LongLine {
@@ -152,6 +159,18 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// A temporary file can't be written.
+    #[error(
+        "can't keep vectors in `{}` until their number is known; write them to a file with `--output`, or set `TMPDIR`",
+        .folder.display()
+    )]
+    Spool {
+        /// Where temporary files are.
+        folder: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -212,9 +231,9 @@ pub enum Error {
     #[error(transparent)]
     Otlp(#[from] qwen3_otlp::OtlpError),
 
-    /// Ctrl-C can't be caught.
+    /// Signals can't be caught.
     #[error("can't listen for Ctrl-C")]
-    Signal(#[source] ctrlc::Error),
+    Signal(#[source] io::Error),
 }
 
 impl Error {

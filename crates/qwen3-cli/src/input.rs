@@ -6,9 +6,10 @@ use crate::error::Error;
 use qwen3_engine::CancelToken;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Longest line that is read as one text. The longest text a model takes is
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub struct Texts {
     chunks: Receiver<Result<Vec<String>, Error>>,
     cancel: CancelToken,
+    reading: Option<JoinHandle<()>>,
 }
 
 enum Source {
@@ -51,7 +53,7 @@ impl Texts {
     ) -> Result<Self, Error> {
         let mut source = Source::new(arguments, input)?;
         let (sender, chunks) = sync_channel(1);
-        thread::spawn(move || {
+        let reading = thread::spawn(move || {
             loop {
                 let chunk = source.chunk();
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
@@ -61,7 +63,16 @@ impl Texts {
                 }
             }
         });
-        Ok(Self { chunks, cancel: cancel.clone() })
+        Ok(Self { chunks, cancel: cancel.clone(), reading: Some(reading) })
+    }
+
+    /// Chunks that a test sends.
+    #[cfg(test)]
+    pub fn of_channel(
+        cancel: &CancelToken,
+    ) -> (std::sync::mpsc::SyncSender<Result<Vec<String>, Error>>, Self) {
+        let (sender, chunks) = sync_channel(1);
+        (sender, Self { chunks, cancel: cancel.clone(), reading: None })
     }
 
     /// The next texts, in order; empty at the end.
@@ -69,7 +80,12 @@ impl Texts {
         loop {
             match self.chunks.recv_timeout(PATIENCE) {
                 Ok(chunk) => return chunk,
-                Err(RecvTimeoutError::Disconnected) => return Ok(vec![]),
+                Err(RecvTimeoutError::Disconnected) => {
+                    // Text that is missing because of a bug isn't the end of the text.
+                    let ended = self.reading.take().map_or(Ok(()), JoinHandle::join);
+                    ended.unwrap_or_else(|panic| resume_unwind(panic));
+                    return Ok(vec![]);
+                }
                 Err(RecvTimeoutError::Timeout) if self.cancel.is_cancelled() => {
                     return Err(qwen3_engine::Error::Cancelled.into());
                 }
@@ -141,6 +157,9 @@ impl Lines {
         }
         self.line += 1;
         let (name, line) = (|| self.name.clone(), self.line);
+        if line == 1 && is_utf16(&bytes) {
+            return Err(Error::Utf16 { name: name() });
+        }
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
@@ -163,6 +182,19 @@ impl Lines {
             Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
             _ => Err(Error::Field { name: name(), line, field: field.clone() }),
         }
+    }
+}
+
+/// Whether a file that begins so is UTF-16 (or UTF-32): by its byte order mark,
+/// or by the zeros that it has between letters.
+fn is_utf16(start: &[u8]) -> bool {
+    match start {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => true,
+        [a, b, c, d, ..] => matches!(
+            [a, b, c, d].map(|byte| *byte == 0),
+            [true, false, true, false] | [false, true, false, true]
+        ),
+        _ => false,
     }
 }
 
@@ -200,6 +232,20 @@ mod tests {
     fn bytes_that_are_no_text_are_named_by_line() {
         let error = read(b"good\n\xff\xfe\n", None).unwrap_err();
         assert!(error.starts_with("line 2 of `test` is not valid UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn utf16_is_told_from_utf8_with_and_without_its_mark() {
+        let encoded = |text: &str, to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(to_bytes).collect()
+        };
+        for text in ["\u{feff}a\nb\n", "\u{feff}万有\n", "ab\n", "\u{feff}"] {
+            for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+                let error = read(&encoded(text, to_bytes), None).unwrap_err();
+                assert!(error.starts_with("`test` is UTF-16"), "{text:?}: {error}");
+            }
+        }
+        assert_eq!(read(b"a\0\0b\n", None).unwrap(), ["a\0\0b"]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use crate::args::{DevicesArgs, DownloadArgs, InfoArgs, SourceArgs, TextFormat};
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
-use crate::run::{dtype_name, hooks};
+use crate::run::{dtype_name, find, hooks};
+use crate::stop::Stop;
 use crate::table::table;
-use qwen3_engine::{Checkpoint, DeviceInfo, Hooks, model_path};
+use qwen3_engine::{Checkpoint, DeviceInfo};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -48,8 +49,8 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Error> {
     print(&in_format(args.format, as_table, || Value::from(objects.clone())))
 }
 
-pub fn info(args: &InfoArgs) -> Result<(), Error> {
-    let (name, path) = path(&args.source, &hooks(&args.source)?)?;
+pub fn info(args: &InfoArgs, stop: &Stop) -> Result<(), Error> {
+    let (name, path) = path(&args.source, stop)?;
     let checkpoint = Checkpoint::open(&path, &name, args.source.kind)?;
     let (config, weights) = (&checkpoint.config, &checkpoint.weights);
     let dtype = weights.dtype().map_err(qwen3_engine::Error::from)?;
@@ -81,15 +82,15 @@ pub fn info(args: &InfoArgs) -> Result<(), Error> {
     print(&in_format(args.format, as_table, object))
 }
 
-pub fn download(args: &DownloadArgs) -> Result<(), Error> {
-    let (_, path) = path(&args.source, &hooks(&args.source)?)?;
+pub fn download(args: &DownloadArgs, stop: &Stop) -> Result<(), Error> {
+    let (_, path) = path(&args.source, stop)?;
     print(&format!("{}\n", path.display()))
 }
 
 /// The model's name and where its files are, downloaded if need be.
-fn path(source: &SourceArgs, hooks: &Hooks) -> Result<(String, PathBuf), Error> {
+fn path(source: &SourceArgs, stop: &Stop) -> Result<(String, PathBuf), Error> {
     let name = source.model.as_deref().unwrap_or(DEFAULT_MODEL);
-    Ok((name.to_owned(), model_path(name, source.hub(), hooks)?))
+    Ok((name.to_owned(), find(source, name, &hooks(source, stop))?))
 }
 
 fn dtype_names(device: &DeviceInfo) -> Vec<String> {

@@ -8,6 +8,7 @@ mod embed;
 mod error;
 mod input;
 mod inspect;
+mod npy;
 mod output;
 mod rerank;
 mod run;
@@ -17,6 +18,7 @@ mod similarity;
 #[cfg_attr(not(feature = "otlp"), path = "no_spans.rs")]
 mod spans;
 mod stats;
+mod stop;
 mod table;
 
 use args::{Command, parse};
@@ -25,6 +27,7 @@ use std::io::Write;
 use std::panic::{self, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use stop::Stop;
 
 /// Exit codes, as `qwen3 --help` documents them.
 const FAILED: u8 = 1;
@@ -64,15 +67,20 @@ fn run(command: Command) -> Result<(), Error> {
     if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
         qwen3_engine::limit_cpu_isa(&isa)?;
     }
+    let stop = match &command {
+        // It has a runtime to listen with.
+        Command::Serve(_) => Stop::default(),
+        _ => Stop::listen()?,
+    };
     match command {
-        Command::Embed(args) => embed::embed(&args),
-        Command::Similarity(args) => similarity::similarity(&args),
-        Command::Rerank(args) => rerank::rerank(&args),
+        Command::Embed(args) => embed::embed(&args, &stop),
+        Command::Similarity(args) => similarity::similarity(&args, &stop),
+        Command::Rerank(args) => rerank::rerank(&args, &stop),
         Command::Devices(args) => inspect::devices(&args),
-        Command::Info(args) => inspect::info(&args),
-        Command::Download(args) => inspect::download(&args),
+        Command::Info(args) => inspect::info(&args, &stop),
+        Command::Download(args) => inspect::download(&args, &stop),
         Command::Doctor(args) => doctor::doctor(&args),
-        Command::Convert(args) => convert::convert(&args),
+        Command::Convert(args) => convert::convert(&args, &stop),
         Command::Serve(args) => serve::serve(*args),
         Command::Completions { shell } => inspect::print(&args::completions(shell)),
     }

@@ -4,9 +4,10 @@ use crate::ahead::tokenize_ahead;
 use crate::args::{RerankArgs, TextFormat};
 use crate::error::Error;
 use crate::input::Texts;
-use crate::output::Output;
+use crate::output::{Inputs, Output};
 use crate::run::{dtype_name, hooks, load, note_fallbacks};
 use crate::stats::Stats;
+use crate::stop::Stop;
 use crate::table::{shorten, table};
 use qwen3_engine::{RankOptions, Ranked, Reranker};
 use serde_json::{Value, json};
@@ -16,10 +17,12 @@ const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
 /// A document's place, and how its text begins.
 type Place = (Ranked, String);
 
-pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
-    let hooks = hooks(&args.model.source)?;
+pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
+    let hooks = hooks(&args.model.source, stop);
     let mut texts = Texts::new(&args.documents, &args.input, &hooks.cancel)?;
-    let target = Output::open(&args.output, args.input.input.as_deref())?;
+    let inputs = Inputs::of_model(args.model.source.model.as_deref())
+        .and_texts(&args.documents, &args.input);
+    let output = Output::open(&args.output, &inputs)?;
     let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
@@ -45,12 +48,12 @@ pub fn rerank(args: &RerankArgs) -> Result<(), Error> {
     });
     done.map_err(|error| in_order(error, stats.texts()))?;
 
-    let format = args.format.unwrap_or(match target.is_terminal() {
+    let format = args.format.unwrap_or(match output.is_terminal() {
         true => TextFormat::Table,
         false => TextFormat::Jsonl,
     });
     let object = |(ranked, _): &Place| object(ranked, args.log_odds);
-    target.print(&match format {
+    output.print(&match format {
         TextFormat::Table => ranking_table(&places, args.log_odds),
         TextFormat::Json => format!("{}\n", Value::from_iter(places.iter().map(object))),
         TextFormat::Jsonl => places.iter().map(|place| format!("{}\n", object(place))).collect(),

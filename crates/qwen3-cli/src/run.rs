@@ -1,41 +1,78 @@
-//! What every command around a model does: Ctrl-C, progress bars, notes.
+//! What every command around a model does: loading, progress bars, notes.
 
 use crate::args::{ModelArgs, SourceArgs};
 use crate::error::Error;
+use crate::stop::Stop;
 use indicatif::{ProgressBar, ProgressStyle};
-use qwen3_engine::{CancelToken, DeviceId, DtypeChoice, Fallback, Hooks, Options, Progress};
+use qwen3_engine::{CancelToken, DeviceId, DtypeChoice, Error as EngineError, Fallback};
+use qwen3_engine::{Hooks, HubOptions, Options, Progress, model_path};
 use std::io::IsTerminal;
-use std::process::exit;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
+/// How often a run that waits for a thread looks whether it was cancelled.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long it then waits for that thread to notice.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Loads a model with the given function; returns it with the time that took.
-pub fn load<M>(
+pub fn load<M: Send + 'static>(
     args: &ModelArgs,
     default_model: &str,
     hooks: &Hooks,
-    load: impl FnOnce(&str, &Options) -> Result<M, qwen3_engine::Error>,
+    load: impl FnOnce(&str, &Options) -> Result<M, EngineError> + Send + 'static,
 ) -> Result<(M, Duration), Error> {
     let started = Instant::now();
-    let name = args.source.model.as_deref().unwrap_or(default_model);
-    let model = load(name, &args.options(hooks.clone()))?;
+    let name = args.source.model.as_deref().unwrap_or(default_model).to_owned();
+    let options = args.options(hooks.clone());
+    let model = interruptible(&hooks.cancel, move || load(&name, &options))?;
     Ok((model, started.elapsed()))
 }
 
-/// Progress bars on a terminal, unless `--quiet`, and a token that Ctrl-C cancels.
-pub fn hooks(source: &SourceArgs) -> Result<Hooks, Error> {
-    let cancel = CancelToken::default();
-    let token = cancel.clone();
-    ctrlc::set_handler(move || {
-        if token.is_cancelled() {
-            // Asked twice: at once.
-            exit(i32::from(crate::CANCELLED));
+/// Where the model's files are, downloaded if need be.
+pub fn find(source: &SourceArgs, name: &str, hooks: &Hooks) -> Result<PathBuf, Error> {
+    let (name, waiting) = (name.to_owned(), hooks.clone());
+    let (revision, cache) = (source.revision.clone(), source.cache_folder.clone());
+    let found = interruptible(&hooks.cancel, move || {
+        let from = HubOptions { revision: Some(&revision), cache: cache.as_deref(), token: None };
+        model_path(&name, from, &waiting)
+    });
+    Ok(found?)
+}
+
+/// Runs `call` on another thread. A hub or a driver may keep it from noticing for
+/// minutes that it was cancelled: then nobody waits for it, and it ends with the process.
+fn interruptible<T: Send + 'static>(
+    cancel: &CancelToken,
+    call: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let (sender, result) = sync_channel(1);
+    let calling = thread::spawn(move || drop(sender.send(call())));
+    let mut since = None;
+    loop {
+        match result.recv_timeout(PATIENCE) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => {
+                resume_unwind(calling.join().expect_err("without a panic it sends"))
+            }
+            Err(RecvTimeoutError::Timeout) if !cancel.is_cancelled() => {}
+            Err(RecvTimeoutError::Timeout) => {
+                if since.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                    return Err(EngineError::Cancelled);
+                }
+            }
         }
-        token.cancel();
-    })
-    .map_err(Error::Signal)?;
+    }
+}
+
+/// Progress bars on a terminal, unless `--quiet`, and a token that Ctrl-C cancels.
+pub fn hooks(source: &SourceArgs, stop: &Stop) -> Hooks {
     let bars = !source.quiet && std::io::stderr().is_terminal();
-    Ok(Hooks { on_progress: bars.then(progress_bars), cancel })
+    Hooks { on_progress: bars.then(progress_bars), cancel: stop.token() }
 }
 
 /// Tells where the model runs, if `auto` had to pass over something better.
@@ -94,4 +131,27 @@ fn progress_bars() -> Arc<dyn Fn(Progress) + Send + Sync> {
             bar.finish_and_clear();
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_does_not_notice_that_it_is_cancelled_is_left_behind() {
+        let cancel = CancelToken::default();
+        assert_eq!(interruptible(&cancel, || Ok(7)).unwrap(), 7);
+        cancel.cancel();
+        let (_never_sends, silent) = sync_channel::<()>(0);
+        let waits = move || Ok(silent.recv().is_ok());
+        assert!(matches!(interruptible(&cancel, waits), Err(EngineError::Cancelled)));
+    }
+
+    #[test]
+    fn a_panic_of_the_call_is_a_panic_here() {
+        let caught = std::panic::catch_unwind(|| {
+            interruptible::<()>(&CancelToken::default(), || panic!("loading"))
+        });
+        assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"loading"));
+    }
 }

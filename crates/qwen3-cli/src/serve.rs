@@ -4,6 +4,7 @@ use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
 use crate::spans::Spans;
+use crate::stop::Signals;
 use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings, Trouble};
@@ -34,6 +35,8 @@ pub fn serve(args: ServeArgs) -> Result<(), Error> {
 }
 
 async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
+    // A model may load for minutes: who wants to stop it doesn't wait so long.
+    let mut stop = std::pin::pin!(told_to_stop(Signals::new().map_err(Error::Signal)?));
     // First, so that a wrong file or a port in use doesn't cost a minute.
     let settings = settings(&args)?;
     let tls = tls(&args.network)?;
@@ -49,16 +52,13 @@ async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
 
     let shutdown_timeout = args.operation.shutdown_timeout;
     let loading = tokio::task::spawn_blocking(move || load(&args, settings));
-    let app =
-        Arc::new(loading.await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))?);
-
-    let mut stop = std::pin::pin!(told_to_stop());
-    // Listens for signals from here on: whoever reads the lines below may send one.
-    tokio::select! {
+    let loaded = tokio::select! {
         biased;
         () = &mut stop => return Ok(()),
-        () = std::future::ready(()) => {}
-    }
+        loaded = loading => loaded,
+    };
+    let app = Arc::new(loaded.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))?);
+
     for name in app.names() {
         tracing::info!(model = name, "serving");
     }
@@ -228,35 +228,12 @@ fn address(args: &NetworkArgs) -> Address {
     Address::Tcp(args.hostname.clone(), args.port)
 }
 
-/// Ready at the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
-async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated() => {}
-    }
+/// Ready at the first signal; a Ctrl-C after it ends the process at once.
+async fn told_to_stop(mut signals: Signals) {
+    signals.first().await;
     tracing::info!("stopping: no new connections, requests are finished");
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(i32::from(crate::CANCELLED));
-        }
+    tokio::spawn(async move {
+        signals.second().await;
+        std::process::exit(i32::from(crate::CANCELLED));
     });
-}
-
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signals) => drop(signals.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
 }

@@ -3,16 +3,17 @@
 use crate::args::{SimilarityArgs, TextFormat};
 use crate::embed::{DEFAULT_MODEL, encode_options};
 use crate::error::Error;
-use crate::output::Output;
+use crate::output::{Inputs, Output};
 use crate::run::{dtype_name, hooks, load, note_fallbacks};
 use crate::stats::Stats;
+use crate::stop::Stop;
 use crate::table::{shorten, table};
 use qwen3_engine::{Embedder, EncodeOptions, Prompt};
 use serde_json::json;
 
-pub fn similarity(args: &SimilarityArgs) -> Result<(), Error> {
-    let target = Output::open(&args.output, None)?;
-    let hooks = hooks(&args.model.source)?;
+pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
+    let output = Output::open(&args.output, &Inputs::of_model(args.model.source.model.as_deref()))?;
+    let hooks = hooks(&args.model.source, stop);
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
     note_fallbacks(&args.model, model.device(), model.fallbacks());
 
@@ -27,11 +28,11 @@ pub fn similarity(args: &SimilarityArgs) -> Result<(), Error> {
     };
     queries.iter().chain(&documents).for_each(|embedding| stats.count(embedding.tokens));
 
-    let format = args.format.unwrap_or(match target.is_terminal() {
+    let format = args.format.unwrap_or(match output.is_terminal() {
         true => TextFormat::Table,
         false => TextFormat::Json,
     });
-    target.print(&match format {
+    output.print(&match format {
         TextFormat::Table => similarity_table(args, &matrix),
         TextFormat::Json => {
             let (queries, documents) = (&args.query, &args.document);

@@ -32,4 +32,8 @@ mod wrong_models;
 // The world around: a hub, and pipes and signals.
 mod hub;
 #[cfg(unix)]
+mod kills;
+#[cfg(unix)]
+mod stops;
+#[cfg(unix)]
 mod streams;

@@ -24,7 +24,12 @@ fn write_for_ever(mut stdin: ChildStdin) {
 
 /// Ctrl-C.
 pub fn interrupt(child: &Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    signal(child, "-INT");
+}
+
+/// Sends a signal, such as `-TERM`.
+pub fn signal(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
@@ -51,7 +56,12 @@ fn an_interrupt_ends_a_run_and_keeps_what_was_finished() {
 /// file holds as many rows as the message says. A run that had nothing to write
 /// leaves no file, and has more time on the next try.
 #[track_caller]
-fn check_interrupted_file(format: &str, mut time: Duration, n_rows: impl Fn(&[u8]) -> usize) {
+fn check_interrupted_file(
+    format: &str,
+    by: &str,
+    mut time: Duration,
+    n_rows: impl Fn(&[u8]) -> usize,
+) {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("vectors");
     while !output.exists() {
@@ -60,7 +70,7 @@ fn check_interrupted_file(format: &str, mut time: Duration, n_rows: impl Fn(&[u8
         let mut child = run.arg(&output).start();
         write_for_ever(child.stdin.take().unwrap());
         thread::sleep(time);
-        interrupt(&child);
+        signal(&child, by);
         let outcome = finish(child, format);
         assert_eq!(outcome.code, Some(130), "{outcome:?}");
         let n_rows = std::fs::read(&output).map_or(0, |bytes| n_rows(&bytes));
@@ -70,6 +80,8 @@ fn check_interrupted_file(format: &str, mut time: Duration, n_rows: impl Fn(&[u8
                 "{outcome:?}"
             );
         }
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, usize::from(output.exists()), "nothing else is left");
         time *= 2;
     }
 }
@@ -83,8 +95,15 @@ fn an_interrupt_leaves_valid_files_behind() {
     child.kill().unwrap();
     child.wait().unwrap();
     let array = |bytes: &[u8]| serde_json::from_slice::<Vec<Value>>(bytes).unwrap().len();
-    check_interrupted_file("json", time, array);
-    check_interrupted_file("npy", time, |bytes| of_npy(bytes).len());
+    let lines = |bytes: &[u8]| {
+        let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+        lines.filter(|line| array_of_numbers(line) == 32).count()
+    };
+    check_interrupted_file("json", "-INT", time, array);
+    check_interrupted_file("json", "-TERM", time, array);
+    check_interrupted_file("npy", "-INT", time, |bytes| of_npy(bytes).len());
+    check_interrupted_file("npy", "-TERM", time, |bytes| of_npy(bytes).len());
+    check_interrupted_file("jsonl", "-TERM", time, lines);
 }
 
 #[test]
@@ -100,8 +119,13 @@ fn an_interrupt_is_heard_while_waiting_for_input() {
     assert_eq!(outcome.code, Some(130), "{outcome:?}");
 }
 
+/// A line of JSON with a vector.
+fn array_of_numbers(line: &[u8]) -> usize {
+    serde_json::from_slice::<Value>(line).unwrap()["embedding"].as_array().unwrap().len()
+}
+
 /// Waits for the end of a run whose input stays open, for half a minute.
-fn ends_while_its_input_is_open(child: &mut Child) -> bool {
+pub fn ends_while_its_input_is_open(child: &mut Child) -> bool {
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(30) {
         thread::sleep(Duration::from_millis(20));

@@ -34,6 +34,13 @@ fn bytes_that_are_no_text_are_named_by_their_line() {
 }
 
 #[test]
+fn a_file_of_windows_is_told_what_it_is() {
+    let utf16: Vec<u8> = "\u{feff}a\nb\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    check(&[], &utf16, &["INPUT is UTF-16", "UTF-8"]);
+    check(&["--field", "t"], &utf16, &["INPUT is UTF-16", "UTF-8"]);
+}
+
+#[test]
 fn a_line_that_is_no_json_is_named() {
     let words = ["line 2 of INPUT", "not JSON", "`--field`"];
     check(&["--field", "t"], b"{\"t\": \"a\"}\n{\"t\": \n", &words);
