@@ -98,7 +98,17 @@ impl TextTokenizer {
         let added_by_id: BTreeMap<u32, AddedToken> =
             added_tokens.into_iter().map(|added| (added.id, added.token)).collect();
         let added_tokens = added_by_id.values().map(|token| token.content.clone()).collect();
-        Self { tokenizer, added_by_id, special, added_tokens, vocab_size, path, highest, in_pieces, without_row: vec![] }
+        Self {
+            tokenizer,
+            added_by_id,
+            special,
+            added_tokens,
+            vocab_size,
+            path,
+            highest,
+            in_pieces,
+            without_row: vec![],
+        }
     }
 
     /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no model can have been
