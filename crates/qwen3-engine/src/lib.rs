@@ -74,6 +74,6 @@ pub use qwen3_text::{
 pub use random::random_checkpoint;
 pub use reranker::{RankOptions, Ranked, Reranker, Score};
 pub use reranker_text::RerankerText;
-pub use self_check::{MIN_COSINE, PassedOver, SelfCheck, Trusted, self_check, speed};
+pub use self_check::{PassedOver, SelfCheck, Trusted, min_cosine, self_check, speed};
 pub use similarity::Similarity;
 pub use system::{peak_memory_bytes, processor_name};

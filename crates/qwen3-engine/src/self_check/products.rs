@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::random::Random;
-use qwen3::{Factors, MatmulStrategy};
+use qwen3::Factors;
 
 /// Rows, inputs and outputs. Drivers were seen to go wrong from 500 rows on, from
 /// the second tile of columns on, and where the inputs are an odd number of
