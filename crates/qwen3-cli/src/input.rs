@@ -157,8 +157,11 @@ impl Lines {
             _ => text,
         };
         let Some(field) = &self.field else { return Ok(Some(text)) };
-        let found = crate::field::string(&text, field)
-            .map_err(|source| Error::Json { name: name(), line, source })?;
+        let found = crate::field::string(&text, field).map_err(|source| Error::Json {
+            name: name(),
+            line,
+            source,
+        })?;
         let missing = || Error::Field { name: name(), line, field: field.clone() };
         found.map(Some).ok_or_else(missing)
     }

@@ -89,7 +89,9 @@ impl Cuts {
 
     fn allow(&self, before: char, char: char, next: Option<char>) -> bool {
         let of_token = |char: char| self.of_tokens.binary_search(&char).is_ok();
-        may_cut(before, char, next) && !(of_token(before) && of_token(char))
+        // White space that a token follows is the end of a text to the pattern, and its last blank no word.
+        let is_last = before.is_whitespace() && next.is_some_and(of_token) && char.is_whitespace();
+        may_cut(before, char, next) && !(of_token(before) && of_token(char)) && !is_last
     }
 }
 
@@ -117,8 +119,33 @@ fn may_cut(before: char, char: char, next: Option<char>) -> bool {
 fn is_mark(char: char) -> bool {
     matches!(
         char,
-        ',' | '.' | ';' | ':' | '!' | '?' | '"' | '\'' | '(' | ')' | '/' | '-' | '_' | '&' | '+'
-            | '，' | '。' | '、' | '；' | '：' | '！' | '？' | '「' | '」' | '（' | '）' | '《' | '》'
+        ',' | '.'
+            | ';'
+            | ':'
+            | '!'
+            | '?'
+            | '"'
+            | '\''
+            | '('
+            | ')'
+            | '/'
+            | '-'
+            | '_'
+            | '&'
+            | '+'
+            | '，'
+            | '。'
+            | '、'
+            | '；'
+            | '：'
+            | '！'
+            | '？'
+            | '「'
+            | '」'
+            | '（'
+            | '）'
+            | '《'
+            | '》'
     )
 }
 
@@ -189,6 +216,9 @@ mod tests {
         let mut text = "a,b,c,a1x1";
         let pieces: Vec<_> = std::iter::from_fn(|| cuts.first_piece_of(&mut text, 1)).collect();
         assert_eq!(pieces, ["a,b,c", ",a1x", "1"]);
+        let mut text = "x  <1>  y";
+        let pieces: Vec<_> = std::iter::from_fn(|| cuts.first_piece_of(&mut text, 1)).collect();
+        assert_eq!(pieces, ["x", "  <1>", " ", " y"]);
     }
 
     /// The words of `text`, normalized and cut by the pattern.

@@ -113,7 +113,8 @@ fn a_long_run_of_white_space_does_not_change_what_follows() {
 #[test]
 fn what_would_take_too_much_at_once_is_an_error_unless_it_is_cut_off_anyway() {
     let tokenizer = embedding(SpecialTokens::Parse);
-    let is_unbroken = |result: Result<Encoded, Error>| matches!(result, Err(Error::Unbroken { .. }));
+    let is_unbroken =
+        |result: Result<Encoded, Error>| matches!(result, Err(Error::Unbroken { .. }));
     let words = "gravity, ".repeat(20_000);
     for run in ["a".repeat(300_000), "\n".repeat(300_000), "<".repeat(300_000)] {
         for truncate in [Truncate::Right, Truncate::Left, Truncate::Error] {
@@ -122,7 +123,10 @@ fn what_would_take_too_much_at_once_is_an_error_unless_it_is_cut_off_anyway() {
             assert!(is_unbroken(tokenizer.encode(&run, "", limit)));
         }
         let error = tokenizer.tokens(&run, true).unwrap_err().to_string();
-        assert!(error.starts_with("text has 300000 bytes in a row without a place to cut"), "{error}");
+        assert!(
+            error.starts_with("text has 300000 bytes in a row without a place to cut"),
+            "{error}"
+        );
         for (truncate, text) in [
             (Truncate::Right, [words.as_str(), &run].concat()),
             (Truncate::Left, [run.as_str(), "x", &words].concat()),
@@ -137,7 +141,8 @@ fn what_would_take_too_much_at_once_is_an_error_unless_it_is_cut_off_anyway() {
 #[test]
 fn texts_without_blanks_are_cut_at_their_marks() {
     let tokenizer = embedding(SpecialTokens::Parse);
-    for sentence in ["重力是一种力。", "중력은，힘", "path/to/a-file_name.", "\"a\":\"b\","] {
+    for sentence in ["重力是一种力。", "중력은，힘", "path/to/a-file_name.", "\"a\":\"b\","]
+    {
         let text = sentence.repeat(300_000 / sentence.len() + 1);
         let once = tokenizer.encode("", sentence, NO_LIMIT).unwrap().input_ids.len() - 1;
         let all = tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids.len() - 1;

@@ -14,12 +14,8 @@ const END: u32 = 606;
 type Tokenizers = Vec<(SpecialTokens, EmbeddingTokenizer, RerankTokenizer)>;
 
 fn tokenizers(folder: fn(&str) -> std::path::PathBuf) -> Tokenizers {
-    let policies = [
-        SpecialTokens::Parse,
-        SpecialTokens::Literal,
-        SpecialTokens::Strip,
-        SpecialTokens::Reject,
-    ];
+    let policies =
+        [SpecialTokens::Parse, SpecialTokens::Literal, SpecialTokens::Strip, SpecialTokens::Reject];
     let (embedding, rerank) = (folder("tiny-embedding"), folder("tiny-reranker-tied"));
     let of = |special| {
         let embedding = EmbeddingTokenizer::from_folder(&embedding, special).unwrap();

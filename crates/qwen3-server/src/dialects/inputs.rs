@@ -110,7 +110,8 @@ impl<'de> Deserialize<'de> for Element {
 
             fn visit_u64<E: Error>(self, id: u64) -> Result<Element, E> {
                 let id = u32::try_from(id);
-                let no_id = |_| E::invalid_value(Unexpected::Other("a large number"), &"a token id");
+                let no_id =
+                    |_| E::invalid_value(Unexpected::Other("a large number"), &"a token id");
                 Ok(Element::Id(id.map_err(no_id)?))
             }
 

@@ -25,8 +25,7 @@ pub fn distinct(inputs: Vec<TextOrIds>) -> (Vec<(usize, TextOrIds)>, Vec<usize>)
         }
     };
     let places = inputs.into_iter().enumerate().map(place).collect();
-    let mut texts: Vec<_> =
-        seen.into_iter().map(|(input, place)| (firsts[place], input)).collect();
+    let mut texts: Vec<_> = seen.into_iter().map(|(input, place)| (firsts[place], input)).collect();
     texts.sort_unstable_by_key(|(first, _)| *first);
     (texts, places)
 }

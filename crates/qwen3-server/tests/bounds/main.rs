@@ -69,7 +69,8 @@ async fn the_worst_request_to_each_route_is_within_bounds() {
             let status = reply.status.as_u16();
             let shown = String::from_utf8_lossy(&reply.body[..reply.body.len().min(300)]);
             println!("{path} {name}: {status}, {memory_bytes} of memory, {} out", reply.body.len());
-            let is_bounded = memory_bytes <= MAX_MEMORY_BYTES && reply.body.len() <= MAX_ANSWER_BYTES;
+            let is_bounded =
+                memory_bytes <= MAX_MEMORY_BYTES && reply.body.len() <= MAX_ANSWER_BYTES;
             assert!(is_bounded, "{path} {name}: {memory_bytes}, {}", reply.body.len());
             let is_answered = status == 200 || (400..500).contains(&status) && status != 408;
             assert!(is_answered, "{path} {name}: {status} {shown}");

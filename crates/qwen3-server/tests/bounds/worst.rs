@@ -83,7 +83,8 @@ fn sentences() -> Bodies {
     let mut bodies = vec![];
     for (name, text) in long_texts() {
         let inputs = json!({ "source_sentence": text, "sentences": vec!["x"; TEXTS - 1] });
-        bodies.push(body(&format!("equal sentences, source of {name}"), json!({ "inputs": inputs })));
+        bodies
+            .push(body(&format!("equal sentences, source of {name}"), json!({ "inputs": inputs })));
         let inputs = json!({ "source_sentence": "a", "sentences": vec!["x"; TEXTS - 1] });
         let parameters = json!({ "instruction": text });
         let many = json!({ "inputs": inputs, "parameters": parameters });
@@ -153,9 +154,15 @@ fn instances() -> Bodies {
     for (name, text) in long_texts() {
         let part = &text[..text.len() / 20];
         let asked = json!({ "inputs": vec!["x"; 100], "instruction": part });
-        bodies.push(body(&format!("equal instances, {name}"), json!({ "instances": vec![asked; 20] })));
+        bodies.push(body(
+            &format!("equal instances, {name}"),
+            json!({ "instances": vec![asked; 20] }),
+        ));
         let ranked = json!({ "query": part, "texts": vec!["x"; 100] });
-        bodies.push(body(&format!("equal rankings, {name}"), json!({ "instances": vec![ranked; 20] })));
+        bodies.push(body(
+            &format!("equal rankings, {name}"),
+            json!({ "instances": vec![ranked; 20] }),
+        ));
     }
     bodies
 }
