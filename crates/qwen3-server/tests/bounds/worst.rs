@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// What the server takes here.
-pub const PAYLOAD_BYTES: usize = 500_000;
+pub const PAYLOAD_BYTES: usize = 320_000;
 const TEXTS: usize = 2048;
 
 type Bodies = Vec<(String, String)>;
@@ -73,9 +73,9 @@ fn texts(field: &str) -> Bodies {
             bodies.push(body(&format!("{few} texts, instruction of {name}"), many));
         }
     }
-    bodies.push(body("equal texts", json!({ field: vec!["a ".repeat(100); TEXTS] })));
-    bodies.push(body("ids", json!({ field: vec![0; 60_000] })));
-    bodies.push(body("equal ids", json!({ field: vec![vec![0; 100]; TEXTS] })));
+    bodies.push(body("equal texts", json!({ field: vec!["a ".repeat(60); TEXTS] })));
+    bodies.push(body("ids", json!({ field: vec![0; 30_000] })));
+    bodies.push(body("equal ids", json!({ field: vec![vec![0; 60]; TEXTS] })));
     bodies
 }
 
@@ -133,15 +133,15 @@ fn pairs() -> Bodies {
 fn tokenized() -> Bodies {
     let mut bodies: Bodies =
         long_texts().map(|(name, text)| body(name, json!({ "inputs": text }))).into();
-    let many = json!({ "inputs": vec!["a ".repeat(100); TEXTS], "prompt_name": "query" });
+    let many = json!({ "inputs": vec!["a ".repeat(60); TEXTS], "prompt_name": "query" });
     bodies.push(body("equal texts", many));
     bodies
 }
 
 fn decoded() -> Bodies {
     vec![
-        body("ids", json!({ "ids": vec![0; 60_000] })),
-        body("lists", json!({ "ids": vec![vec![605; 50]; TEXTS] })),
+        body("ids", json!({ "ids": vec![0; 30_000] })),
+        body("lists", json!({ "ids": vec![vec![605; 30]; TEXTS] })),
     ]
 }
 
@@ -150,7 +150,7 @@ fn instances() -> Bodies {
     let few = json!({ "inputs": vec!["a"; 20] });
     bodies.push(body("equal instances", json!({ "instances": vec![few; 2000] })));
     let long = json!({ "inputs": vec!["a"; TEXTS] });
-    bodies.push(body("equal texts of instances", json!({ "instances": vec![long; 40] })));
+    bodies.push(body("equal texts of instances", json!({ "instances": vec![long; 30] })));
     for (name, text) in long_texts() {
         let part = &text[..text.len() / 20];
         let asked = json!({ "inputs": vec!["x"; 100], "instruction": part });
