@@ -22,8 +22,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 const ANSWER_BYTES: usize = 1 << 20;
 const QUEUE_TOKENS: usize = 20_000;
-/// One stretch of text without a place to cut takes 90 MB, and nothing takes more.
-const MAX_MEMORY_BYTES: usize = 128 << 20;
+/// One stretch of text without a place to cut takes half of it, and nothing more.
+const MAX_MEMORY_BYTES: usize = 64 << 20;
 /// Numbers of 4 bytes are up to 12 in JSON; an answer may repeat the texts.
 const MAX_ANSWER_BYTES: usize = 4 * ANSWER_BYTES + 2 * PAYLOAD_BYTES;
 /// A request beyond its bounds would take hours.
