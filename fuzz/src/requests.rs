@@ -37,9 +37,9 @@ fn server() -> Router {
     };
     let embedder = load_embedder(&source("tiny-embedding"), scheduling, &metrics);
     let reranker = load_reranker(&source("tiny-reranker-tied"), scheduling, &metrics);
-    let models = [embedder, reranker].map(|model| Some(model.expect("a fixture")));
-    let [embedder, reranker] = models;
-    router(Arc::new(App::new(Inference::new(Settings::default(), metrics), embedder, reranker)))
+    let (embedder, reranker) = (embedder.expect("a fixture"), reranker.expect("a fixture"));
+    let inference = Inference::new(Settings::default(), metrics);
+    router(Arc::new(App::new(inference, Some(embedder), Some(reranker))))
 }
 
 /// A route, a line break, a body: the answer is one, or says what is wrong.
