@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn a_file_has_a_key_a_line() {
         let keys = |text: &str| ApiKey::from_lines(text);
-        let two: Result<Vec<ApiKey>, _> = Ok(["one", "2, b"].map(|key| key.parse().unwrap()).to_vec());
+        let two: Result<Vec<ApiKey>, _> =
+            Ok(["one", "2, b"].map(|key| key.parse().unwrap()).to_vec());
         assert_eq!(keys("\u{feff}# of the team\r\none\r\n\r\n  2, b \r\n"), two);
         assert_eq!(keys("one\n2, b"), two);
         for none in ["", "\n\n", "\u{feff}", " \n# only this\n"] {

@@ -271,14 +271,9 @@ impl<W> Queue<W> {
         self.entries.values().filter(|entry| !entry.is_running).count()
     }
 
-    /// Tokens that wait.
+    /// Tokens that wait; 0: nothing does.
     pub fn tokens(&self) -> usize {
         self.tokens
-    }
-
-    /// Whether nothing waits to be taken.
-    pub fn is_empty(&self) -> bool {
-        self.tokens == 0
     }
 }
 
@@ -473,7 +468,7 @@ mod tests {
                 let who = queue.finish(&work);
                 ended(&mut open, &work, who);
             }
-            while !queue.is_empty() {
+            while queue.tokens() > 0 {
                 for work in queue.take(5, 100) {
                     let who = queue.finish(&work);
                     ended(&mut open, &work, who);

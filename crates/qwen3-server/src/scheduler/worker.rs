@@ -92,7 +92,7 @@ impl Worker {
                 return Next::Stop;
             }
             let is_able = |state: &State| self.network.is_some() || state.needs_another_replica();
-            if !state.queue.is_empty() && is_able(&state) {
+            if state.queue.tokens() > 0 && is_able(&state) {
                 if self.network.is_none() {
                     // At once, so that no other one is loaded for the same texts.
                     state.phases[self.replica] = Phase::Loading;
