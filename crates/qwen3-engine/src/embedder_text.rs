@@ -4,6 +4,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::embedder::{Input, Prompt};
 use crate::error::Error;
+use crate::model_files::ModelFiles;
 use crate::options::{Kind, Options};
 use crate::similarity::Similarity;
 use qwen3::head;
@@ -26,6 +27,7 @@ pub struct EmbedderText {
     limit: Limit,
     similarity: Similarity,
     hidden_size: usize,
+    files: ModelFiles,
 }
 
 impl EmbedderText {
@@ -50,6 +52,8 @@ impl EmbedderText {
             });
         }
         checkpoint.check_pooling()?;
+        // First: what is read below is compared with it when the network is loaded.
+        let files = ModelFiles::of(checkpoint)?;
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
         let tokenizer = EmbeddingTokenizer::from_json(
             &checkpoint.needed("tokenizer.json")?,
@@ -71,6 +75,7 @@ impl EmbedderText {
             similarity: similarity.unwrap_or_default(),
             hidden_size: checkpoint.config.hidden_size,
             prompts,
+            files,
         })
     }
 
@@ -159,6 +164,11 @@ impl EmbedderText {
     /// How long an input may be, and what happens to a longer one.
     pub fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// The files that it was loaded from.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
     }
 
     /// The measure that the model's files name (cosine).

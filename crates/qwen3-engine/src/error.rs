@@ -177,6 +177,15 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// The files of a model are not those that its other half was loaded from.
+    #[error(
+        "the files of `{path}` have changed since the model was loaded; put them back, or restart to load the new ones"
+    )]
+    FilesChanged {
+        /// The folder or portable file.
+        path: PathBuf,
+    },
+
     /// A side file of the checkpoint is not what it should be.
     #[error("`{path}` is not valid JSON of its kind; is the download complete?")]
     SideFile {
@@ -319,6 +328,24 @@ pub enum Error {
     /// The caller cancelled it.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl Error {
+    /// Whether a text or its tokens are to blame. The network is as good as
+    /// before, and computes the other texts.
+    pub fn is_of_input(&self) -> bool {
+        use qwen3::Error as ModelError;
+        matches!(
+            self,
+            Self::Input { .. }
+                | Self::Model(
+                    ModelError::EmptyBatch
+                        | ModelError::EmptySequence { .. }
+                        | ModelError::SequenceTooLong { .. }
+                        | ModelError::TokenId { .. }
+                )
+        )
+    }
 }
 
 impl From<qwen3::Error> for Error {

@@ -42,6 +42,7 @@ mod similarity;
 mod error;
 mod hub;
 mod checkpoint;
+mod model_files;
 mod portable;
 mod convert;
 mod checksum;
@@ -62,6 +63,7 @@ pub use embedder::{Embedder, Embedding, EncodeOptions, Input, Prompt, TokenEmbed
 pub use embedder_text::EmbedderText;
 pub use error::Error;
 pub use hub::{HubOptions, model_path};
+pub use model_files::ModelFiles;
 pub use network::Network;
 pub use options::{DtypeChoice, HubToken, Kind, Layout, Options, UnknownName};
 pub use portable::Provenance;

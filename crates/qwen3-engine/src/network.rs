@@ -4,6 +4,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::device::{DeviceId, Fallback};
 use crate::error::Error;
+use crate::model_files::ModelFiles;
 use crate::options::Options;
 use crate::progress::Hooks;
 use crate::session::Session;
@@ -24,6 +25,14 @@ impl Network {
         Ok(Self { session })
     }
 
+    /// Loads the weights of the model whose files these are.
+    ///
+    /// # Errors
+    /// If they have changed since, and as [`Network::load`].
+    pub fn load_from(files: &ModelFiles, options: &Options) -> Result<Self, Error> {
+        Ok(Self { session: Session::load(&files.open()?, options)? })
+    }
+
     /// For each sequence of token ids the last row `[C]` of the hidden states,
     /// or all of them `[tokens · C]`.
     ///
@@ -42,6 +51,11 @@ impl Network {
     /// Tokens that are computed at one time; more are several batches.
     pub fn max_batch_tokens(&self) -> usize {
         self.session.max_batch_tokens()
+    }
+
+    /// Tokens that a sequence may have.
+    pub fn max_tokens(&self) -> usize {
+        self.session.max_tokens()
     }
 
     /// Where it runs.

@@ -4,6 +4,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::embedder_text::max_tokens;
 use crate::error::Error;
+use crate::model_files::ModelFiles;
 use crate::options::{Kind, Options};
 use qwen3::ScoreHead;
 use qwen3_text::{
@@ -22,6 +23,7 @@ pub struct RerankerText {
     head: ScoreHead,
     limit: Limit,
     label: String,
+    files: ModelFiles,
 }
 
 impl RerankerText {
@@ -40,6 +42,8 @@ impl RerankerText {
         options: &Options,
     ) -> Result<Self, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
+        // First: what is read below is compared with it when the network is loaded.
+        let files = ModelFiles::of(checkpoint)?;
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
         let tokenizer = RerankTokenizer::from_json(
             &checkpoint.needed("tokenizer.json")?,
@@ -65,7 +69,7 @@ impl RerankerText {
         let max_tokens =
             max_tokens(options.max_tokens, USUAL_MAX_TOKENS, config.max_position_embeddings)?;
         let limit = Limit { max_tokens, truncate: options.truncate };
-        Ok(Self { tokenizer, head, limit, label })
+        Ok(Self { tokenizer, head, limit, label, files })
     }
 
     /// The tokens of a pair, with the template; `instruction` is the official
@@ -115,6 +119,11 @@ impl RerankerText {
     /// How long a pair may be, and what happens to a longer one.
     pub fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// The files that it was loaded from.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
     }
 
     /// What a high score says: `yes`, or the label that a classifier's config names.

@@ -87,6 +87,11 @@ impl Session {
         self.max_batch_tokens
     }
 
+    /// Positions of a sequence.
+    pub fn max_tokens(&self) -> usize {
+        self.config.max_position_embeddings
+    }
+
     /// Runs `call` on this session's threads.
     pub fn install<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
         self.threads.install(call)

@@ -157,7 +157,9 @@ impl Error {
                 Cause::Body
             }
             Self::Empty { .. } => Cause::Empty,
-            Self::Text { .. } => Cause::Tokenizer,
+            Self::Text { .. } | Self::Failed { reason: Failure::Input { .. }, .. } => {
+                Cause::Tokenizer
+            }
             Self::Shape { .. }
             | Self::BatchSize { .. }
             | Self::TooLong { .. }

@@ -5,7 +5,7 @@ use crate::metrics::Metrics;
 use crate::scheduler::{Load, Loaded, Phase, Precision, Scheduler, SchedulerSettings, Trouble};
 use qwen3_engine::{
     CancelToken, DeviceChoice, Dtype, DtypeChoice, EmbedderText, Error as EngineError, Hooks,
-    Network, Options, RerankerText, Rows,
+    ModelFiles, Network, Options, RerankerText, Rows,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,7 +32,8 @@ pub fn load_embedder(
     metrics: &Metrics,
 ) -> Result<Model<EmbedderText>, Trouble> {
     let text = EmbedderText::load(&source.model, &source.options)?;
-    load(source, text, settings, metrics, "embedding")
+    let files = text.files().clone();
+    load(source, text, &files, settings, metrics, "embedding")
 }
 
 /// Loads a reranker. Blocks.
@@ -45,17 +46,20 @@ pub fn load_reranker(
     metrics: &Metrics,
 ) -> Result<Model<RerankerText>, Trouble> {
     let text = RerankerText::load(&source.model, &source.options)?;
-    load(source, text, settings, metrics, "reranker")
+    let files = text.files().clone();
+    load(source, text, &files, settings, metrics, "reranker")
 }
 
 fn load<T>(
     source: &Source,
     text: T,
+    files: &ModelFiles,
     settings: SchedulerSettings,
     metrics: &Metrics,
     label: &'static str,
 ) -> Result<Model<T>, Trouble> {
-    let loaders = source.devices.iter().map(|device| loader(source, *device)).collect();
+    let loaders =
+        source.devices.iter().map(|device| loader(files, &source.options, *device)).collect();
     let scheduler = Scheduler::start(loaders, settings, metrics.model(label))?;
     let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
         Phase::Ready(name) => Some(name),
@@ -73,9 +77,10 @@ fn load<T>(
     Ok(Model { name, about, text: Arc::new(text), scheduler })
 }
 
-/// Loads the network on a device, whenever it is called.
-fn loader(source: &Source, device: DeviceChoice) -> Load {
-    let (model, options) = (source.model.clone(), source.options.clone());
+/// Loads the network on a device, whenever it is called: always that of the same
+/// files, so that it belongs to the tokens, and to the vectors that are cached.
+fn loader(files: &ModelFiles, options: &Options, device: DeviceChoice) -> Load {
+    let (files, options) = (files.clone(), options.clone());
     let chosen = Mutex::new(None::<Dtype>);
     Box::new(move |precision, cancel| {
         let hooks = Hooks { on_progress: None, cancel: cancel.clone() };
@@ -87,7 +92,7 @@ fn loader(source: &Source, device: DeviceChoice) -> Load {
             }
             options.dtype = DtypeChoice::F32;
         }
-        let network = Network::load(&model, &options)?;
+        let network = Network::load_from(&files, &options)?;
         for passed_over in network.fallbacks() {
             let (device, reason) = (passed_over.device.to_string(), &passed_over.reason);
             tracing::warn!(device, reason, "a device was passed over");
@@ -111,6 +116,10 @@ impl Loaded for Network {
 
     fn max_batch_tokens(&self) -> usize {
         Network::max_batch_tokens(self)
+    }
+
+    fn max_tokens(&self) -> usize {
+        Network::max_tokens(self)
     }
 
     fn name(&self) -> String {

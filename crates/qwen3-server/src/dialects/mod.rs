@@ -10,7 +10,7 @@ pub mod tei;
 pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::inference::{
     Call, Compute, Pair, PairReading, Reading, Results, Score, TextOrIds, aside,
 };
@@ -78,7 +78,9 @@ impl<D: Dialect> IntoResponse for Rejected<D> {
         if let Some(after) = error.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().into());
         }
-        let is_ours = response.status().is_server_error() || matches!(error, Error::Failed { .. });
+        let is_failed = matches!(error, Error::Failed { .. });
+        let is_ours =
+            response.status().is_server_error() || (is_failed && error.cause() == Cause::Backend);
         let fault = is_ours.then(|| error.to_string());
         response.extensions_mut().insert(Told { metric: error.metric(), fault });
         response

@@ -102,8 +102,12 @@ impl Inference {
     /// For a server with these settings.
     pub fn new(settings: Settings, metrics: Metrics) -> Self {
         Self {
-            tokenizers: Arc::new(Semaphore::new(settings.tokenization_workers.max(1))),
-            requests: Arc::new(Semaphore::new(settings.max_concurrent_requests.max(1))),
+            tokenizers: Arc::new(Semaphore::new(
+                settings.tokenization_workers.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            requests: Arc::new(Semaphore::new(
+                settings.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS),
+            )),
             settings: Arc::new(settings),
             metrics,
         }

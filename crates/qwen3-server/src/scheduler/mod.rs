@@ -32,6 +32,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use worker::Worker;
 
+/// Why there are no answers, as clients hear it: the cause may name files of this
+/// machine.
+const NOT_LOADED: &str = "it isn't loaded; the server's log says why";
+
 /// A network on a device.
 pub trait Loaded: Send {
     /// For each sequence its last row, or all of them; see [`qwen3_engine::Network::rows`].
@@ -47,6 +51,9 @@ pub trait Loaded: Send {
 
     /// Tokens that it computes at one time.
     fn max_batch_tokens(&self) -> usize;
+
+    /// Tokens that a sequence may have.
+    fn max_tokens(&self) -> usize;
 
     /// The device and the precision of the weights, to show.
     fn name(&self) -> String;
@@ -333,14 +340,24 @@ impl State {
         if self.is_stopped {
             return Err(Refused::Unavailable { reason: "the server shuts down".to_owned() });
         }
-        let mut reason = "no replica".to_owned();
-        for phase in &self.phases {
-            match phase {
-                Phase::Lost(why) => reason.clone_from(why),
-                _ => return Ok(()),
-            }
+        match self.phases.iter().all(|phase| matches!(phase, Phase::Lost(_))) {
+            true => Err(Refused::Unavailable { reason: NOT_LOADED.to_owned() }),
+            false => Ok(()),
         }
-        Err(Refused::Unavailable { reason })
+    }
+
+    /// Whether more waits than what the replicas take that are free, or soon will
+    /// be: then one that is unloaded is worth loading.
+    fn needs_another_replica(&self) -> bool {
+        let is_free = |replica: &usize| match self.phases[*replica] {
+            Phase::Ready(_) => self.running[*replica].is_none(),
+            Phase::Loading => true,
+            Phase::Unloaded | Phase::Lost(_) => false,
+        };
+        let free: Vec<usize> = (0..self.phases.len()).filter(is_free).collect();
+        let tokens =
+            free.iter().fold(0, |sum: usize, &free| sum.saturating_add(self.budgets[free]));
+        self.queue.tokens() > tokens && self.queue.waiting_texts() > free.len()
     }
 }
 

@@ -49,6 +49,12 @@ pub enum Failure {
         /// What was needed.
         message: String,
     },
+    /// The network can't take its tokens.
+    #[error("{reason}")]
+    Input {
+        /// Why.
+        reason: String,
+    },
     /// The device or its driver failed; the engine is built anew.
     #[error("the device failed: {message}")]
     Device {

@@ -242,14 +242,14 @@ impl<W> Queue<W> {
         self.texts
     }
 
-    /// Tokens that wait.
-    pub fn tokens(&self) -> usize {
-        self.tokens
+    /// Texts that wait to be taken, each counted once. Looks at all of them.
+    pub fn waiting_texts(&self) -> usize {
+        self.entries.values().filter(|entry| !entry.is_running).count()
     }
 
-    /// Whether nothing waits to be taken.
-    pub fn is_empty(&self) -> bool {
-        self.tokens == 0
+    /// Tokens that wait; 0: nothing does.
+    pub fn tokens(&self) -> usize {
+        self.tokens
     }
 }
 
@@ -436,7 +436,7 @@ mod tests {
                 let who = queue.finish(&work);
                 ended(&mut open, &work, who);
             }
-            while !queue.is_empty() {
+            while queue.tokens() > 0 {
                 for work in queue.take(5, 100) {
                     let who = queue.finish(&work);
                     ended(&mut open, &work, who);

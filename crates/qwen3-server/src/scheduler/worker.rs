@@ -3,15 +3,18 @@
 
 use super::queue::Work;
 use super::{
-    Computed, Failure, Load, Loaded, Phase, Precision, Running, Shared, State, Trouble, fail,
+    Computed, Failure, Load, Loaded, NOT_LOADED, Phase, Precision, Running, Shared, State, Trouble,
+    fail,
 };
 use qwen3_engine::{CancelToken, Error as EngineError, Rows};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Tokens of the warm-up.
+/// Tokens of the warm-up, where the model takes so many.
 const WARM_UP_TOKENS: usize = 16;
+/// Batches that fit, one after the other, before larger ones are tried again.
+const GOOD_BATCHES: usize = 16;
 /// Pauses between attempts to load a replica that failed double, in this range.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
@@ -22,6 +25,8 @@ pub(super) struct Worker {
     network: Option<Box<dyn Loaded>>,
     /// For texts that give NaN; loaded when one does.
     precise: Option<Box<dyn Loaded>>,
+    /// Batches that fitted since one didn't, or since the budget was raised.
+    good_batches: usize,
 }
 
 /// What there is to do.
@@ -34,7 +39,7 @@ enum Next {
 impl Worker {
     pub fn new(shared: Arc<Shared>, replica: usize, load: Load) -> Self {
         let (network, precise) = (None, None);
-        Self { shared, replica, load, network, precise }
+        Self { shared, replica, load, network, precise, good_batches: 0 }
     }
 
     /// Until it is over. `loaded` hears of the first load.
@@ -73,6 +78,9 @@ impl Worker {
         state.phases[self.replica] = phase;
         let ready = state.phases.iter().filter(|phase| matches!(phase, Phase::Ready(_))).count();
         self.shared.metrics.replicas_ready(ready);
+        drop(state);
+        // What this replica doesn't take may be for another one.
+        self.shared.wake.notify_all();
     }
 
     /// Waits for work.
@@ -83,7 +91,12 @@ impl Worker {
             if state.is_stopped {
                 return Next::Stop;
             }
-            if !state.queue.is_empty() {
+            let is_able = |state: &State| self.network.is_some() || state.needs_another_replica();
+            if state.queue.tokens() > 0 && is_able(&state) {
+                if self.network.is_none() {
+                    // At once, so that no other one is loaded for the same texts.
+                    state.phases[self.replica] = Phase::Loading;
+                }
                 return Next::Compute;
             }
             let idle_unload = self.shared.settings.idle_unload.filter(|_| self.network.is_some());
@@ -113,7 +126,7 @@ impl Worker {
         let network = guarded(|| self.try_load(Precision::Chosen))?;
         let network = network.expect("only a precise one may be left out");
         let name = network.name();
-        self.lower_budget(network.max_batch_tokens());
+        self.set_budget(|_| network.max_batch_tokens());
         self.network = Some(network);
         self.enter(Phase::Ready(name.clone()));
         let seconds = started.elapsed().as_secs_f64();
@@ -125,7 +138,8 @@ impl Worker {
     fn try_load(&self, precision: Precision) -> Result<Option<Box<dyn Loaded>>, EngineError> {
         let network = (self.load)(precision, &self.shared.stop)?;
         if let Some(network) = network.as_ref().filter(|_| self.shared.settings.warm_up) {
-            network.rows(&[&[0; WARM_UP_TOKENS]], Rows::Last, &self.shared.stop)?;
+            let warm_up = vec![0; WARM_UP_TOKENS.min(network.max_tokens())];
+            network.rows(&[&warm_up], Rows::Last, &self.shared.stop)?;
         }
         Ok(network)
     }
@@ -133,17 +147,22 @@ impl Worker {
     /// Loads again and again; `false`: it is over.
     fn load_until_it_works(&mut self) -> bool {
         let mut pause = RETRY.0;
+        let mut told = String::new();
         loop {
             let error = match self.load_once() {
                 Ok(()) => return true,
-                Err(error) => error.to_string(),
+                Err(error) => with_causes(&error),
             };
-            tracing::error!(replica = self.replica, error, "can't load");
-            self.enter(Phase::Lost(error.clone()));
+            // What may go on for days is told once.
+            if told != error {
+                tracing::error!(replica = self.replica, error, "can't load; trying again");
+                told.clone_from(&error);
+            }
+            self.enter(Phase::Lost(error));
             let mut state = self.shared.lock();
             if state.available().is_err() {
                 let waiting = state.queue.drain();
-                fail(waiting, &Failure::Unavailable { reason: error });
+                fail(waiting, &Failure::Unavailable { reason: NOT_LOADED.to_owned() });
             }
             let until = Instant::now() + pause;
             while let Some(left) = until.checked_duration_since(Instant::now())
@@ -189,40 +208,52 @@ impl Worker {
         let batch: Vec<&[u32]> = works.iter().map(|work| &*work.input_ids).collect();
         let tokens: usize = batch.iter().map(|ids| ids.len()).sum();
         let started = Instant::now();
-        let result = guarded(|| network.rows(&batch, works[0].rows, cancel));
-        match result {
+        let error = match guarded(|| network.rows(&batch, works[0].rows, cancel)) {
             Ok(rows) => {
                 self.shared.metrics.batch(works.len(), tokens, started.elapsed());
                 self.answer(works, rows, started);
+                return self.fitted();
             }
-            Err(Trouble::Engine(EngineError::Cancelled)) => self.put_back(works),
-            Err(Trouble::Engine(EngineError::OutOfMemory { .. })) if works.len() > 1 => {
+            Err(Trouble::Engine(error)) => error,
+            Err(panic) => return self.lose(works, &panic),
+        };
+        match error {
+            EngineError::Cancelled => self.put_back(works),
+            EngineError::OutOfMemory { message, .. } => {
                 self.shared.metrics.out_of_memory();
-                self.lower_budget(tokens / 2);
-                tracing::warn!(replica = self.replica, tokens, "out of memory: smaller batches");
-                let (left, right) = works.split_at(works.len() / 2);
-                self.compute(left, cancel);
-                self.compute(right, cancel);
-            }
-            Err(Trouble::Engine(EngineError::OutOfMemory { message, .. })) => {
-                self.shared.metrics.out_of_memory();
-                self.answer_failure(works, &Failure::OutOfMemory { message });
+                if works.len() == 1 {
+                    return self.answer_failure(works, &Failure::OutOfMemory { message });
+                }
+                self.did_not_fit(tokens);
+                self.compute_halves(works, cancel);
             }
             // Whose fault it is shows when each is alone.
-            Err(Trouble::Engine(EngineError::NonFinite { .. })) if works.len() > 1 => {
+            EngineError::NonFinite { .. } if works.len() > 1 => {
                 works.chunks(1).for_each(|work| self.compute(work, cancel));
             }
-            Err(Trouble::Engine(EngineError::NonFinite { .. })) => {
-                self.compute_precisely(&works[0], cancel)
+            EngineError::NonFinite { .. } => self.compute_precisely(&works[0], cancel),
+            // The same; it shows before anything is computed, so halves are cheap.
+            error if error.is_of_input() && works.len() > 1 => self.compute_halves(works, cancel),
+            error if error.is_of_input() => {
+                self.answer_failure(works, &Failure::Input { reason: error.to_string() });
             }
-            Err(trouble) => {
-                let message = trouble.to_string();
-                tracing::error!(replica = self.replica, error = message, "the device failed");
-                (self.network, self.precise) = (None, None);
-                self.enter(Phase::Lost(message.clone()));
-                self.answer_failure(works, &Failure::Device { message });
-            }
+            error => self.lose(works, &Trouble::Engine(error)),
         }
+    }
+
+    fn compute_halves(&mut self, works: &[Work], cancel: &CancelToken) {
+        let (left, right) = works.split_at(works.len() / 2);
+        self.compute(left, cancel);
+        self.compute(right, cancel);
+    }
+
+    /// Gives a network up that can't be relied on any more.
+    fn lose(&mut self, works: &[Work], trouble: &Trouble) {
+        let message = trouble.to_string();
+        tracing::error!(replica = self.replica, error = message, "the device failed");
+        (self.network, self.precise) = (None, None);
+        self.enter(Phase::Lost(message.clone()));
+        self.answer_failure(works, &Failure::Device { message });
     }
 
     /// Once more in float32 for a text that gave NaN or infinity.
@@ -243,7 +274,10 @@ impl Worker {
         match rows {
             Some(Ok(rows)) => self.answer(works, rows, started),
             Some(Err(Trouble::Engine(EngineError::Cancelled))) => self.put_back(works),
-            _ => self.answer_failure(works, &Failure::NonFinite),
+            failed => {
+                self.precise = self.precise.take().filter(|_| is_intact(failed.as_ref()));
+                self.answer_failure(works, &Failure::NonFinite);
+            }
         }
     }
 
@@ -256,10 +290,31 @@ impl Worker {
         }
     }
 
-    fn lower_budget(&self, tokens: usize) {
+    /// After a batch of so many tokens that was out of memory.
+    fn did_not_fit(&mut self, tokens: usize) {
+        tracing::warn!(replica = self.replica, tokens, "out of memory: smaller batches");
+        self.good_batches = 0;
+        self.set_budget(|budget| budget.min(tokens / 2));
+    }
+
+    /// After a batch that had room: others may have freed the memory that lacked
+    /// once, so larger batches are tried now and then.
+    fn fitted(&mut self) {
+        self.good_batches += 1;
+        if self.good_batches < GOOD_BATCHES {
+            return;
+        }
+        self.good_batches = 0;
+        if let Some(network) = &self.network {
+            let most = network.max_batch_tokens();
+            self.set_budget(|budget| budget.saturating_mul(2).min(most));
+        }
+    }
+
+    fn set_budget(&self, change: impl FnOnce(usize) -> usize) {
         let mut state = self.shared.lock();
         let budget = &mut state.budgets[self.replica];
-        *budget = tokens.clamp(1, *budget);
+        *budget = change(*budget).max(1);
         self.shared.metrics.batch_budget(*budget);
     }
 
@@ -291,6 +346,23 @@ impl Worker {
         fail(waiting, failure);
         self.shared.metrics.queue(state.queue.texts(), state.queue.tokens());
     }
+}
+
+/// Whether a network can still be used after this.
+fn is_intact<T>(result: Option<&Result<T, Trouble>>) -> bool {
+    use EngineError::{NonFinite, OutOfMemory};
+    matches!(result, Some(Err(Trouble::Engine(NonFinite { .. } | OutOfMemory { .. }))))
+}
+
+/// The message and those of its causes.
+fn with_causes(trouble: &Trouble) -> String {
+    let mut message = trouble.to_string();
+    let mut cause = std::error::Error::source(trouble);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    message
 }
 
 /// A panic, which no engine should have, is an error like any other.
