@@ -1,6 +1,9 @@
 //! What can be typed, with its help, and nothing of what is done with it.
 
+use crate::access;
 use crate::serve_args::ServeArgs;
+use crate::variables::{empty_argument, naming_the_variable, without_mute_variable};
+use clap::error::ErrorKind;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qwen3_engine::{
@@ -60,7 +63,7 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Answer over HTTP, as text-embeddings-inference, OpenAI, Cohere, Jina, vLLM and Ollama do
     #[command(
-        after_help = "Example: qwen3 serve --model Qwen/Qwen3-Embedding-0.6B --reranker Qwen/Qwen3-Reranker-0.6B\n\nhttp://HOST:PORT/docs lists the routes, http://HOST:PORT/ui is a page to try them on.\n--help tells of more flags than -h."
+        after_help = "Example: qwen3 serve --model Qwen/Qwen3-Embedding-0.6B --reranker Qwen/Qwen3-Reranker-0.6B\n\nhttp://HOST:PORT/docs lists the routes, http://HOST:PORT/ui is a page to try them on.\n--help tells of more flags than -h.\n\nVariables: an empty one is as if it were not set. HOSTNAME counts if it is an IP address or localhost; most systems set it to the name of the machine."
     )]
     Serve(Box<ServeArgs>),
     /// Print a script that completes this command in a shell
@@ -352,8 +355,27 @@ impl ModelArgs {
 
 /// The arguments of this process; ends it with 2 if they are wrong.
 pub fn parse() -> Arguments {
-    let matches = command().get_matches();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let mut command =
+        command().mut_subcommand("serve", |serve| serve.mut_args(without_mute_variable));
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        // It tells of every variable, whatever its value.
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => self::command().get_matches(),
+        Err(error) => naming_the_variable(error, &command).exit(),
+    };
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (name, matches) = matches.subcommand().expect("one is required");
+    let subcommand = command.find_subcommand_mut(name).expect("it has been found");
+    if let Some(arg) = empty_argument(subcommand, matches) {
+        let message = format!("the value of '{arg}' is empty; is it of a variable that isn't set?");
+        subcommand.error(ErrorKind::InvalidValue, message).exit();
+    }
+    if let Command::Serve(args) = &arguments.command
+        && let Err(message) = access::check(&args.network)
+    {
+        subcommand.error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    arguments
 }
 
 /// Values of the environment may be secret, and help texts are shown around.

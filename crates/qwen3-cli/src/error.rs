@@ -182,25 +182,34 @@ pub enum Error {
         reason: String,
     },
 
-    /// A file of keys can't be used.
+    /// A file of keys can't be read.
     #[error("can't read keys from `{}`; write one key a line", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// A file of keys can't be used.
+    #[error("can't read keys from `{}`", .path.display())]
     Keys {
         /// The file.
         path: PathBuf,
-        /// What the system said; `None`: there is no key in it.
-        source: Option<io::Error>,
+        /// Why.
+        source: qwen3_server::ApiKeyError,
+    },
+
+    /// The embedding model lacks the prompt that the server would use.
+    #[error("`--default-prompt-name`: {reason}")]
+    DefaultPrompt {
+        /// What there is.
+        reason: qwen3_engine::TextError,
     },
 
     /// The runtime of the server doesn't start.
     #[error("can't start the server's threads")]
     Runtime(#[source] io::Error),
-
-    /// What the log should hold is misspelled.
-    #[error("`--log-level` is `{level}`; write a level such as `info` or `qwen3_server=debug`")]
-    LogLevel {
-        /// As it was typed.
-        level: String,
-    },
 
     /// Spans are asked for that this program can't send.
     #[cfg(not(feature = "otlp"))]

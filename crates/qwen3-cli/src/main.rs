@@ -1,5 +1,6 @@
 //! The `qwen3` command.
 
+mod access;
 mod ahead;
 mod args;
 mod convert;
@@ -18,6 +19,7 @@ mod similarity;
 mod spans;
 mod stats;
 mod table;
+mod variables;
 
 use args::{Command, parse};
 use error::Error;
@@ -61,7 +63,9 @@ fn say(message: &str) {
 }
 
 fn run(command: Command) -> Result<(), Error> {
-    if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
+    if let Ok(isa) = std::env::var("QWEN3_CPU_ISA")
+        && !isa.is_empty()
+    {
         qwen3_engine::limit_cpu_isa(&isa)?;
     }
     match command {
@@ -81,7 +85,7 @@ fn run(command: Command) -> Result<(), Error> {
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn remember_panic(info: &PanicHookInfo) {
-    if std::env::var_os("RUST_BACKTRACE").is_some() {
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| !value.is_empty() && value != "0") {
         say(&format!("{info}\n{}", std::backtrace::Backtrace::force_capture()));
     }
     if let Ok(mut last) = LAST_PANIC.lock() {

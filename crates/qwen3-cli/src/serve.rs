@@ -1,5 +1,6 @@
 //! `qwen3 serve`
 
+use crate::access::{keys, warn_if_open};
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
@@ -46,6 +47,7 @@ async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
         None => None,
     };
     let has_keys = !settings.api_keys.is_empty();
+    warn_if_open(&args.network, &listener.address(), has_keys);
 
     let shutdown_timeout = args.operation.shutdown_timeout;
     let loading = tokio::task::spawn_blocking(move || load(&args, settings));
@@ -82,8 +84,7 @@ async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
 }
 
 fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
-    let level = &args.operation.log_level;
-    let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel { level: level.clone() })?;
+    let filter = EnvFilter::new(&args.operation.log_level);
     let log = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
@@ -111,6 +112,10 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
             .map_err(|trouble| failed("embedding model", &source, &trouble))
     });
     let embedder = embedder.transpose()?;
+    if let Some(embedder) = &embedder {
+        let prompt = embedder.text.prompt(&settings.default_prompt);
+        prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
+    }
     let reranker = reranker.map(|model| {
         let source = source(args, model, Kind::Reranker);
         load_reranker(&source, scheduling, &metrics)
@@ -195,24 +200,6 @@ fn settings(args: &ServeArgs) -> Result<Settings, Error> {
         cors_allow_origins: args.network.cors_allow_origin.clone(),
         ..Settings::default()
     })
-}
-
-/// The keys of the flag and of the file.
-fn keys(args: &NetworkArgs) -> Result<Vec<String>, Error> {
-    let mut keys = args.api_key.clone();
-    if let Some(path) = &args.api_key_file {
-        let unusable = |source| Error::Keys { path: path.clone(), source };
-        let lines = std::fs::read_to_string(path).map_err(|source| unusable(Some(source)))?;
-        let before = keys.len();
-        keys.extend(lines.lines().map(|line| line.trim().to_owned()));
-        keys.retain(|key| !key.is_empty());
-        // A server that was meant to have keys must not be open.
-        if keys.len() == before {
-            return Err(unusable(None));
-        }
-    }
-    keys.retain(|key| !key.is_empty());
-    Ok(keys)
 }
 
 fn tls(args: &NetworkArgs) -> Result<Option<Tls>, Error> {

@@ -1,11 +1,15 @@
 //! The flags of `qwen3 serve`. Those of text-embeddings-inference keep their
-//! names, defaults and environment variables.
+//! names, defaults and environment variables; variables of ours begin with `QWEN3_`,
+//! since a plain `DEVICE` or `MAX_TOKENS` may be somebody else's.
 
+use crate::access::ApiKeyParser;
 use clap::{Args, ValueEnum};
 use qwen3_engine::{DeviceChoice, DtypeChoice, SpecialTokens};
+use qwen3_server::{ApiKey, Origin};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 #[derive(Args)]
 pub struct ServeArgs {
@@ -30,19 +34,19 @@ pub struct ModelsArgs {
     #[arg(short, long, visible_alias = "model-id", env = "MODEL_ID", value_name = "ID|PATH")]
     pub model: Option<String>,
     /// Reranker, alone or beside an embedding model
-    #[arg(long, env = "RERANKER", value_name = "ID|PATH")]
+    #[arg(long, env = "QWEN3_RERANKER", value_name = "ID|PATH")]
     pub reranker: Option<String>,
     /// Branch, tag or commit of the embedding model on the hub [default: main]
     #[arg(long, env = "REVISION")]
     pub revision: Option<String>,
     /// Branch, tag or commit of the reranker on the hub [default: main]
-    #[arg(long, env = "RERANKER_REVISION", value_name = "REVISION")]
+    #[arg(long, env = "QWEN3_RERANKER_REVISION", value_name = "REVISION")]
     pub reranker_revision: Option<String>,
     /// What clients see as the embedding model's name [default: as --model]
     #[arg(long, env = "SERVED_MODEL_NAME", value_name = "NAME")]
     pub served_model_name: Option<String>,
     /// What clients see as the reranker's name [default: as --reranker]
-    #[arg(long, env = "SERVED_RERANKER_NAME", value_name = "NAME")]
+    #[arg(long, env = "QWEN3_SERVED_RERANKER_NAME", value_name = "NAME")]
     pub served_reranker_name: Option<String>,
     /// The hub's cache [default: that of huggingface_hub]
     #[arg(
@@ -77,7 +81,7 @@ pub struct ModelsArgs {
     #[arg(long, env = "DENSE_PATH", value_name = "PATH", hide = true, value_parser = no_dense)]
     pub dense_path: Option<String>,
     /// Control tokens in texts: parse, literal, strip or reject [default: parse; reranker: literal]
-    #[arg(long, env = "SPECIAL_TOKENS", value_name = "POLICY", hide_short_help = true)]
+    #[arg(long, env = "QWEN3_SPECIAL_TOKENS", value_name = "POLICY", hide_short_help = true)]
     pub special_tokens: Option<SpecialTokens>,
 }
 
@@ -86,26 +90,26 @@ pub struct ModelsArgs {
 #[command(next_help_heading = "Devices")]
 pub struct DevicesArgs {
     /// A replica on each of these, such as cuda:0,cuda:1; see `qwen3 devices`
-    #[arg(long, env = "DEVICE", value_delimiter = ',', default_value = "auto")]
+    #[arg(long, env = "QWEN3_DEVICE", value_delimiter = ',', default_value = "auto")]
     pub device: Vec<DeviceChoice>,
     /// The same for the reranker [default: as --device]
-    #[arg(long, env = "RERANKER_DEVICE", value_delimiter = ',', value_name = "DEVICE")]
+    #[arg(long, env = "QWEN3_RERANKER_DEVICE", value_delimiter = ',', value_name = "DEVICE")]
     pub reranker_device: Vec<DeviceChoice>,
     /// Precision of the weights in memory: f32, bf16, f16, float32, float16 or auto (the model's
     /// own, if the device can)
     #[arg(long, env = "DTYPE", default_value = "auto", value_parser = dtype)]
     pub dtype: DtypeChoice,
     /// Worker threads of each model [default: the physical cores it may use]
-    #[arg(long, env = "THREADS")]
+    #[arg(long, env = "QWEN3_THREADS")]
     pub threads: Option<usize>,
     /// Threads for texts to tokens [default: cores but one, 1 to 64]
     #[arg(long, env = "TOKENIZATION_WORKERS", value_name = "N", hide_short_help = true)]
     pub tokenization_workers: Option<NonZeroUsize>,
     /// Free the device after so long without work, such as 10m; the next text loads the model again
-    #[arg(long, env = "IDLE_UNLOAD", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "QWEN3_IDLE_UNLOAD", value_name = "TIME", value_parser = time)]
     pub idle_unload: Option<Duration>,
     /// Don't compute a few tokens after loading
-    #[arg(long, env = "NO_WARMUP", hide_short_help = true)]
+    #[arg(long, env = "QWEN3_NO_WARMUP", hide_short_help = true)]
     pub no_warmup: bool,
 }
 
@@ -126,7 +130,7 @@ pub struct LimitsArgs {
     #[arg(long, env = "MAX_BATCH_REQUESTS", value_name = "N", hide_short_help = true)]
     pub max_batch_requests: Option<NonZeroUsize>,
     /// Longest text in tokens [default: what the model takes; reranker: 8192]
-    #[arg(long, env = "MAX_TOKENS", value_name = "TOKENS")]
+    #[arg(long, env = "QWEN3_MAX_TOKENS", value_name = "TOKENS")]
     pub max_tokens: Option<usize>,
     /// Cut longer texts where a request doesn't say; `false`: refuse them
     #[arg(
@@ -140,20 +144,20 @@ pub struct LimitsArgs {
     )]
     pub auto_truncate: bool,
     /// Texts that may wait or be computed; beyond: 429
-    #[arg(long, env = "MAX_QUEUE_TEXTS", value_name = "N", default_value = "16384")]
+    #[arg(long, env = "QWEN3_MAX_QUEUE_TEXTS", value_name = "N", default_value = "16384")]
     pub max_queue_texts: NonZeroUsize,
     /// Tokens that may wait; beyond: 429
-    #[arg(long, env = "MAX_QUEUE_TOKENS", value_name = "TOKENS", default_value = "4194304")]
+    #[arg(long, env = "QWEN3_MAX_QUEUE_TOKENS", value_name = "TOKENS", default_value = "4194304")]
     pub max_queue_tokens: NonZeroUsize,
     /// Bytes of a request's body; beyond: 413
     #[arg(long, env = "PAYLOAD_LIMIT", value_name = "BYTES", default_value = "2000000")]
     pub payload_limit: usize,
     /// How long a request may take, such as 30s [default: as long as it takes]; a client may ask
     /// for less with the header X-Request-Timeout (seconds)
-    #[arg(long, env = "REQUEST_TIMEOUT", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "QWEN3_REQUEST_TIMEOUT", value_name = "TIME", value_parser = time)]
     pub request_timeout: Option<Duration>,
     /// Bytes of results that are kept for texts that come again; 0: none
-    #[arg(long, env = "CACHE_BYTES", value_name = "BYTES", default_value = "0")]
+    #[arg(long, env = "QWEN3_CACHE_BYTES", value_name = "BYTES", default_value = "0")]
     pub cache_bytes: usize,
 }
 
@@ -181,9 +185,16 @@ pub struct NetworkArgs {
     #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// A key that clients must send as `Authorization: Bearer KEY`; several: comma between
-    #[arg(long, env = "API_KEY", value_name = "KEY", value_delimiter = ',')]
-    pub api_key: Vec<String>,
-    /// A file with such keys, one a line: other users of this machine can't see them
+    #[arg(
+        long,
+        env = "API_KEY",
+        value_name = "KEY",
+        value_delimiter = ',',
+        value_parser = ApiKeyParser
+    )]
+    pub api_key: Vec<ApiKey>,
+    /// A file with such keys, one a line (`#` begins a comment): other users of this machine
+    /// can't see them
     #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// Want a key for /health, /ping and /metrics too
@@ -191,7 +202,7 @@ pub struct NetworkArgs {
     pub protect_monitoring: bool,
     /// Web pages of these origins may ask; comma between [default: all]
     #[arg(long, env = "CORS_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
-    pub cors_allow_origin: Vec<String>,
+    pub cors_allow_origin: Vec<Origin>,
 }
 
 /// How it is run.
@@ -199,10 +210,16 @@ pub struct NetworkArgs {
 #[command(next_help_heading = "Operation")]
 pub struct OperationArgs {
     /// How long requests may take to finish after Ctrl-C or SIGTERM
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = time)]
+    #[arg(long, env = "QWEN3_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = time)]
     pub shutdown_timeout: Duration,
     /// What the log holds: error, warn, info, debug, trace, or by module
-    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        env = "LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info",
+        value_parser = log_level
+    )]
     pub log_level: String,
     /// Write the log as JSON
     #[arg(long, env = "JSON_OUTPUT")]
@@ -241,11 +258,16 @@ fn dtype(name: &str) -> Result<DtypeChoice, qwen3_engine::UnknownName> {
     }
 }
 
-/// Nothing but an empty variable.
-fn no_dense(path: &str) -> Result<String, &'static str> {
-    match path.is_empty() {
-        true => Ok(String::new()),
-        false => Err("Qwen3 models have no dense module; leave it out"),
+fn no_dense(_: &str) -> Result<String, &'static str> {
+    Err("Qwen3 models have no dense module; leave it out")
+}
+
+/// A word alone must be a level: as the name of a module it would leave all others out.
+fn log_level(text: &str) -> Result<String, String> {
+    let is_clear = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+    match text.split(',').all(|part| is_clear(part.trim())) && EnvFilter::try_new(text).is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("write a level such as `info`, or `qwen3_server=debug`".to_owned()),
     }
 }
 

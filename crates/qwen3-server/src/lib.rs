@@ -25,6 +25,8 @@ mod settings;
 mod error;
 mod metrics;
 mod auth;
+mod cors;
+mod punycode;
 mod observe;
 mod monitoring;
 mod openapi;
@@ -32,6 +34,8 @@ mod pages;
 mod listen;
 
 pub use app::App;
+pub use auth::{ApiKey, ApiKeyError};
+pub use cors::{Origin, OriginError};
 pub use error::Error;
 pub use listen::{Address, ListenError, Listener, ServeOptions, Tls, serve};
 pub use metrics::Metrics;

@@ -26,9 +26,37 @@ use utoipa::{Modify, OpenApi as _};
         monitoring::health, monitoring::metrics, monitoring::stats,
     ),
     components(schemas(vllm::VllmRerankRequest, vllm::VllmRerankResponse, cohere::CohereRerankResponse)),
-    modifiers(&Keys),
+    modifiers(&Aliases, &Keys),
 )]
 struct Document;
+
+/// Paths with the route of another one.
+const ALIASES: [(&str, &str); 7] = [
+    ("/", "/health"),
+    ("/", "/invocations"),
+    ("/ping", "/health"),
+    ("/embeddings", "/v1/embeddings"),
+    ("/reranking", "/v1/rerank"),
+    ("/v1/reranking", "/v1/rerank"),
+    ("/v1/score", "/score"),
+];
+
+/// Describes routes under all of their paths.
+struct Aliases;
+
+impl Modify for Aliases {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let paths = &mut openapi.paths.paths;
+        for (alias, path) in ALIASES {
+            let mut same = paths.get(path).expect("it is listed above").clone();
+            for operation in [&mut same.get, &mut same.post].into_iter().flatten() {
+                // It must be unique.
+                operation.operation_id = None;
+            }
+            paths.entry(alias.to_owned()).or_default().merge_operations(same);
+        }
+    }
+}
 
 /// Says that keys are sent as `Authorization: Bearer`.
 struct Keys;

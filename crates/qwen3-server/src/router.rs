@@ -2,6 +2,7 @@
 
 use crate::app::SharedApp;
 use crate::auth::with_key;
+use crate::cors::cors;
 use crate::dialects::cohere::Cohere;
 use crate::dialects::jina::Jina;
 use crate::dialects::llama_cpp::LlamaCpp;
@@ -14,27 +15,12 @@ use crate::error::Error;
 use crate::observe::observe;
 use crate::{monitoring, pages};
 use axum::Router;
-use axum::http::{HeaderName, Method, header};
+use axum::http::header;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-
-/// Headers of answers that web pages may read.
-const SHOWN_HEADERS: [&str; 10] = [
-    "x-request-id",
-    "x-compute-type",
-    "x-compute-time",
-    "x-compute-characters",
-    "x-compute-tokens",
-    "x-total-time",
-    "x-tokenization-time",
-    "x-queue-time",
-    "x-inference-time",
-    "x-truncated-inputs",
-];
 
 /// All routes of a server.
 pub fn router(app: SharedApp) -> Router {
@@ -120,23 +106,6 @@ pub fn metrics_router(app: &SharedApp) -> Router {
 /// Routes that want a key, and say so in their dialect.
 fn guarded<D: Dialect>(routes: Router<SharedApp>, app: &SharedApp) -> Router<SharedApp> {
     routes.route_layer(from_fn_with_state(app.clone(), with_key::<D>))
-}
-
-/// Pages of these origins may send requests, with keys.
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<_> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    let is_any = origins.is_empty() || origins.contains(&"*".parse().expect("a valid value"));
-    let origins = if is_any { AllowOrigin::any() } else { AllowOrigin::list(origins) };
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("x-request-id"),
-            HeaderName::from_static("x-request-timeout"),
-        ])
-        .expose_headers(SHOWN_HEADERS.map(HeaderName::from_static))
 }
 
 async fn no_sniffing(mut response: Response) -> Response {

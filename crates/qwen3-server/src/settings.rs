@@ -1,5 +1,7 @@
 //! What may be chosen about a server.
 
+use crate::auth::ApiKey;
+use crate::cors::Origin;
 use qwen3_engine::Prompt;
 use std::time::Duration;
 
@@ -23,11 +25,11 @@ pub struct Settings {
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
     /// Keys of which clients must send one; none: everybody may.
-    pub api_keys: Vec<String>,
+    pub api_keys: Vec<ApiKey>,
     /// Whether `/metrics` and `/health` want a key too.
     pub protect_monitoring: bool,
     /// Origins of web pages that may send requests; none: every one.
-    pub cors_allow_origins: Vec<String>,
+    pub cors_allow_origins: Vec<Origin>,
 }
 
 impl Default for Settings {

@@ -23,6 +23,10 @@ mod similarity;
 // Texts that the command prints about itself.
 mod help;
 
+// Who may ask a server, and what it is told by variables.
+#[cfg(unix)]
+mod access;
+
 // What goes wrong, and how it is told.
 mod output_files;
 mod wrong_arguments;

@@ -12,13 +12,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A running server, its address, and the lines of its log so far.
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
     log: BufReader<std::process::ChildStderr>,
 }
 
-const ON_ANY_PORT: [&str; 5] = ["--hostname", "127.0.0.1", "--port", "0", "--json-output"];
+pub const ON_ANY_PORT: [&str; 5] = ["--hostname", "127.0.0.1", "--port", "0", "--json-output"];
 
 fn start(arguments: &[&str]) -> Server {
     let run = on_cpu("serve", &embedding_model(), ON_ANY_PORT);
@@ -39,14 +39,14 @@ fn address(log: &mut impl BufRead, message: &str) -> String {
 
 impl Server {
     /// A process that is about to listen.
-    fn of(mut child: Child) -> Self {
+    pub fn of(mut child: Child) -> Self {
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let address = address(&mut log, "listening");
         Self { child, address, log }
     }
 
     /// The whole answer to a body, or to none.
-    fn ask(&self, path: &str, headers: &str, body: &str) -> String {
+    pub fn ask(&self, path: &str, headers: &str, body: &str) -> String {
         let method = if body.is_empty() { "GET" } else { "POST" };
         let length = body.len();
         let mut stream = TcpStream::connect(&self.address).unwrap();
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Ends it with a signal; returns how, and the rest of its log.
-    fn stop(mut self, signal: &str) -> (Outcome, String) {
+    pub fn stop(mut self, signal: &str) -> (Outcome, String) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
         let mut log = String::new();
@@ -85,23 +85,6 @@ fn a_server_answers_until_it_is_told_to_stop() {
         assert!(log.contains("\"route\":\"/embed\"") && log.contains("stopped"), "{log}");
         assert!(!log.contains("secret"), "{log}");
     }
-}
-
-#[test]
-fn keys_come_from_flag_environment_and_file() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "from-file\n\n").unwrap();
-    let server =
-        start(&["--api-key", "first,second", "--api-key-file", file.path().to_str().unwrap()]);
-    for (key, status) in [("first", 200), ("second", 200), ("from-file", 200), ("other", 401)] {
-        let answer = server.ask("/info", &format!("authorization: Bearer {key}\r\n"), "");
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{key}: {answer}");
-    }
-    let (_, log) = server.stop("-TERM");
-    assert!(!log.contains("second") && !log.contains("from-file"), "{log}");
-    std::fs::write(file.path(), "\n").unwrap();
-    let run = on_cpu("serve", &embedding_model(), ["--port", "0", "--api-key-file"]);
-    run.arg(file.path()).fails(1, &["can't read keys", "one key a line"]);
 }
 
 #[test]

@@ -7,7 +7,9 @@ mod server;
 
 mod any_json;
 mod answers;
+mod changed_files;
 mod errors;
+mod keys;
 mod limits;
 mod numbers;
 mod sockets;
