@@ -35,7 +35,7 @@ const MAX_NUMBERS: usize = 1 << 16;
 
 /// `config.json`
 pub fn config(data: &[u8]) {
-    let _ = Config::from_json(&String::from_utf8_lossy(data), Path::new("config.json"));
+    let _ = Config::from_json(data, Path::new("config.json"));
 }
 
 /// `tokenizer.json`, and texts with it.

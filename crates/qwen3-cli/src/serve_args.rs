@@ -153,10 +153,15 @@ pub struct LimitsArgs {
     #[arg(long, env = "PAYLOAD_LIMIT", value_name = "BYTES", default_value = "8000000")]
     pub payload_limit: usize,
     /// Bytes of the bodies of all requests at the same time; beyond: 429
-    #[arg(long, env = "MAX_CONCURRENT_BYTES", value_name = "BYTES", default_value = "268435456")]
+    #[arg(
+        long,
+        env = "QWEN3_MAX_CONCURRENT_BYTES",
+        value_name = "BYTES",
+        default_value = "268435456"
+    )]
     pub max_concurrent_bytes: usize,
     /// Bytes of an answer before it is JSON, 4 for each number; beyond: 422
-    #[arg(long, env = "ANSWER_LIMIT", value_name = "BYTES", default_value = "67108864")]
+    #[arg(long, env = "QWEN3_ANSWER_LIMIT", value_name = "BYTES", default_value = "67108864")]
     pub answer_limit: usize,
     /// How long a request may take, such as 30s [default: as long as it takes]; a client may ask
     /// for less with the header X-Request-Timeout (seconds)
@@ -187,17 +192,17 @@ pub struct NetworkArgs {
     /// Who may connect to the Unix socket, such as 660 for a group [default: by umask, which often
     /// leaves its owner only]
     #[cfg(unix)]
-    #[arg(long, env = "UDS_MODE", value_name = "MODE", value_parser = mode, hide_short_help = true)]
+    #[arg(long, env = "QWEN3_UDS_MODE", value_name = "MODE", value_parser = mode, hide_short_help = true)]
     pub uds_mode: Option<u32>,
     /// Connections at the same time; a new one takes the place of the one that waited longest
     /// for its client [default: three quarters of the files that may be open, at most 10000]
-    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", hide_short_help = true)]
+    #[arg(long, env = "QWEN3_MAX_CONNECTIONS", value_name = "N", hide_short_help = true)]
     pub max_connections: Option<NonZeroUsize>,
     /// How long a connection is kept from one request to the next; longer than clients and load
     /// balancers keep theirs
     #[arg(
         long,
-        env = "KEEP_ALIVE",
+        env = "QWEN3_KEEP_ALIVE",
         value_name = "TIME",
         default_value = "620s",
         value_parser = time,

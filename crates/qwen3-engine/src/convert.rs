@@ -321,7 +321,7 @@ mod tests {
     fn a_write_that_fails_is_an_error_whichever_it_is() {
         let folder =
             Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-embedding"));
-        let checkpoint = Checkpoint::open(folder, "tiny", None).unwrap();
+        let checkpoint = Checkpoint::open(folder, None).unwrap();
         let parts = parts(&checkpoint, &ConvertOptions::default()).unwrap();
         let sources = sources(&checkpoint, &Hooks::default()).unwrap();
         let (kind, layout) = (checkpoint.kind, Layout::Rows);

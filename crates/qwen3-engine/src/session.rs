@@ -356,7 +356,7 @@ mod tests {
 
     fn fixture() -> Checkpoint {
         let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
-        Checkpoint::open(&Path::new(fixtures).join("tiny-embedding"), "tiny", None).unwrap()
+        Checkpoint::open(&Path::new(fixtures).join("tiny-embedding"), None).unwrap()
     }
 
     #[test]

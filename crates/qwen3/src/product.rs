@@ -1,9 +1,9 @@
 //! One product on a device, by one strategy: what a device is checked with.
 
+use crate::dtype::Dtype;
 use crate::error::Error;
 use crate::runner::Runner;
 use crate::stages::{device_error, to_host};
-use crate::dtype::Dtype;
 use burn::tensor::{DType, Tensor, TensorData};
 use qwen3_kernels::{Kernels, MatmulStrategy};
 

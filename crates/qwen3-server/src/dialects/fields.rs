@@ -329,7 +329,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, Kind};
+    use super::{Error, Fields, Kind};
 
     #[test]
     fn what_has_one_meaning_is_taken() {

@@ -17,9 +17,7 @@ pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
 use crate::error::{Cause, Error};
-use crate::inference::{
-    Call, Compute, Held, Pair, PairReading, Reading, Results, Score, aside,
-};
+use crate::inference::{Call, Compute, Held, Pair, PairReading, Reading, Results, Score, aside};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, IntoResponseParts, Json, Response, ResponseParts};

@@ -7,8 +7,6 @@ use crate::settings::Settings;
 
 /// Bytes of a body that allow one value.
 const BYTES_PER_VALUE: usize = 8;
-/// `serde_json` reads nothing that is deeper.
-const MAX_DEPTH: usize = 128;
 
 /// Whether a body has no more parts than a request may have. What isn't JSON is
 /// left to the parser.
@@ -16,8 +14,8 @@ const MAX_DEPTH: usize = 128;
 /// # Errors
 /// If it has too many values, or a list of too many texts.
 pub fn check(json: &[u8], settings: &Settings) -> Result<(), Error> {
-    let (values, texts) = survey(json);
     let max_values = settings.payload_limit / BYTES_PER_VALUE;
+    let (values, texts) = survey(json, max_values);
     let max = settings.max_client_batch_size;
     match () {
         () if texts > max => Err(Error::BatchSize { found: texts, max }),
@@ -26,15 +24,17 @@ pub fn check(json: &[u8], settings: &Settings) -> Result<(), Error> {
     }
 }
 
-/// How many values there are, and how many of them, numbers apart, stand in the
-/// longest list.
-fn survey(json: &[u8]) -> (usize, usize) {
+/// How many values there are, at most one more than `max`, and how many of them,
+/// numbers apart, stand in the longest list.
+fn survey(json: &[u8], max: usize) -> (usize, usize) {
     let (mut values, mut longest) = (0, 0);
     // Elements so far of each list that is open; objects have none.
     let mut open: Vec<Option<usize>> = vec![];
     let mut bytes = json.iter();
     let mut begins = true;
-    while let Some(byte) = bytes.next() {
+    while values <= max
+        && let Some(byte) = bytes.next()
+    {
         if begins
             && matches!(byte, b'"' | b'[' | b'{')
             && let Some(Some(elements)) = open.last_mut()
@@ -46,11 +46,10 @@ fn survey(json: &[u8]) -> (usize, usize) {
         match byte {
             b'"' => skip_string(&mut bytes),
             b',' => (values, begins) = (values + 1, true),
-            b'[' | b'{' if open.len() < MAX_DEPTH => {
+            b'[' | b'{' => {
                 (values, begins) = (values + 1, true);
                 open.push((*byte == b'[').then_some(0));
             }
-            b'[' | b'{' => break,
             b']' | b'}' => drop(open.pop()),
             _ => {}
         }
@@ -74,12 +73,14 @@ mod tests {
 
     #[test]
     fn values_and_the_longest_list_of_texts_are_counted() {
-        let check = |json: &str, expected| assert_eq!(survey(json.as_bytes()), expected, "{json}");
+        let check =
+            |json: &str, expected| assert_eq!(survey(json.as_bytes(), 1000), expected, "{json}");
         check("", (0, 0));
         check(r#"{"inputs": "a"}"#, (1, 0));
         check(r#"{"inputs": ["a", "b\"],[", [1, 2, 3]], "x": [ {"a": 1, "b": 2} ]}"#, (11, 3));
         check(r#"["a", 1, "b", [], ["c", "d"]]"#, (8, 4));
-        check(&"[".repeat(1000), (128, 1));
+        check(&"[".repeat(999), (999, 1));
+        check(&"[".repeat(9999), (1001, 1));
         check(r#"["a\\", "b"#, (2, 2));
     }
 }

@@ -449,7 +449,8 @@ async fn a_field_of_another_dialect_is_not_passed_over() {
         assert!(cut.json()["results"][0]["document"]["text"].is_string(), "{path}");
         assert!(answer(path, body(9)).await["results"][0].get("document").is_none(), "{path}");
     }
-    let told = answer("/rerank", r#"{"query": "q", "texts": ["a"], "return_documents": true}"#).await;
+    let told =
+        answer("/rerank", r#"{"query": "q", "texts": ["a"], "return_documents": true}"#).await;
     assert_eq!(told[0]["text"], "a");
 }
 

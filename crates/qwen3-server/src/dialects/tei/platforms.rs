@@ -109,8 +109,7 @@ pub async fn vertex(
     Body(VertexRequest { mut instances }, _): Body<Tei, VertexRequest>,
 ) -> Answer<Tei> {
     app.inference.check_texts("instances", instances.len())?;
-    let texts = instances.iter().map(InvokeRequest::texts).sum::<usize>();
-    }
+    let texts: usize = instances.iter().map(InvokeRequest::texts).sum();
     // As of a single request: before anything is computed.
     app.inference.check_texts("inputs", texts)?;
     let width = app.embedder.as_ref().map_or(1, |model| model.text.max_dimensions());
