@@ -29,11 +29,11 @@ impl Network {
     /// layers whose inputs are an odd number of stages of 32; more than 1,024
     /// rows, of lengths around the sizes at which kernels change their ways.
     pub fn of_heads(width: usize) -> Result<Self, Error> {
-        let [hidden, intermediate, layers, heads] = [288, 416, 2, 4];
+        let [hidden, intermediate, layers, heads] = [160, 288, 2, 4];
         let mut config = config([hidden, intermediate, layers, heads], 256);
         config["head_dim"] = json!(width);
         config["num_key_value_heads"] = json!(2);
-        Self::new(&config.to_string(), &[1, 2, 31, 32, 33, 33, 410, 530], Rows::All)
+        Self::new(&config.to_string(), &[1, 2, 31, 32, 33, 33, 401, 501], Rows::All)
     }
 
     /// Two layers of the 0.6B model, since kernels are chosen by shape.

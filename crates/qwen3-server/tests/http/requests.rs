@@ -531,7 +531,7 @@ async fn each_of_two_models_can_be_asked_as_if_it_were_alone() {
     }
     assert_eq!(post(&SERVER, "/reranker/embed", r#"{"inputs": "a"}"#).await.status, 424);
     assert_eq!(post(&SERVER, "/reranker/info", "{}").await.json()["error_type"], "Validation");
-    let settings = Settings { api_keys: vec!["key".to_owned()], ..Settings::default() };
+    let settings = Settings { api_keys: vec!["key".parse().unwrap()], ..Settings::default() };
     let guarded = crate::server::server_with(settings);
     for path in ["/reranker/info", "/embedder/info"] {
         assert_eq!(get(&guarded, path).await.status, 401, "{path}");

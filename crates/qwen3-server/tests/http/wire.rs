@@ -29,8 +29,11 @@ fn ask(server: &Running, head: &str, body: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_too_much_hears_why_and_is_not_cut_off() {
-    let settings =
-        Settings { payload_limit: 1000, api_keys: vec!["k".to_owned()], ..Settings::default() };
+    let settings = Settings {
+        payload_limit: 1000,
+        api_keys: vec!["k".parse().unwrap()],
+        ..Settings::default()
+    };
     let server = served(settings).await;
     let large = "x".repeat(20_000_000);
     for (path, key, status) in [
@@ -63,8 +66,11 @@ async fn who_sends_too_much_hears_why_and_is_not_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_first_sends_a_body_only_if_it_is_wanted() {
-    let settings =
-        Settings { payload_limit: 1000, api_keys: vec!["k".to_owned()], ..Settings::default() };
+    let settings = Settings {
+        payload_limit: 1000,
+        api_keys: vec!["k".parse().unwrap()],
+        ..Settings::default()
+    };
     let server = served(settings).await;
     for (length, key, status) in [(2_000_000, "k", 413), (BODY.len(), "wrong", 401)] {
         let head = format!(
@@ -119,7 +125,8 @@ async fn old_and_careful_clients_are_answered_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn extra_slashes_change_nothing() {
-    let server = served(Settings { api_keys: vec!["k".to_owned()], ..Settings::default() }).await;
+    let server =
+        served(Settings { api_keys: vec!["k".parse().unwrap()], ..Settings::default() }).await;
     let status = |method: &str, path: &str, key: &str| {
         let length = BODY.len();
         let head = format!(
