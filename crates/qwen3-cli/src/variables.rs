@@ -51,9 +51,10 @@ fn variable_of(error: &Error, command: &Command) -> Option<String> {
         _ => None,
     };
     let (arg, wrong) = (context(ContextKind::InvalidArg)?, context(ContextKind::InvalidValue)?);
+    let flag = arg.split([' ', '=', '[']).next()?.strip_prefix("--")?;
     let mut args = command.get_subcommands().flat_map(Command::get_arguments);
-    let name =
-        args.find(|known| known.get_env().is_some() && known.to_string() == arg)?.get_env()?;
+    let is_it = |known: &&Arg| known.get_env().is_some() && known.get_long() == Some(flag);
+    let name = args.find(is_it)?.get_env()?;
     let value = std::env::var_os(name)?;
     let is_its = value.to_str()?.split(',').chain(value.to_str()).any(|part| part == wrong);
     is_its.then(|| name.to_string_lossy().into_owned())

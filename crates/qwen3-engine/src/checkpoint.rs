@@ -51,11 +51,17 @@ impl Checkpoint {
             false => Self::open_folder(path)?,
         };
         let (modules, is_listed) = checkpoint.modules()?;
+        let told = kind.or(checkpoint.portable.as_ref().map(|portable| portable.provenance.kind));
+        // Who says that it is something else knows better than its list.
+        let is_other = |told: &Kind| modules.kind().is_some_and(|listed| listed != *told);
+        let (modules, is_listed) = match told.as_ref().is_some_and(is_other) {
+            true => (Modules::default(), false),
+            false => (modules, is_listed),
+        };
         checkpoint.modules = modules;
-        checkpoint.kind = match (kind, &checkpoint.portable) {
-            (Some(kind), _) => kind,
-            (None, Some(portable)) => portable.provenance.kind,
-            (None, None) => checkpoint.detect()?,
+        checkpoint.kind = match told {
+            Some(kind) => kind,
+            None => checkpoint.detect()?,
         };
         // A pooling that nobody lists says nothing about a reranker.
         if is_listed || checkpoint.kind == Kind::Embedding {

@@ -153,7 +153,7 @@ fn an_index_can_not_name_files_elsewhere() {
 #[test]
 fn revisions_can_not_be_paths() {
     let home = TempDir::new().unwrap();
-    for revision in ["../../x", "/tmp/x", "a\\b", "C:x", "", "a//b", ".", "nul"] {
+    for revision in ["../../x", "/tmp/x", "a\\b", "C:x", "a//b", ".", "nul"] {
         let run = qwen3(["download", "--model", MODEL, "--revision", revision]);
         run.env("HF_HOME", home.path()).fails(1, &["can't be a revision"]);
     }

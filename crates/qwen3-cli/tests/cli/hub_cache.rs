@@ -43,9 +43,13 @@ fn cache_with(model: &Path, files: &[&str]) -> TempDir {
 /// A model that has a prompt of its own, and a cache with what runs it without.
 fn model_with_prompts() -> (TempDir, TempDir) {
     let model = TempDir::new().unwrap();
-    for entry in fs::read_dir(embedding_model()).unwrap().flatten() {
-        if entry.path().is_file() {
-            fs::copy(entry.path(), model.path().join(entry.file_name())).unwrap();
+    fs::create_dir(model.path().join("1_Pooling")).unwrap();
+    for folder in ["", "1_Pooling"] {
+        for entry in fs::read_dir(embedding_model().join(folder)).unwrap().flatten() {
+            if entry.path().is_file() {
+                let copy = model.path().join(folder).join(entry.file_name());
+                fs::copy(entry.path(), copy).unwrap();
+            }
         }
     }
     let prompts = r#"{"prompts": {"query": "Q: "}}"#;
