@@ -222,8 +222,9 @@ fn worst_cosine(
         let found = candidate.rows(network, strategy).map_err(|error| error.to_string())?;
         let cosine = network.worst_cosine(expected, &found);
         worst = lesser(worst, cosine);
-        // Not `<`, which NaN isn't.
-        if !(cosine >= min_cosine(candidate.dtype())) {
+        // NaN isn't.
+        let is_near = cosine >= min_cosine(candidate.dtype());
+        if !is_near {
             let heads = network.config.head_dim;
             return Err(format!(
                 "vectors differ from the processor's in a network with heads of {heads} (cosine {cosine:.6})"

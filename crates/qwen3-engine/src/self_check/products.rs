@@ -54,10 +54,9 @@ impl WholeNumbers {
                 self.expected.len()
             ));
         }
-        // Not `> 0.25`, which NaN isn't.
-        let is_wrong =
-            |index: &usize| !((found[*index] - self.expected[*index] as f32).abs() <= 0.25);
-        let mut wrong = (0..found.len()).filter(is_wrong);
+        // NaN isn't.
+        let is_right = |index: usize| (found[index] - self.expected[index] as f32).abs() <= 0.25;
+        let mut wrong = (0..found.len()).filter(|&index| !is_right(index));
         let Some(first) = wrong.next() else { return Ok(()) };
         let (row, column) = (first / self.outputs, first % self.outputs);
         Err(format!(

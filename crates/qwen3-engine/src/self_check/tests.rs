@@ -1,3 +1,5 @@
+//! Faults that drivers were seen to have, made on purpose on the GPUs here.
+
 use super::*;
 use crate::backend::guarded;
 use crate::device::{self, DeviceInfo};
