@@ -53,9 +53,10 @@ fn a_wrong_model_fails_with_the_name_of_the_stage() {
     // The weights of another checkpoint of the same shape.
     let folder = tempfile::TempDir::new().unwrap();
     let (model, other) = (fixture("tiny-embedding"), fixture("tiny-embedding-overflow"));
-    for name in
-        ["config.json", "tokenizer.json", "modules.json", "config_sentence_transformers.json"]
-    {
+    let prompts = "config_sentence_transformers.json";
+    let pooling = "1_Pooling/config.json";
+    std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+    for name in ["config.json", "tokenizer.json", "modules.json", prompts, pooling] {
         std::fs::copy(model.join(name), folder.path().join(name)).unwrap();
     }
     let weights = "model.safetensors";

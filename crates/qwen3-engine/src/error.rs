@@ -439,10 +439,7 @@ impl Error {
 
 impl From<qwen3::Error> for Error {
     fn from(error: qwen3::Error) -> Self {
-        match error {
-            qwen3::Error::Stopped => Self::Cancelled,
-            other => Self::Model(other),
-        }
+        if let qwen3::Error::Stopped = error { Self::Cancelled } else { Self::Model(error) }
     }
 }
 

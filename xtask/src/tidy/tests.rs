@@ -42,6 +42,7 @@ fn the_places_that_rules_name_exist() {
         let folder = match name {
             "xtask" => "xtask".to_owned(),
             "qwen3-proof" => "proof".to_owned(),
+            "qwen3-fuzz" => "fuzz".to_owned(),
             _ => format!("crates/{name}"),
         };
         assert!(is_there(&format!("{folder}/Cargo.toml")), "{name}");

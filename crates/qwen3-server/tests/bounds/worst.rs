@@ -14,14 +14,14 @@ type Bodies = Vec<(String, String)>;
 /// If nobody has thought about the route.
 pub fn worst_bodies(path: &str) -> Bodies {
     let mut bodies = match path {
-        "/embed" | "/embed_all" | "/embed_sparse" | "/invocations" => texts("inputs"),
-        "/v1/embeddings" | "/pooling" | "/api/embed" => texts("input"),
+        "/embed" | "/embed_all" | "/embed_sparse" | "/" | "/invocations" => texts("inputs"),
+        "/v1/embeddings" | "/embeddings" | "/pooling" | "/api/embed" => texts("input"),
         "/embedding" => texts("content"),
         "/api/embeddings" => one_text("prompt"),
         "/similarity" => sentences(),
         "/rerank" => documents("texts"),
-        "/v1/rerank" | "/v2/rerank" => documents("documents"),
-        "/score" => pairs_of_lists(),
+        "/v1/rerank" | "/v2/rerank" | "/reranking" | "/v1/reranking" => documents("documents"),
+        "/score" | "/v1/score" => pairs_of_lists(),
         "/predict" => pairs(),
         "/tokenize" => tokenized(),
         "/decode" => decoded(),

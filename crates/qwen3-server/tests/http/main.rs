@@ -14,6 +14,8 @@ mod keys;
 mod limits;
 mod numbers;
 mod requests;
+mod documents;
+mod usage;
 mod sockets;
 mod surroundings;
 mod wire;

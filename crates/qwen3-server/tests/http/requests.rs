@@ -6,12 +6,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use qwen3_server::Settings;
-use qwen3_server::scheduler::SchedulerSettings;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 /// Shared, as nothing here changes it.
-static SERVER: LazyLock<Router> = LazyLock::new(server);
+pub static SERVER: LazyLock<Router> = LazyLock::new(server);
 
 /// Every route with a body that it takes; `TEXT` stands where a text may stand.
 const REQUESTS: [(&str, &str); 24] = [
@@ -71,7 +70,7 @@ const OPTIONAL: [&str; 26] = [
     "unheard_of",
 ];
 
-async fn sent(path: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Reply {
+pub async fn sent(path: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Reply {
     let mut request = Request::post(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -80,7 +79,7 @@ async fn sent(path: &str, body: impl Into<Body>, headers: &[(&str, &str)]) -> Re
 }
 
 /// The answer, without what differs from call to call.
-async fn answer(path: &str, body: impl Into<Body>) -> Value {
+pub async fn answer(path: &str, body: impl Into<Body>) -> Value {
     let reply = post(&SERVER, path, body).await;
     assert_eq!(reply.status, 200, "{path}: {}", reply.text());
     let mut answer = reply.json();
@@ -91,7 +90,7 @@ async fn answer(path: &str, body: impl Into<Body>) -> Value {
 }
 
 /// The status and the message of a refusal, wherever the dialect has it.
-async fn refusal(path: &str, body: impl Into<Body>) -> (u16, String) {
+pub async fn refusal(path: &str, body: impl Into<Body>) -> (u16, String) {
     told(path, &post(&SERVER, path, body).await)
 }
 
@@ -366,150 +365,6 @@ async fn ollama_is_asked_for_nothing_to_see_whether_the_model_is_there() {
     assert_eq!(told["embeddings"][1].as_array().unwrap().len(), 32);
     let reranker = server_of("", RERANKER, Settings::default(), scheduling());
     assert_eq!(post(&reranker, "/api/embed", "{}").await.status, 404);
-}
-
-#[tokio::test]
-async fn documents_may_be_objects() {
-    let objects =
-        json!([{"title": "A", "body": "b", "year": 1999, "tags": ["x"]}, "plain", {"body": "c"}]);
-    let texts = json!(["b\nA\n1999", "plain", "c"]);
-    for path in ["/v1/rerank", "/v2/rerank", "/rerank", "/reranking"] {
-        let told = answer(path, json!({"query": "q", "documents": objects, "rank_fields": ["body", "title", "year"], "return_documents": false}).to_string()).await;
-        let plain = answer(path, json!({"query": "q", "documents": texts, "rank_fields": "text", "return_documents": false}).to_string()).await;
-        assert_eq!(told["results"][0]["index"], plain["results"][0]["index"], "{path}");
-        assert_eq!(
-            told["results"][0]["relevance_score"], plain["results"][0]["relevance_score"],
-            "{path}"
-        );
-        for (fields, expected) in [
-            (
-                json!(null),
-                "`documents[0]` has no field `text`; name the fields to read in `rank_fields`",
-            ),
-            (json!(["title"]), "`documents[2]` has none of the fields that `rank_fields` names"),
-            (json!(["body", "tags"]), "`documents[0].tags` must be a text. Given: a list"),
-            (json!([1]), "`rank_fields[0]` must be a text. Given: a number"),
-        ] {
-            let body = json!({"query": "q", "documents": objects, "rank_fields": fields});
-            let (_, message) = refusal(path, body.to_string()).await;
-            assert!(message.contains(expected), "{path}: {message}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn as_many_results_as_asked_for() {
-    for (path, texts) in [
-        ("/v1/rerank", "documents"),
-        ("/rerank", "documents"),
-        ("/rerank", "texts"),
-        ("/v2/rerank", "documents"),
-        ("/reranking", "documents"),
-    ] {
-        let asked = |name: &str, count: Value| {
-            json!({"query": "q", texts: ["a", "b", "c"], name: count}).to_string()
-        };
-        let count = async |name: &str, count: Value| {
-            let told = answer(path, asked(name, count)).await;
-            let results = told.get("results").unwrap_or(&told);
-            results.as_array().unwrap().len()
-        };
-        for name in ["top_n", "top_k"] {
-            assert_eq!(count(name, json!(1)).await, 1, "{path} {name}");
-            assert_eq!(count(name, json!(99)).await, 3, "{path} {name}");
-            assert_eq!(count(name, json!(null)).await, 3, "{path} {name}");
-            let (_, message) = refusal(path, asked(name, json!(-1))).await;
-            assert!(message.contains(&format!("`{name}` must be at least")), "{message}");
-            match path {
-                "/v2/rerank" => {
-                    assert!(refusal(path, asked(name, json!(0))).await.1.contains(name))
-                }
-                _ => assert_eq!(count(name, json!(0)).await, 3, "{path} {name}"),
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_field_of_another_dialect_is_not_passed_over() {
-    for (path, status) in [("/v2/rerank", 422), ("/v1/rerank", 422), ("/rerank", 400)] {
-        let body = |max: usize| {
-            let body = json!({"query": "q", "documents": ["a b c", "b"], "max_tokens_per_doc": max,
-                "return_documents": max == 1});
-            body.to_string()
-        };
-        let (told, message) = refusal(path, body(0)).await;
-        assert_eq!(
-            (told, message.as_str()),
-            (status, "`max_tokens_per_doc` must be at least 1. Given: 0"),
-            "{path}"
-        );
-        let cut = post(&SERVER, path, body(1)).await;
-        assert_eq!(cut.header("x-truncated-inputs"), "1", "{path}");
-        assert!(cut.json()["results"][0]["document"]["text"].is_string(), "{path}");
-        assert!(answer(path, body(9)).await["results"][0].get("document").is_none(), "{path}");
-    }
-    let told =
-        answer("/rerank", r#"{"query": "q", "texts": ["a"], "return_documents": true}"#).await;
-    assert_eq!(told[0]["text"], "a");
-}
-
-#[tokio::test]
-async fn each_text_counts_whether_it_was_computed_before_or_not() {
-    let cached = SchedulerSettings { cache_bytes: 1_000_000, ..scheduling() };
-    let cached = server_of(EMBEDDER, RERANKER, Settings::default(), cached);
-    for (path, of_one, of_two) in [
-        ("/embed", json!({"inputs": "a b"}), json!({"inputs": ["a b", "a b"]})),
-        ("/v1/embeddings", json!({"input": "a b"}), json!({"input": ["a b", "a b"]})),
-        ("/pooling", json!({"input": "a b"}), json!({"input": ["a b", "a b"]})),
-        ("/api/embed", json!({"input": "a b"}), json!({"input": ["a b", "a b"]})),
-        ("/embedding", json!({"content": "a b"}), json!({"content": ["a b", "a b"]})),
-        (
-            "/v1/rerank",
-            json!({"query": "q", "documents": ["a"]}),
-            json!({"query": "q", "documents": ["a", "a"]}),
-        ),
-        (
-            "/v2/rerank",
-            json!({"query": "q", "documents": ["a"]}),
-            json!({"query": "q", "documents": ["a", "a"]}),
-        ),
-        (
-            "/rerank",
-            json!({"query": "q", "texts": ["a"]}),
-            json!({"query": "q", "texts": ["a", "a"]}),
-        ),
-        (
-            "/score",
-            json!({"text_1": "q", "text_2": "a"}),
-            json!({"text_1": "q", "text_2": ["a", "a"]}),
-        ),
-        ("/predict", json!({"inputs": ["q", "a"]}), json!({"inputs": [["q", "a"], ["q", "a"]]})),
-    ] {
-        let mut counts = vec![];
-        for server in [&SERVER, &cached, &cached] {
-            let (one, two) = (
-                post(server, path, of_one.to_string()).await,
-                post(server, path, of_two.to_string()).await,
-            );
-            counts.push((tokens(&one), tokens(&two)));
-        }
-        let (one, two) = counts[0];
-        assert!(one > 0 && two == 2 * one, "{path}: {counts:?}");
-        assert_eq!(counts, [(one, two); 3], "{path}");
-    }
-}
-
-/// What an answer says of its tokens; in the header and in the body it is the same.
-fn tokens(reply: &Reply) -> u64 {
-    let counted = reply.header("x-compute-tokens").parse().unwrap();
-    let body = reply.json();
-    for place in ["/usage/prompt_tokens", "/usage/total_tokens", "/prompt_eval_count"] {
-        if let Some(told) = body.pointer(place) {
-            assert_eq!(told, &json!(counted), "{body}");
-        }
-    }
-    counted
 }
 
 #[tokio::test]
