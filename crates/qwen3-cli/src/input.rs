@@ -147,6 +147,9 @@ impl Source {
 
 impl Lines {
     fn next(&mut self) -> Result<Option<String>, Error> {
+        if self.line == 0 {
+            self.check_encoding()?;
+        }
         let mut bytes = vec![];
         // One byte more than allowed, to tell a long line from one that just fits.
         let limit = MAX_LINE_BYTES as u64 + 2;
@@ -157,9 +160,6 @@ impl Lines {
         }
         self.line += 1;
         let (name, line) = (|| self.name.clone(), self.line);
-        if line == 1 && is_utf16(&bytes) {
-            return Err(Error::Utf16 { name: name() });
-        }
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
@@ -184,6 +184,16 @@ impl Lines {
         let missing = || Error::Field { name: name(), line, field: field.clone() };
         found.map(Some).ok_or_else(missing)
     }
+
+    /// Looks at the file's first bytes.
+    fn check_encoding(&mut self) -> Result<(), Error> {
+        let start = self.reader.fill_buf();
+        let start = start.map_err(|source| Error::Read { name: self.name.clone(), source })?;
+        match is_utf16(start) {
+            true => Err(Error::Utf16 { name: self.name.clone() }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Whether a file that begins so is UTF-16 (or UTF-32): by its byte order mark,
@@ -193,7 +203,10 @@ fn is_utf16(start: &[u8]) -> bool {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => true,
         [a, b, c, d, ..] => matches!(
             [a, b, c, d].map(|byte| *byte == 0),
-            [true, false, true, false] | [false, true, false, true]
+            [true, false, true, false]
+                | [false, true, false, true]
+                | [true, true, true, false]
+                | [false, true, true, true]
         ),
         _ => false,
     }
@@ -240,7 +253,7 @@ mod tests {
         let encoded = |text: &str, to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
             text.encode_utf16().flat_map(to_bytes).collect()
         };
-        for text in ["\u{feff}a\nb\n", "\u{feff}万有\n", "ab\n", "\u{feff}"] {
+        for text in ["\u{feff}a\nb\n", "\u{feff}万有\n", "ab\n", "a\nb", "\nab", "\u{feff}"] {
             for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
                 let error = read(&encoded(text, to_bytes), None).unwrap_err();
                 assert!(error.starts_with("`test` is UTF-16"), "{text:?}: {error}");

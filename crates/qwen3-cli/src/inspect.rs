@@ -68,7 +68,7 @@ pub fn info(args: &InfoArgs, stop: &Stop) -> Result<(), Error> {
         ("head_dim", json!(config.head_dim)),
         ("vocab_size", json!(config.vocab_size)),
         ("max_tokens", json!(config.max_position_embeddings)),
-        ("tied_head", json!(config.tie_word_embeddings)),
+        ("tied_head", json!(config.tie_word_embeddings && !weights.contains("lm_head.weight"))),
     ];
     if let Some(provenance) = checkpoint.provenance() {
         facts.push(("layout", json!(provenance.layout.to_string())));

@@ -192,7 +192,7 @@ pub struct NetworkArgs {
     /// Who may connect to the Unix socket, such as 660 for a group [default: by umask, which often
     /// leaves its owner only]
     #[cfg(unix)]
-    #[arg(long, env = "QWEN3_UDS_MODE", value_name = "MODE", value_parser = mode, hide_short_help = true)]
+    #[arg(long, env = "QWEN3_UDS_MODE", value_name = "MODE", value_parser = mode, requires = "uds_path", hide_short_help = true)]
     pub uds_mode: Option<u32>,
     /// Connections at the same time; a new one takes the place of the one that waited longest
     /// for its client [default: three quarters of the files that may be open, at most 10000]
@@ -228,7 +228,7 @@ pub struct NetworkArgs {
     /// can't see them
     #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
-    /// Want a key for /health, /ping and /metrics too
+    /// Want a key for /, /health, /ping and /metrics too
     #[arg(long, env = "PROTECT_MONITORING", hide_short_help = true)]
     pub protect_monitoring: bool,
     /// Web pages of these origins may ask; comma between [default: all]

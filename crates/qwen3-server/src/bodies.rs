@@ -6,6 +6,8 @@ use axum::body::{Body, Bytes};
 use hyper::Response;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 /// Bytes that are handed on at one time. A client has to take them within the time for writing.
@@ -14,13 +16,14 @@ const PART_BYTES: usize = 16 << 10;
 /// A request's body, which is awaited as long as somebody reads it.
 pub struct Ingoing {
     body: Incoming,
+    is_read: Arc<AtomicBool>,
     _arriving: Arriving,
 }
 
 impl Ingoing {
-    /// What is awaited.
-    pub fn new(body: Incoming, arriving: Arriving) -> Self {
-        Self { body, _arriving: arriving }
+    /// What is awaited. `is_read` becomes true at its end.
+    pub fn new(body: Incoming, arriving: Arriving, is_read: Arc<AtomicBool>) -> Self {
+        Self { body, is_read, _arriving: arriving }
     }
 }
 
@@ -32,7 +35,11 @@ impl HttpBody for Ingoing {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.is_read.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -7,14 +7,18 @@ use crate::paths::without_extra_slashes;
 use crate::tls::Tls;
 use axum::Router;
 use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -75,14 +79,24 @@ async fn http(
     http2.max_send_buf_size(BUFFER_BYTES);
     let asking = client.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let open = asking.asks(request.version() == Version::HTTP_2);
+        let is_http2 = request.version() == Version::HTTP_2;
+        let open = asking.asks(is_http2);
+        let is_read = Arc::new(AtomicBool::new(is_http2 || request.body().is_end_stream()));
+        let ends = is_read.clone();
         without_extra_slashes(request.uri_mut());
         let request = request.map(|body| match body.is_end_stream() {
             true => Body::empty(),
-            false => Body::new(Ingoing::new(body, asking.sends_body())),
+            false => Body::new(Ingoing::new(body, asking.sends_body(), is_read)),
         });
         let response = router.clone().oneshot(request);
-        async move { response.await.map(|response| Outgoing::new(response, open)) }
+        async move {
+            let mut response = response.await?;
+            // hyper ends the connection then, and the next request would be lost.
+            if !ends.load(Ordering::Relaxed) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(Outgoing::new(response, open))
+        }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     loop {

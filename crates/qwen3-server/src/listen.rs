@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The socket can't be had.
-    #[error("can't listen on {address}; is another server running there?")]
+    #[error("can't listen on {address}{}", way_out(.source))]
     Bind {
         /// Where.
         address: String,
@@ -88,6 +88,16 @@ pub enum ListenError {
         /// What the library said.
         source: rustls::Error,
     },
+}
+
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; is another server running there?",
+        io::ErrorKind::AddrNotAvailable => {
+            "; it is no address of this machine: see `--hostname` and the variable `HOSTNAME`"
+        }
+        _ => "",
+    }
 }
 
 impl Bound {

@@ -82,6 +82,7 @@ fn routes(app: &SharedApp) -> Router {
         .route("/api/tags", get(ollama::tags))
         .route("/api/version", get(ollama::version));
     let mut watched = Router::new()
+        .route("/", get(monitoring::health))
         .route("/health", get(monitoring::health))
         .route("/ping", get(monitoring::health))
         .route("/metrics", get(monitoring::metrics));
@@ -89,7 +90,6 @@ fn routes(app: &SharedApp) -> Router {
         watched = guarded::<Tei>(watched, app);
     }
     Router::new()
-        .route("/", get(monitoring::health))
         .merge(guarded::<Tei>(tei, app))
         .merge(guarded::<OpenAi>(openai, app))
         .merge(guarded::<Cohere>(cohere, app))

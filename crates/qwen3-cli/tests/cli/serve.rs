@@ -183,6 +183,7 @@ fn connections_and_sockets_are_as_the_flags_say() {
     {
         qwen3(["serve", flag, value]).fails(2, &[flag]);
     }
+    qwen3(["serve", "--uds-mode", "660"]).fails(2, &["--uds-path"]);
 }
 
 #[test]

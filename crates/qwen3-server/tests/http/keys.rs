@@ -147,7 +147,7 @@ async fn each_key_opens_and_each_dialect_refuses_in_its_way() {
 #[tokio::test]
 async fn what_machines_watch_wants_a_key_if_asked_for() {
     let server = with_keys(Settings { protect_monitoring: true, ..Settings::default() });
-    for closed in ["/health", "/metrics", "/ping", "/stats", "/v1/models", "/api/tags"] {
+    for closed in ["/", "/health", "/metrics", "/ping", "/stats", "/v1/models", "/api/tags"] {
         assert_eq!(get(&server, closed).await.status, 401, "{closed}");
         assert_eq!(with_key(&server, closed, "two").await, 200, "{closed}");
     }

@@ -64,6 +64,25 @@ async fn who_sends_too_much_hears_why_and_is_not_cut_off() {
     server.stop().await;
 }
 
+/// Else the client takes the connection for one that it may use again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_answered_before_the_body_hears_that_the_connection_ends() {
+    let settings = Settings { api_keys: vec!["k".parse().unwrap()], ..Settings::default() };
+    let server = served(settings).await;
+    for (path, key, status) in
+        [("/embed", "wrong", 401), ("/nowhere", "k", 404), ("/health", "k", 405)]
+    {
+        let length = BODY.len();
+        let mut stream = server.connect();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n");
+        write!(stream, "{head}{JSON}content-length: {length}\r\n\r\n").unwrap();
+        let answer = rest(stream);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert!(answer.contains("connection: close\r\n"), "{path}: {answer}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_first_sends_a_body_only_if_it_is_wanted() {
     let settings = Settings {
