@@ -4,14 +4,14 @@ use super::Inference;
 use crate::error::Error;
 use crate::settings::Settings;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long texts of one request are tokenized before others have their turn.
 const TURN: Duration = Duration::from_millis(1);
 
-/// So many of the largest answers are made at the same time; others wait.
+/// So many of the largest answers are made or on their way at the same time; others wait.
 const ANSWERS: usize = 4;
 /// Answers that are not counted among them.
 const SMALL_ANSWER_KIB: u32 = 64;
@@ -32,7 +32,16 @@ pub struct Call {
 /// A request's place among those that are computed, or whose answers are on their way: it is
 /// free again when the last clone is dropped. An answer has one in its extensions.
 #[derive(Clone, Debug, Default)]
-pub struct Admission(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub struct Admission(Arc<Mutex<Place>>);
+
+/// What a request holds until its answer has left.
+#[derive(Debug, Default)]
+struct Place {
+    among_requests: Option<OwnedSemaphorePermit>,
+    /// Of each part of the answer that is large.
+    among_answers: Vec<OwnedSemaphorePermit>,
+    has_asked_for_room: bool,
+}
 
 /// Bytes of a body that the server holds, among those of all others.
 pub struct Held {
@@ -98,11 +107,11 @@ impl Inference {
     ) -> Result<(), Error> {
         self.metrics.request(texts);
         self.check_texts(field, texts)?;
-        let mut place = call.admission.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.is_none() {
+        let mut place = call.admission.place();
+        if place.among_requests.is_none() {
             let max = self.settings.max_concurrent_requests;
             let permit = self.requests.clone().try_acquire_owned();
-            *place = Some(permit.map_err(|_| Error::Busy { max })?);
+            place.among_requests = Some(permit.map_err(|_| Error::Busy { max })?);
         }
         Ok(())
     }
@@ -126,20 +135,32 @@ impl Inference {
         }
     }
 
-    /// Waits until there is room for an answer of so many bytes beside others;
-    /// small ones need none.
-    pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    /// Waits until there is room for an answer of so many bytes beside others, those on
+    /// their way included; small ones need none.
+    pub(super) async fn room(&self, call: &Call, bytes: usize) {
         let kib = (bytes / 1024).min(answer_permits(&self.settings));
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
-        match kib < SMALL_ANSWER_KIB {
-            true => None,
-            false => self.answers.clone().acquire_many_owned(kib).await.ok(),
+        if kib < SMALL_ANSWER_KIB {
+            return;
         }
+        let has_asked = std::mem::replace(&mut call.admission.place().has_asked_for_room, true);
+        let permit = match has_asked {
+            false => self.answers.clone().acquire_many_owned(kib).await.ok(),
+            // Requests that hold some and wait for more could wait for each other.
+            true => self.answers.clone().try_acquire_many_owned(kib).ok(),
+        };
+        call.admission.place().among_answers.extend(permit);
     }
 
     /// Room for a body, of which nothing has come yet.
     pub(crate) fn hold(&self) -> Held {
         Held { bodies: self.bodies.clone(), permit: None }
+    }
+}
+
+impl Admission {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -215,14 +215,14 @@ impl Inference {
             lengths.iter().for_each(|length| self.metrics.input_length(length.tokens));
             let tokens: usize = lengths.iter().map(|length| length.tokens).sum();
             let numbers: usize = lengths.iter().map(|length| read.numbers(length.tokens)).sum();
-            let room = self.room(bounds::bytes(numbers)).await;
+            self.room(&call, bounds::bytes(numbers)).await;
             // Collectors get other kinds of numbers as text.
             let (texts, tokens) = (n_texts as i64, tokens as i64);
             let span = tracing::info_span!("compute", texts, tokens);
             let answers = scheduler.submit(works)?.answers().instrument(span).await;
-            Ok((tokenization, lengths, numbers, answers, room))
+            Ok((tokenization, lengths, numbers, answers))
         };
-        let (tokenization, lengths, numbers, answers, room) = call.in_time(work).await?;
+        let (tokenization, lengths, numbers, answers) = call.in_time(work).await?;
         let mut times = RequestTimes { tokenization, ..RequestTimes::default() };
         let results = collected(answers, &mut times)?;
         times.total = call.started.elapsed();
@@ -236,7 +236,7 @@ impl Inference {
             times,
         };
         self.metrics.success(compute.task, compute.texts, times);
-        Ok(Results { results, lengths, compute, room })
+        Ok(Results { results, lengths, compute })
     }
 }
 

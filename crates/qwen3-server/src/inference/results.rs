@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::metrics::{RequestTimes, Task};
 use qwen3_engine::probability;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// More numbers or characters take longer to write than a hop to another thread does.
 const LONG: usize = 4096;
@@ -17,8 +16,6 @@ pub struct Results<R> {
     pub lengths: Vec<Length>,
     /// What it took.
     pub compute: Compute,
-    /// Held until the answer is written.
-    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// How long a text was.
@@ -85,9 +82,9 @@ impl<R> Results<R> {
         self,
         map: impl FnMut(R) -> Result<S, Error>,
     ) -> Result<Results<S>, Error> {
-        let Self { results, lengths, compute, room } = self;
+        let Self { results, lengths, compute } = self;
         let results = results.into_iter().map(map).collect::<Result<_, _>>()?;
-        Ok(Results { results, lengths, compute, room })
+        Ok(Results { results, lengths, compute })
     }
 }
 

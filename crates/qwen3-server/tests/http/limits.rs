@@ -2,10 +2,12 @@
 
 use crate::server::{EMBEDDER, RERANKER, post, scheduling, server_of, server_with};
 use axum::body::{Body, Bytes};
+use axum::http::Request;
 use qwen3_server::Settings;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
 use serde_json::json;
 use std::time::Duration;
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn a_batch_or_body_that_is_too_large_is_refused() {
@@ -24,6 +26,25 @@ async fn a_batch_or_body_that_is_too_large_is_refused() {
     );
     let error = reply.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(error.ends_with("a larger `--payload-limit`"), "{error}");
+}
+
+#[tokio::test]
+async fn large_answers_that_nobody_reads_keep_others_from_being_made() {
+    let server = server_with(Settings { answer_limit: 128 << 10, ..Settings::default() });
+    let ask = |texts: usize| {
+        let body = json!({ "inputs": vec!["a"; texts] }).to_string();
+        server.clone().oneshot(Request::post("/embed").body(Body::from(body)).unwrap())
+    };
+    let mut unread = vec![];
+    for _ in 0..4 {
+        unread.push(ask(1024).await.unwrap());
+    }
+    let mut fifth = Box::pin(ask(1024));
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut fifth).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(ask(2).await.unwrap().status(), 200);
+    unread.pop();
+    assert_eq!(fifth.await.unwrap().status(), 200);
 }
 
 /// As Python writes it: two characters of Chinese are twelve bytes.
