@@ -150,10 +150,12 @@ impl Reranker {
         };
         let prefixes = self.session.tokenize(&queries, &options.hooks, prefix)?;
         let of_query = queries.into_iter().zip(&prefixes);
-        let prefixed: Vec<(&Prefix, &(usize, &(Q, D)))> = of_query
-            .flat_map(|(pairs, prefix)| pairs.iter().map(move |pair| (prefix, pair)))
+        let prefixed: Vec<(&Prefix, usize, &D)> = of_query
+            .flat_map(|(pairs, prefix)| {
+                pairs.iter().map(move |(index, (_, document))| (prefix, *index, document))
+            })
             .collect();
-        let encode = |(prefix, (index, (_, document))): &(&Prefix, &(usize, &(Q, D)))| {
+        let encode = |(prefix, index, document): &(&Prefix, usize, &D)| {
             let encoded = self.text.encode(prefix, document.as_ref(), limit);
             encoded.map_err(|reason| Error::Input { input: *index, reason })
         };

@@ -161,7 +161,7 @@ pub(crate) fn keeps_whole(token: &tokenizers::AddedToken) -> bool {
     let looks_around = token.single_word || token.lstrip || token.rstrip;
     // It is looked for in the text after NFC, whose characters may be others.
     let is_cut = |char: char| char.is_whitespace() || char.is_ascii_digit() || is_mark(char);
-    !looks_around && !(token.normalized && token.content.chars().any(is_cut))
+    !(looks_around || token.normalized && token.content.chars().any(is_cut))
 }
 
 #[cfg(test)]
