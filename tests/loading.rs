@@ -85,7 +85,8 @@ fn another_dtype_is_named() {
 
 #[test]
 fn an_index_must_not_point_outside_of_its_folder() {
-    for file in ["../secret.safetensors", "/etc/passwd", "a/b.safetensors", ".."] {
+    for file in ["../secret.safetensors", "/etc/passwd", "a/b.safetensors", "a.safetensors/", ".."]
+    {
         let folder = changed("tiny-embedding-variant", |folder| {
             let path = folder.join("model.safetensors.index.json");
             let text = fs::read_to_string(&path).unwrap();

@@ -417,8 +417,9 @@ fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error> {
     let Index { weight_map } = serde_json::from_slice(&files::read(index)?)
         .map_err(|source| Error::IndexSyntax { path: index.to_owned(), source })?;
     for file in weight_map.values() {
-        let mut parts = Path::new(file).components();
-        let is_plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+        let part = Path::new(file).components().next();
+        // All of it, so that no separator is left over.
+        let is_plain = matches!(part, Some(Component::Normal(name)) if name == file.as_str());
         if !is_plain {
             return Err(Error::IndexPath { path: index.to_owned(), file: file.clone() });
         }
