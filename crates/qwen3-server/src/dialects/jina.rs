@@ -16,7 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Fields that only Cohere has.
-const COHERES: [&str; 3] = ["max_tokens_per_doc", "max_chunks_per_doc", "rank_fields"];
+const COHERES: [&str; 2] = ["max_tokens_per_doc", "max_chunks_per_doc"];
 
 /// Jina.
 pub struct Jina;
