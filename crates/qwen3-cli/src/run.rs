@@ -36,17 +36,12 @@ pub fn load<M: Send + 'static>(
 
 /// Where the model's files are, downloaded if need be.
 pub fn find(source: &SourceArgs, name: &str, hooks: &Hooks) -> Result<PathBuf, Error> {
-    let (name, waiting) = (name.to_owned(), hooks.clone());
-    let (revision, cache) = (source.revision.clone(), source.cache_folder.clone());
-    let found = interruptible(&hooks.cancel, move || {
-        let from = HubOptions { revision: Some(&revision), cache: cache.as_deref(), token: None };
-        model_path(&name, from, &waiting)
-    });
-    Ok(found?)
+    let (revision, cache) = (Some(source.revision.as_str()), source.cache_folder.as_deref());
+    Ok(model_path(name, HubOptions { revision, cache, token: None }, hooks)?)
 }
 
-/// Runs `call` on another thread. A hub or a driver may keep it from noticing for
-/// minutes that it was cancelled: then nobody waits for it, and it ends with the process.
+/// Runs `call` on another thread. A driver may keep it from noticing for minutes that it
+/// was cancelled: then nobody waits for it, and it ends with the process.
 fn interruptible<T: Send + 'static>(
     cancel: &CancelToken,
     call: impl FnOnce() -> Result<T, EngineError> + Send + 'static,

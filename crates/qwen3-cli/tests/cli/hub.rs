@@ -2,9 +2,9 @@
 
 #[cfg(unix)]
 use crate::command::finish;
-use crate::command::{Qwen3, on_cpu, qwen3};
+use crate::command::{on_cpu, qwen3};
 use crate::fixtures::{embedding_model, folder};
-use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, sha256};
+use crate::hub_server::{COMMIT, Flaw, Hub, from_hub, offline, sha256};
 use crate::vectors::of_objects;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,6 @@ use tempfile::TempDir;
 /// A new and empty `HF_HOME`.
 fn home() -> TempDir {
     tempfile::tempdir().unwrap()
-}
-
-fn from_hub(subcommand: &str, hub: &Hub, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", MODEL]);
-    run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
-}
-
-fn offline(subcommand: &str, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", MODEL]);
-    run.env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path())
 }
 
 fn snapshot(home: &TempDir) -> PathBuf {

@@ -1,9 +1,9 @@
 //! The cache that is shared with other programs: what they left, and what is left
 //! for them, whenever a run ends.
 
-use crate::command::{Qwen3, finish, on_cpu, qwen3};
+use crate::command::{finish, on_cpu, qwen3};
 use crate::fixtures::embedding_model;
-use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, git_sha1, sha256};
+use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, from_hub, git_sha1, offline, sha256};
 use crate::vectors::of_objects;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,16 +15,6 @@ const SINGLE: &str = "model.safetensors";
 
 fn repo(home: &TempDir) -> PathBuf {
     home.path().join("hub/models--test--tiny")
-}
-
-fn from_hub(subcommand: &str, hub: &Hub, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", MODEL]);
-    run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
-}
-
-fn offline(subcommand: &str, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", MODEL]);
-    run.env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path())
 }
 
 /// A cache as another program leaves it that needs these files alone.

@@ -2,6 +2,7 @@
 //! a listing, small files with a git hash as their etag, and weights behind a
 //! redirect with their SHA-256.
 
+use crate::command::{Qwen3, qwen3};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -13,10 +14,23 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use tempfile::TempDir;
 
 pub const MODEL: &str = "test/tiny";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const LATER_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
+
+/// A run with the model from this hub, in a cache of its own.
+pub fn from_hub(subcommand: &str, hub: &Hub, home: &TempDir) -> Qwen3 {
+    let run = qwen3([subcommand, "--model", MODEL]);
+    run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
+}
+
+/// A run with what is in a cache.
+pub fn offline(subcommand: &str, home: &TempDir) -> Qwen3 {
+    let run = qwen3([subcommand, "--model", MODEL]);
+    run.env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path())
+}
 
 /// What is wrong with a hub.
 #[derive(Clone, Copy, PartialEq)]
