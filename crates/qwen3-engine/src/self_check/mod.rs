@@ -85,7 +85,7 @@ pub fn self_check(device: DeviceId) -> Result<Vec<SelfCheck>, Error> {
 /// How much is computed before a device is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Products alone: a fraction of a second, for a device that someone named.
+    /// Products alone: little on a GPU, for a device that someone named.
     Products,
     /// Networks as well: seconds, for one that the program chooses.
     Networks,
