@@ -3,14 +3,13 @@
 //! Only instantiates; nothing is computed here.
 
 use burn_flex::{Flex, FlexDevice};
-
-qwen3::compile_for!(Flex, Device);
-
-/// The processor.
-pub type Device = FlexDevice;
+use qwen3::{Dtype, OpenDevice};
+pub use qwen3_kernels::isa::{Isa, UnknownIsa};
 
 /// Dtypes that weights can be held in.
-pub const DTYPES: [qwen3::Dtype; 3] = [qwen3::Dtype::F32, qwen3::Dtype::Bf16, qwen3::Dtype::F16];
+pub const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::Bf16, Dtype::F16];
 
-pub use qwen3_kernels::buffers;
-pub use qwen3_kernels::isa::{Isa, UnknownIsa};
+/// The processor.
+pub fn open() -> Box<dyn OpenDevice> {
+    qwen3::open_device::<Flex>(FlexDevice)
+}

@@ -6,26 +6,38 @@
 use burn_cubecl::CubeBackend;
 use burn_cuda::CudaDevice;
 use cubecl::cuda::CudaRuntime;
-use qwen3::Dtype;
-pub use qwen3_kernels::cuda_driver::{CudaGpu, Unavailable, gpus};
+use qwen3::{DeviceInfo, DeviceKind, Dtype, OpenDevice};
+use qwen3_sys::cuda_driver::{CudaGpu, gpus};
 
-qwen3::compile_for!(CubeBackend<CudaRuntime, f32, i32, u8>, Device);
+pub use qwen3_sys::cuda_driver::Unavailable;
 
-/// An opened GPU.
-pub type Device = CudaDevice;
-
-/// Dtypes that weights can be held in.
-pub const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::Bf16, Dtype::F16];
-
-/// Opens the GPU at `index` in [`gpus`].
+/// The GPUs, in the driver's order.
 ///
 /// # Errors
-/// If the driver or the compiler that kernels need is missing, or if there are
-/// fewer GPUs.
-pub fn open(index: usize) -> Result<Device, Unavailable> {
+/// If the driver or the compiler that kernels need is missing.
+pub fn devices() -> Result<Vec<DeviceInfo>, Unavailable> {
+    Ok(gpus()?.into_iter().map(describe).collect())
+}
+
+/// Opens the GPU at `index` in [`devices`].
+///
+/// # Errors
+/// As [`devices`], and if there are fewer GPUs.
+pub fn open(index: usize) -> Result<Box<dyn OpenDevice>, Unavailable> {
     let found = gpus()?.len();
     if index >= found {
         return Err(Unavailable::NotFound { index, found });
     }
-    Ok(CudaDevice::new(index))
+    Ok(qwen3::open_device::<CubeBackend<CudaRuntime, f32, i32, u8>>(CudaDevice::new(index)))
+}
+
+fn describe(gpu: CudaGpu) -> DeviceInfo {
+    DeviceInfo {
+        name: gpu.name,
+        kind: DeviceKind::DiscreteGpu,
+        driver: Some("CUDA".to_owned()),
+        memory_bytes: Some(gpu.memory_bytes),
+        dtypes: vec![Dtype::F32, Dtype::Bf16, Dtype::F16],
+        max_tensor_bytes: u64::MAX,
+    }
 }

@@ -12,13 +12,21 @@ impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
 #[cfg(feature = "cpu")]
 mod cpu {
     use crate::{
-        Kernels, MatmulStrategy, SharedPrefix, VarlenLayout, linear, rms_norm, rms_norm_rotary,
-        swiglu_mlp, varlen_attention,
+        Kernels, MatmulStrategy, SharedPrefix, VarlenLayout, buffers, linear, rms_norm,
+        rms_norm_rotary, swiglu_mlp, varlen_attention,
     };
     use burn::tensor::{DType, Tensor};
     use burn_flex::Flex;
 
     impl Kernels for Flex {
+        fn shrink_buffers(max_bytes: u64) {
+            buffers::shrink(usize::try_from(max_bytes).unwrap_or(usize::MAX));
+        }
+
+        fn unused_buffer_bytes() -> u64 {
+            buffers::unused_bytes() as u64
+        }
+
         fn linear(
             x: Tensor<Self, 2>,
             weight: Tensor<Self, 2>,

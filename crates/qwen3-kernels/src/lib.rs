@@ -22,12 +22,12 @@
 //! Activations go in and come out in float32 everywhere. Only weights are ever
 //! stored in half precision, and [`linear`] is the one place that knows it.
 //!
-//! This crate does not know Qwen3's layers (the `qwen3` crate does), and it is
-//! the only one that holds `unsafe` code.
+//! This crate does not know Qwen3's layers (the `qwen3` crate does). Its `unsafe`
+//! code is arithmetic; what asks the system is in `qwen3-sys`.
 
 mod backends;
 #[cfg(feature = "cpu")]
-pub mod buffers;
+mod buffers;
 #[cfg(feature = "cube")]
 mod cube;
 #[cfg(feature = "cpu")]
@@ -35,16 +35,12 @@ mod destination;
 #[cfg(feature = "cpu")]
 pub mod isa;
 pub mod linear;
-pub mod mapped_file;
 pub mod rms_norm;
 pub mod rms_norm_rotary;
 #[cfg(feature = "cpu")]
 mod softmax;
 pub mod swiglu_mlp;
 pub mod varlen_attention;
-
-#[cfg(feature = "cuda")]
-pub mod cuda_driver;
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 pub use linear::strategy::{LaunchError, MatmulStrategy};
@@ -71,6 +67,17 @@ pub trait Kernels: Backend {
         strategy: MatmulStrategy,
     ) -> Result<Tensor<Self, 2>, LaunchError> {
         Ok(<Self as Kernels>::linear(x, weight, strategy))
+    }
+
+    /// Gives memory of activations that nobody uses back to the system, but for
+    /// so many bytes; nothing where the backend keeps none itself.
+    fn shrink_buffers(max_bytes: u64) {
+        let _ = max_bytes;
+    }
+
+    /// Memory of activations that nobody uses now and the next pass will.
+    fn unused_buffer_bytes() -> u64 {
+        0
     }
 
     /// See [`linear()`].

@@ -4,11 +4,12 @@
 //! Only instantiates; nothing is computed here.
 
 use burn_ndarray::{NdArray, NdArrayDevice};
-
-qwen3::compile_for!(NdArray<f32, i32, i8>, Device);
-
-/// The processor.
-pub type Device = NdArrayDevice;
+use qwen3::{Dtype, OpenDevice};
 
 /// Dtypes that weights can be held in.
-pub const DTYPES: [qwen3::Dtype; 1] = [qwen3::Dtype::F32];
+pub const DTYPES: [Dtype; 1] = [Dtype::F32];
+
+/// The processor.
+pub fn open() -> Box<dyn OpenDevice> {
+    qwen3::open_device::<NdArray<f32, i32, i8>>(NdArrayDevice::Cpu)
+}

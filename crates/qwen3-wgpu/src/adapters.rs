@@ -3,7 +3,7 @@
 
 use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuSetup, graphics, init_device, init_setup};
 use cubecl::future::block_on;
-use qwen3::Dtype;
+use qwen3::{DeviceInfo, DeviceKind, Dtype};
 use std::sync::{Mutex, OnceLock};
 
 /// A way to reach GPUs, and the compiler used for its kernels.
@@ -17,38 +17,6 @@ pub enum Api {
     Metal,
     /// DirectX 12, kernels in WGSL.
     Dx12,
-}
-
-/// What sort of device an adapter is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AdapterKind {
-    /// A graphics card.
-    Discrete,
-    /// Shares the processor's memory.
-    Integrated,
-    /// Lent by a hypervisor.
-    Virtual,
-    /// The driver doesn't say.
-    Other,
-    /// A driver that computes on the processor, such as lavapipe.
-    Software,
-}
-
-/// A GPU as its driver describes it.
-#[derive(Clone, Debug)]
-pub struct Adapter {
-    /// The device's name.
-    pub name: String,
-    /// The driver's name and version.
-    pub driver: String,
-    /// `Vulkan`, `Metal` or `Dx12`.
-    pub api: String,
-    /// What sort of device.
-    pub kind: AdapterKind,
-    /// Dtypes that weights can be held in.
-    pub dtypes: Vec<Dtype>,
-    /// The largest tensor that a kernel can be given.
-    pub max_tensor_bytes: u64,
 }
 
 /// A GPU that can't be opened.
@@ -75,16 +43,15 @@ pub enum OpenError {
     },
 }
 
-/// The adapters behind an API, best first. Empty without a driver.
-pub fn adapters(api: Api) -> Vec<Adapter> {
+/// The GPUs behind an API, best first. Empty without a driver.
+pub fn devices(api: Api) -> Vec<DeviceInfo> {
     enumerate(api).iter().map(describe).collect()
 }
 
-/// Opens the adapter at `index` in [`adapters`], once per process: later calls
-/// give the same device.
+/// The GPU as Burn knows it, by its index in [`devices`]; opened once per process.
 ///
 /// # Errors
-/// If there is no such adapter, or its driver refuses.
+/// If there is no such GPU, or its driver refuses.
 pub fn open(api: Api, index: usize) -> Result<WgpuDevice, OpenError> {
     static OPENED: Mutex<Vec<(Api, usize, WgpuDevice)>> = Mutex::new(Vec::new());
     let mut opened = OPENED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -133,17 +100,17 @@ fn instance() -> wgpu::Instance {
     })
 }
 
-fn kind(adapter: &wgpu::Adapter) -> AdapterKind {
+fn kind(adapter: &wgpu::Adapter) -> DeviceKind {
     match adapter.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
-        wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
-        wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
-        wgpu::DeviceType::Cpu => AdapterKind::Software,
-        wgpu::DeviceType::Other => AdapterKind::Other,
+        wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu,
+        wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
+        wgpu::DeviceType::VirtualGpu => DeviceKind::VirtualGpu,
+        wgpu::DeviceType::Cpu => DeviceKind::Software,
+        wgpu::DeviceType::Other => DeviceKind::OtherGpu,
     }
 }
 
-fn describe(adapter: &wgpu::Adapter) -> Adapter {
+fn describe(adapter: &wgpu::Adapter) -> DeviceInfo {
     let info = adapter.get_info();
     // Bfloat16 is left out: on drivers without it an upload is accepted and
     // the answers are wrong, without an error.
@@ -151,11 +118,12 @@ fn describe(adapter: &wgpu::Adapter) -> Adapter {
     if adapter.features().contains(wgpu::Features::SHADER_F16) {
         dtypes.push(Dtype::F16);
     }
-    Adapter {
+    let driver = format!("{:?}, {} {}", info.backend, info.driver, info.driver_info);
+    DeviceInfo {
         name: info.name,
-        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-        api: format!("{:?}", info.backend),
         kind: kind(adapter),
+        driver: Some(driver.trim().to_owned()),
+        memory_bytes: None,
         dtypes,
         max_tensor_bytes: adapter.limits().max_storage_buffer_binding_size,
     }
@@ -191,11 +159,11 @@ fn open_native<G: graphics::GraphicsApi>(adapters: &[wgpu::Adapter], index: usiz
     let within_kind =
         adapters[..index].iter().filter(|adapter| kind(adapter) == kind_of_index).count();
     let device = match kind_of_index {
-        AdapterKind::Discrete => WgpuDevice::DiscreteGpu(within_kind),
-        AdapterKind::Integrated => WgpuDevice::IntegratedGpu(within_kind),
-        AdapterKind::Virtual => WgpuDevice::VirtualGpu(within_kind),
-        AdapterKind::Software => WgpuDevice::Cpu,
-        AdapterKind::Other => WgpuDevice::DefaultDevice,
+        DeviceKind::DiscreteGpu => WgpuDevice::DiscreteGpu(within_kind),
+        DeviceKind::IntegratedGpu => WgpuDevice::IntegratedGpu(within_kind),
+        DeviceKind::VirtualGpu => WgpuDevice::VirtualGpu(within_kind),
+        DeviceKind::Software => WgpuDevice::Cpu,
+        _ => WgpuDevice::DefaultDevice,
     };
     init_setup::<G>(&device, RuntimeOptions::default());
     device

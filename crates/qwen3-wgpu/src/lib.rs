@@ -5,11 +5,17 @@
 
 mod adapters;
 
-pub use adapters::{Adapter, AdapterKind, Api, OpenError, adapters, open};
+pub use adapters::{Api, OpenError, devices, open as open_adapter};
 use burn_cubecl::CubeBackend;
-use burn_wgpu::{WgpuDevice, WgpuRuntime};
+use burn_wgpu::WgpuRuntime;
+use qwen3::OpenDevice;
 
-qwen3::compile_for!(CubeBackend<WgpuRuntime, f32, i32, u32>, Device);
-
-/// An opened GPU.
-pub type Device = WgpuDevice;
+/// Opens the GPU at `index` in [`devices`], once per process: later calls give
+/// the same one.
+///
+/// # Errors
+/// If there is no such GPU, or its driver refuses.
+pub fn open(api: Api, index: usize) -> Result<Box<dyn OpenDevice>, OpenError> {
+    let device = open_adapter(api, index)?;
+    Ok(qwen3::open_device::<CubeBackend<WgpuRuntime, f32, i32, u32>>(device))
+}

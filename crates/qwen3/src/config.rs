@@ -95,13 +95,13 @@ impl Config {
     /// As [`Config::from_file`].
     pub fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
         let value: Value = serde_json::from_slice(json)
-            .map_err(|source| Error::ConfigSyntax { path: path.to_owned(), source })?;
+            .map_err(|error| Error::ConfigSyntax { path: path.to_owned(), source: error.into() })?;
         // Before the other keys: another model lacks some of them.
         if let Some(model_type) = value.get("model_type").and_then(Value::as_str) {
             supported("model_type", model_type, model_type == "qwen3")?;
         }
         let raw = RawConfig::deserialize(value)
-            .map_err(|source| Error::ConfigSyntax { path: path.to_owned(), source })?;
+            .map_err(|error| Error::ConfigSyntax { path: path.to_owned(), source: error.into() })?;
         raw.check()
     }
 

@@ -3,6 +3,9 @@
 use crate::dtype::Dtype;
 use std::path::PathBuf;
 
+/// What a library said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// An error of the model crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,7 +56,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: Cause,
     },
 
     /// `config.json` lacks a key that has two spellings.
@@ -80,7 +83,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: safetensors::SafeTensorError,
+        source: Cause,
     },
 
     /// `model.safetensors.index.json` is not such a file.
@@ -89,7 +92,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: Cause,
     },
 
     /// The index names a file outside of the folder.

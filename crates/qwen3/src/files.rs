@@ -3,7 +3,7 @@
 //! what it is.
 
 use crate::error::Error;
-use qwen3_kernels::mapped_file::MappedFile;
+use qwen3_sys::MappedFile;
 use std::fs::{File, FileType, metadata};
 use std::io::Read;
 use std::path::Path;

@@ -8,8 +8,8 @@
 //! This crate knows nothing of text, tokenizers, threads or devices by name.
 
 pub mod batch;
-mod compiled;
 pub mod config;
+pub mod device;
 mod dtype;
 pub mod error;
 pub mod files;
@@ -17,22 +17,23 @@ pub mod head;
 mod load;
 pub mod model;
 mod names;
-pub mod product;
+pub mod network;
+pub mod random;
 pub mod rope;
-pub mod runner;
 pub mod stages;
+pub mod tensor_file;
 pub mod weights;
 
 pub use batch::PackedBatch;
 pub use config::Config;
+pub use device::{DeviceInfo, DeviceKind};
 pub use dtype::Dtype;
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use head::ScoreHead;
 pub use load::OnTensor;
 pub use model::{Qwen3, Rows};
-pub use product::Factors;
+pub use network::{Factors, Network, OpenDevice, open_device};
 pub use qwen3_kernels::MatmulStrategy;
-pub use qwen3_kernels::mapped_file::MappedFile;
-pub use runner::Runner;
 pub use stages::{Recorded, Stage, Step};
+pub use tensor_file::TensorFile;
 pub use weights::{Storage, Weights};

@@ -9,6 +9,7 @@ use crate::names::HEADS;
 use crate::weights::{Storage, Weights};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Called before each tensor with the number of those loaded and of all; may stop the loading.
@@ -28,10 +29,11 @@ impl<B: Backend> Qwen3<B> {
         device: &B::Device,
         on_tensor: OnTensor,
     ) -> Result<Self, Error> {
-        let mut loader = Loader { weights, config, storage, device, on_tensor, loaded: 0 };
-        let model = loader.qwen3()?;
         // Heads are read on the host ([`crate::ScoreHead`]), tied or untied, or not at all.
-        weights.all_used(&HEADS)?;
+        let known = HEADS.map(str::to_owned).into();
+        let mut loader = Loader { weights, config, storage, device, on_tensor, loaded: 0, known };
+        let model = loader.qwen3()?;
+        weights.all_in(&loader.known)?;
         Ok(model)
     }
 }
@@ -43,6 +45,8 @@ struct Loader<'a, B: Backend> {
     device: &'a B::Device,
     on_tensor: OnTensor<'a>,
     loaded: usize,
+    /// Names of the tensors that are somebody's.
+    known: BTreeSet<String>,
 }
 
 impl<B: Backend> Loader<'_, B> {
@@ -62,7 +66,7 @@ impl<B: Backend> Loader<'_, B> {
         let Config { vocab_size, hidden_size, .. } = *self.config;
         let Storage { dtype, max_tensor_bytes, .. } = self.storage;
         let name = format!("{path}.weight");
-        self.before_tensor()?;
+        self.before_tensor(&name)?;
         let row_bytes = (hidden_size * dtype.size_bytes()) as u64;
         let block_rows = usize::try_from(max_tensor_bytes / row_bytes).unwrap_or(usize::MAX).max(1);
         let weight = (0..vocab_size).step_by(block_rows.min(vocab_size)).map(|first| {
@@ -129,16 +133,17 @@ impl<B: Backend> Loader<'_, B> {
         shape: [usize; N],
         dtype: Dtype,
     ) -> Result<Param<Tensor<B, N>>, Error> {
-        self.before_tensor()?;
+        self.before_tensor(name)?;
         let data = self.weights.tensor(name, &shape, dtype)?;
         Ok(self.param(data, dtype))
     }
 
-    fn before_tensor(&mut self) -> Result<(), Error> {
+    fn before_tensor(&mut self, name: &str) -> Result<(), Error> {
         if (self.on_tensor)(self.loaded, self.weights.len()).is_break() {
             return Err(Error::Stopped);
         }
         self.loaded += 1;
+        self.known.insert(name.to_owned());
         Ok(())
     }
 

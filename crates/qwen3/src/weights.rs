@@ -1,5 +1,4 @@
-//! Safetensors files as named, checked tensors. Files are untrusted: every
-//! length is checked here, once, before a tensor exists.
+//! The tensors of safetensors files by the network's names for them.
 
 use crate::dtype::{Dtype, convert};
 use crate::error::Error;
@@ -7,14 +6,13 @@ use crate::files;
 use crate::names::{
     EMBEDDING_TABLE, before, is_adapter, is_buffer, is_wrapped, unwrapped, without_prefix,
 };
+use crate::tensor_file::{Bytes, TensorFile};
 use burn::tensor::{AllocationProperty, TensorData};
 use qwen3_kernels::MatmulStrategy;
-use qwen3_kernels::mapped_file::{MappedFile, share};
-use safetensors::{SafeTensorError, SafeTensors};
+use qwen3_sys::mapped_file::share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 /// How weights are held on a device, and multiplied.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +28,6 @@ pub struct Storage {
 /// How the names begin of tensors that are other files or checksums.
 pub const ATTACHMENT: &str = "qwen3.";
 
-/// Published checkpoints have headers of up to 100 KB.
-pub const MAX_HEADER_BYTES: u64 = 10_000_000;
-
 /// The tensors of a checkpoint, by the network's names for them: without what
 /// its files put in front of all of them, such as `model.`.
 #[derive(Debug)]
@@ -40,7 +35,6 @@ pub struct Weights {
     files: Vec<Bytes>,
     tensors: BTreeMap<String, Entry>,
     prefix: String,
-    used: Mutex<BTreeSet<String>>,
 }
 
 /// A tensor as it is in the file.
@@ -52,12 +46,6 @@ pub struct Stored<'a> {
     pub shape: &'a [usize],
     /// How its numbers are stored.
     pub dtype: Dtype,
-}
-
-#[derive(Debug)]
-enum Bytes {
-    Mapped(Arc<MappedFile>),
-    Owned(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -89,11 +77,11 @@ impl Weights {
         let index = folder.join("model.safetensors.index.json");
         let mut contents = Contents::default();
         if single.exists() {
-            contents.add_file(&single)?;
+            contents.add(TensorFile::open(&single)?)?;
         } else if index.exists() {
             let weight_map = weight_map(&index)?;
             for file in BTreeSet::from_iter(weight_map.values()) {
-                contents.add_file(&folder.join(file))?;
+                contents.add(TensorFile::open(&folder.join(file))?)?;
             }
             contents.check_index(&weight_map)?;
         } else {
@@ -102,24 +90,14 @@ impl Weights {
         contents.weights()
     }
 
-    /// One safetensors file. Tensors whose name begins with [`ATTACHMENT`]
+    /// The tensors of one file. Those whose name begins with [`ATTACHMENT`]
     /// are no weights, and passed over.
     ///
     /// # Errors
-    /// If it is cut short or contradicts itself; `path` is for the message.
-    pub fn from_map(map: Arc<MappedFile>, path: &Path) -> Result<Self, Error> {
+    /// If two tensors stand for the same one of the network, or one is an adapter's.
+    pub fn from_file(file: TensorFile) -> Result<Self, Error> {
         let mut contents = Contents::default();
-        contents.add(Bytes::Mapped(map), path)?;
-        contents.weights()
-    }
-
-    /// A safetensors file that is already in memory.
-    ///
-    /// # Errors
-    /// If it is cut short or contradicts itself.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
-        let mut contents = Contents::default();
-        contents.add(Bytes::Owned(bytes), Path::new("in memory"))?;
+        contents.add(file)?;
         contents.weights()
     }
 
@@ -252,16 +230,14 @@ impl Weights {
     }
 
     /// # Errors
-    /// If a tensor has not been asked for, other than those in `allowed`.
-    pub fn all_used(&self, allowed: &[&str]) -> Result<(), Error> {
-        let used = self.used.lock().expect("nothing panics while it holds the lock");
-        let is_unused = |name: &&String| !used.contains(*name) && !allowed.contains(&name.as_str());
-        let unused: Vec<&String> = self.tensors.keys().filter(is_unused).collect();
-        match unused.first() {
+    /// If there is a tensor other than those.
+    pub fn all_in(&self, known: &BTreeSet<String>) -> Result<(), Error> {
+        let unknown: Vec<&Entry> =
+            self.tensors.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, e)| e).collect();
+        match unknown.first() {
             None => Ok(()),
-            Some(&name) => {
-                let name = self.tensors[name].key.clone();
-                Err(Error::UnusedTensors { name, count: unused.len() })
+            Some(entry) => {
+                Err(Error::UnusedTensors { name: entry.key.clone(), count: unknown.len() })
             }
         }
     }
@@ -275,7 +251,6 @@ impl Weights {
                 found: entry.shape.clone(),
             });
         }
-        self.used.lock().expect("nothing panics while it holds the lock").insert(name.to_owned());
         Ok(entry)
     }
 
@@ -287,21 +262,8 @@ impl Weights {
 }
 
 impl Contents {
-    fn add_file(&mut self, path: &Path) -> Result<(), Error> {
-        self.add(Bytes::Mapped(Arc::new(files::map(path)?)), path)
-    }
-
-    fn add(&mut self, bytes: Bytes, path: &Path) -> Result<(), Error> {
-        let invalid = |source| Error::Safetensors { path: path.to_owned(), source };
-        let length = bytes.as_slice().first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-        if length > MAX_HEADER_BYTES {
-            return Err(invalid(SafeTensorError::HeaderTooLarge));
-        }
-        // Checks that offsets rise without gaps, match dtypes and shapes, and end with the file.
-        let (header_bytes, header) =
-            SafeTensors::read_metadata(bytes.as_slice()).map_err(invalid)?;
-        let start = header_bytes + size_of::<u64>();
-        for (key, info) in BTreeMap::from_iter(header.tensors()) {
+    fn add(&mut self, file: TensorFile) -> Result<(), Error> {
+        for (key, info) in BTreeMap::from_iter(file.header.tensors()) {
             if key.starts_with(ATTACHMENT) || is_buffer(&key) {
                 continue;
             }
@@ -313,11 +275,11 @@ impl Contents {
                 file: self.files.len(),
                 dtype: info.dtype,
                 shape: info.shape.clone(),
-                bytes: start + info.data_offsets.0..start + info.data_offsets.1,
+                bytes: file.bytes_of(info),
             });
         }
-        self.files.push(bytes);
-        self.paths.push(path.to_owned());
+        self.files.push(file.bytes);
+        self.paths.push(file.path);
         Ok(())
     }
 
@@ -357,7 +319,7 @@ impl Contents {
                 return Err(twice(tail, &tensors[tail], entry, &self.paths));
             }
         }
-        Ok(Weights { files: self.files, tensors, prefix, used: Mutex::default() })
+        Ok(Weights { files: self.files, tensors, prefix })
     }
 
     /// What stands before the embedding table, and so before all of the network.
@@ -391,15 +353,6 @@ impl Entry {
     }
 }
 
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Owned(bytes) => bytes,
-        }
-    }
-}
-
 /// The files that a `model.safetensors.index.json` names, each once.
 ///
 /// # Errors
@@ -415,7 +368,7 @@ fn weight_map(index: &Path) -> Result<BTreeMap<String, String>, Error> {
         weight_map: BTreeMap<String, String>,
     }
     let Index { weight_map } = serde_json::from_slice(&files::read(index)?)
-        .map_err(|source| Error::IndexSyntax { path: index.to_owned(), source })?;
+        .map_err(|error| Error::IndexSyntax { path: index.to_owned(), source: error.into() })?;
     for file in weight_map.values() {
         let part = Path::new(file).components().next();
         // All of it, so that no separator is left over.

@@ -13,7 +13,8 @@ use qwen3_kernels::MatmulStrategy::{PlainUnits, TensorCores};
 use qwen3_kernels::{
     Kernels, linear, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
 };
-use qwen3_wgpu::{Api, Device, adapters, open};
+use burn_wgpu::WgpuDevice;
+use qwen3_wgpu::{Api, devices, open_adapter};
 
 /// The backend under test.
 type Gpu = CubeBackend<WgpuRuntime, f32, i32, u32>;
@@ -21,10 +22,10 @@ type Gpu = CubeBackend<WgpuRuntime, f32, i32, u32>;
 type Host = Flex;
 
 /// Runs `check` on the first GPU of each API that is here.
-fn with_each_gpu(check: impl Fn(&Device)) {
+fn with_each_gpu(check: impl Fn(&WgpuDevice)) {
     for api in [Api::Vulkan, Api::Wgpu] {
-        match adapters(api).first() {
-            Some(_) => check(&open(api, 0).unwrap()),
+        match devices(api).first() {
+            Some(_) => check(&open_adapter(api, 0).unwrap()),
             None => eprintln!("skipped: no {api:?} device here"),
         }
     }

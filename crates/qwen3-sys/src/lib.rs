@@ -1,0 +1,11 @@
+//! Safe faces of what needs `unsafe` and is no arithmetic: files that are mapped
+//! into memory, and questions to NVIDIA's driver.
+//!
+//! Arithmetic with `unsafe` is in `qwen3-kernels`; no other crate has any.
+
+pub mod mapped_file;
+
+#[cfg(feature = "cuda")]
+pub mod cuda_driver;
+
+pub use mapped_file::MappedFile;
