@@ -1,4 +1,11 @@
-//! Whole checkpoints of random weights.
+//! Whole checkpoints of random weights, in the shapes of the published ones.
+
+use crate::Error;
+use qwen3_engine::internals::random::{EOS_TOKEN_ID, config, write_weights};
+use qwen3_engine::Config;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
 
 /// Sizes by name: hidden and intermediate size, layers, heads. All but the
 /// first are published.
@@ -8,9 +15,8 @@ const SIZES: [(&str, [usize; 4]); 4] = [
     ("4b", [2560, 9728, 36, 32]),
     ("8b", [4096, 12288, 36, 32]),
 ];
-/// Rows of the published embedding tables, and the end token in them.
+/// Rows of the published embedding tables.
 const VOCAB_SIZE: usize = 151_669;
-const EOS_TOKEN_ID: usize = 151_643;
 
 /// Writes a folder with random bfloat16 weights in the shape of a published
 /// model, `0.6b`, `4b` or `8b`, or `tiny`. Its tokenizer knows ids only.
@@ -25,10 +31,10 @@ pub fn random_checkpoint(size: &str, folder: &Path) -> Result<(), Error> {
     let failed = |source| Error::Write { path: folder.to_owned(), source };
     fs::create_dir_all(folder.join("1_Pooling")).map_err(failed)?;
     let config = config(*shape, VOCAB_SIZE);
-    let parsed = Config::from_json(config.to_string().as_bytes(), &folder.join("config.json"))?;
-    let weights = folder.join("model.safetensors");
-    safetensors::serialize_to_file(tensors(&parsed), None, &weights)
-        .map_err(|source| Error::Model(qwen3::Error::Safetensors { path: weights, source }))?;
+    let parsed = Config::from_json(config.to_string().as_bytes(), &folder.join("config.json"))
+        .map_err(qwen3_engine::Error::from)?;
+    write_weights(&parsed, &folder.join("model.safetensors"))
+        .map_err(qwen3_engine::Error::from)?;
     let modules = [
         ("", "sentence_transformers.models.Transformer"),
         ("1_Pooling", "sentence_transformers.models.Pooling"),

@@ -1,8 +1,34 @@
 //! Everything that can go wrong, as values.
 
 use crate::device::DeviceId;
-use crate::options::DtypeChoice;
+use crate::options::{DtypeChoice, Kind};
+use std::fmt;
 use std::path::PathBuf;
+
+/// What a library said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An option that takes a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionName {
+    /// [`crate::Options::threads`]
+    Threads,
+    /// [`crate::Options::max_batch_tokens`]
+    MaxBatchTokens,
+    /// [`crate::Options::max_tokens`]
+    MaxTokens,
+}
+
+impl fmt::Display for OptionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Threads => "threads",
+            Self::MaxBatchTokens => "max_batch_tokens",
+            Self::MaxTokens => "max_tokens",
+        })
+    }
+}
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -146,31 +172,13 @@ pub enum Error {
         message: String,
     },
 
-    /// No published model has this size.
-    #[error("there is no size `{size}`; choose one of {known}")]
-    UnknownSize {
-        /// What was asked for.
-        size: String,
-        /// What there is.
-        known: String,
-    },
-
-    /// Nothing was published of such a model.
-    #[error(
-        "`{model}` has the shape of none of the six published models, so there is no number to compare with"
-    )]
-    NotPublished {
-        /// The model.
-        model: String,
-    },
-
     /// Only a reranker has rows for yes and no.
     #[error(
-        "only the head of a reranker can be trimmed, this model looks like {kind}; leave `trim-head` out"
+        "only the head of a reranker can be trimmed, this model looks like {kind}; leave `trim_head` out"
     )]
     TrimHead {
         /// What the model is.
-        kind: crate::Kind,
+        kind: Kind,
     },
 
     /// The model can't be found.
@@ -281,20 +289,20 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: Cause,
     },
 
     /// An embedding was asked of a reranker, or the other way round.
     #[error(
-        "`{model}` looks like {found}, not like {wanted}; if it is one after all, say so with the option `kind`"
+        "`{model}` looks like {found}, not like {}; if it is one after all, say so with the option `kind`", name_of_model(*.wanted)
     )]
     WrongKind {
         /// The model.
         model: String,
         /// What was detected.
-        found: crate::Kind,
+        found: Kind,
         /// What was needed.
-        wanted: &'static str,
+        wanted: Kind,
     },
 
     /// The device's backend was left out when the program was built.
@@ -335,7 +343,7 @@ pub enum Error {
 
     /// The work does not fit in memory.
     #[error(
-        "out of memory on `{device}`: {message}; use a smaller batch-tokens, a smaller model, or another dtype"
+        "out of memory on `{device}`: {message}; use a smaller `max_batch_tokens`, a smaller model, or another dtype"
     )]
     OutOfMemory {
         /// The device.
@@ -387,8 +395,8 @@ pub enum Error {
     /// An option is out of its range.
     #[error("option `{option}` is {value}, but {range}")]
     Option {
-        /// Its name.
-        option: &'static str,
+        /// Which one.
+        option: OptionName,
         /// Its value.
         value: usize,
         /// What it may be.
@@ -406,12 +414,20 @@ pub enum Error {
         right: usize,
     },
 
-    /// No threads.
-    #[error("can't start worker threads")]
+    /// The batch whose stages are looked at is shorter.
+    #[error("there is no token {token}, the batch has {n_tokens}")]
+    NoSuchToken {
+        /// What was asked for.
+        token: u32,
+        /// Tokens of the batch.
+        n_tokens: usize,
+    },
+
+    /// The system gives no more threads.
+    #[error("can't start worker threads: {message}; ask for fewer with `threads`")]
     Threads {
         /// What the system said.
-        #[source]
-        source: rayon::ThreadPoolBuildError,
+        message: String,
     },
 
     /// The caller cancelled it.
@@ -440,6 +456,13 @@ impl Error {
 impl From<qwen3::Error> for Error {
     fn from(error: qwen3::Error) -> Self {
         if let qwen3::Error::Stopped = error { Self::Cancelled } else { Self::Model(error) }
+    }
+}
+
+fn name_of_model(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Embedding => "an embedding model",
+        Kind::Reranker | Kind::SequenceClassification => "a reranker",
     }
 }
 

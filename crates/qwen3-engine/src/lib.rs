@@ -21,8 +21,12 @@
 //! Every failure is an [`Error`] with a way out in its message, and leaves the
 //! engine usable, unless it says that the device was lost.
 //!
-//! [`EmbedderText`], [`RerankerText`] and [`Network`] are the halves that these
-//! two consist of, for servers, which queue tokens between them.
+//! [`EmbedderHost`], [`RerankerHost`] and [`Session`] are the halves that these
+//! two consist of, for servers, which queue tokens between them. A [`Checkpoint`]
+//! is opened once and serves all of them.
+//!
+//! Calls block until they are done: a program with an event loop makes them on a
+//! thread of its own (`spawn_blocking` in tokio).
 //!
 //! Data flows one way: text → tokens (`qwen3-text`) → packed batch → hidden
 //! states (`qwen3`) → pooled rows → vectors or scores (here).
@@ -32,55 +36,35 @@
 
 mod embedder;
 mod reranker;
-mod embedder_text;
-mod reranker_text;
-mod network;
-mod options;
-mod device;
-mod progress;
 mod similarity;
+mod input;
+mod options;
+mod progress;
 mod error;
-mod hub;
-mod checkpoint;
-mod model_files;
-mod modules;
-mod portable;
-mod convert;
-mod new_file;
-mod checksum;
-mod session;
-mod turns;
-mod batches;
-mod backend;
-mod self_check;
-mod random;
-pub mod published;
-mod system;
-mod cgroup;
+mod names;
+mod files;
+mod host;
+mod run;
+mod device;
+pub mod internals;
 
-pub use backend::limit_cpu_isa;
-pub use checkpoint::Checkpoint;
-pub use checksum::sha256;
-pub use convert::{ConvertOptions, Converted, convert};
-pub use device::{Absent, DeviceChoice, DeviceId, DeviceInfo, Fallback, devices};
-pub use embedder::{Embedder, Embedding, EncodeOptions, Input, Prompt, TokenEmbeddings};
-pub use embedder_text::EmbedderText;
-pub use error::Error;
-pub use hub::{HubOptions, model_path};
-pub use model_files::ModelFiles;
-pub use network::Network;
-pub use new_file::NewFile;
-pub use options::{DtypeChoice, HubToken, Kind, Layout, Options, UnknownName};
-pub use portable::Provenance;
+pub use device::{Absent, Device, DeviceChoice, DeviceId, Devices, Fallback, GpuApi, devices};
+pub use embedder::{Embedder, Embedding, EncodeOptions, TokenEmbeddings};
+pub use error::{Cause, Error, OptionName};
+pub use files::{
+    Checkpoint, ConvertOptions, Converted, HubToken, ModelFiles, NewFile, Provenance, Source,
+    convert, sha256,
+};
+pub use host::{EmbedderHost, RerankerHost};
+pub use input::{Input, Prompt};
+pub use names::UnknownName;
+pub use options::{DtypeChoice, Kind, Options};
 pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
-pub use qwen3::{Config, Dtype, MatmulStrategy, Recorded, Rows, Stage, Step, Weights};
+pub use qwen3::{Config, DeviceKind, Dtype, Error as ModelError, MatmulStrategy, Rows};
 pub use qwen3_text::{
     DEFAULT_TASK, Error as TextError, Limit, Prefix, SpecialTokens, Token, Tokens, Truncate,
 };
-pub use random::random_checkpoint;
 pub use reranker::{RankOptions, Ranked, Reranker, Score};
-pub use reranker_text::RerankerText;
-pub use self_check::{PassedOver, SelfCheck, Trusted, min_cosine, self_check, speed};
+pub use run::Session;
 pub use similarity::Similarity;
-pub use system::{peak_memory_bytes, processor_name};

@@ -1,14 +1,29 @@
 //! What callers may choose.
 
 use crate::device::DeviceChoice;
+use crate::names::named_by;
 use crate::progress::Hooks;
+use qwen3::Dtype;
 use qwen3_text::{SpecialTokens, Truncate};
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
 
-/// How a model is loaded. `Options::default()` is right for most.
+/// Setters of fields by their names, so that options can grow without breaking callers.
+macro_rules! setters {
+    ($($field:ident: $type:ty),* $(,)?) => {
+        $(
+            #[doc = concat!("The same options with this `", stringify!($field), "`; see the field.")]
+            #[must_use]
+            pub fn $field(mut self, $field: impl Into<$type>) -> Self {
+                self.$field = $field.into();
+                self
+            }
+        )*
+    };
+}
+pub(crate) use setters;
+
+/// How a model is loaded and run. The defaults are right for most.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Where it runs.
     pub device: DeviceChoice,
@@ -28,61 +43,43 @@ pub struct Options {
     /// embeddings, as every reference does, and literal for rerankers, so that
     /// no document can answer for the model.
     pub special_tokens: Option<SpecialTokens>,
-    /// What the checkpoint is; `None`: detected.
-    pub kind: Option<Kind>,
-    /// Branch, tag or commit on the hub; `None`: `main`.
-    pub revision: Option<String>,
-    /// The hub's cache; `None`: that of `huggingface_hub`
-    /// (`HF_HUB_CACHE`, `HF_HOME/hub`, or `~/.cache/huggingface/hub`).
-    pub cache_folder: Option<PathBuf>,
-    /// For models that the hub gives to some only; `None`: `HF_TOKEN`, or that
-    /// of `huggingface_hub`.
-    pub token: Option<HubToken>,
     /// Progress of downloading and loading, and their cancelling.
     pub hooks: Hooks,
 }
 
-/// A token of the hub. It is not shown, neither is it in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HubToken(String);
-
-impl HubToken {
-    /// The token itself.
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for HubToken {
-    fn from(token: String) -> Self {
-        Self(token)
-    }
-}
-
-impl std::fmt::Debug for HubToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HubToken(hidden)")
+impl Options {
+    setters! {
+        device: DeviceChoice,
+        dtype: DtypeChoice,
+        threads: Option<usize>,
+        max_batch_tokens: Option<usize>,
+        max_tokens: Option<usize>,
+        truncate: Truncate,
+        special_tokens: Option<SpecialTokens>,
+        hooks: Hooks,
     }
 }
 
 /// Precision of the weights in memory. Whatever it is, the residual stream,
 /// norms, softmax and pooling are computed in float32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DtypeChoice {
     /// The checkpoint's own where the device can hold it, else the other
     /// 16-bit format where every weight fits it, else float32.
     #[default]
     Auto,
-    /// Float32.
+    /// Four bytes a number, on every device.
     F32,
-    /// Bfloat16.
+    /// Two bytes, with float32's range: what published checkpoints have.
     Bf16,
-    /// Float16.
+    /// Two bytes, with more digits than bfloat16 and values up to 65,504.
     F16,
 }
 
 /// What a checkpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Qwen3-Embedding.
     Embedding,
@@ -92,110 +89,39 @@ pub enum Kind {
     SequenceClassification,
 }
 
-/// How the matrices of a portable file are laid out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// `[out, in]`, row after row, as the checkpoint has them; every backend
-    /// computes from it without a copy.
-    #[default]
-    Rows,
-}
-
-const LAYOUTS: [(Layout, &str); 1] = [(Layout::Rows, "rows")];
 const KINDS: [(Kind, &str); 3] = [
     (Kind::Embedding, "embedding"),
     (Kind::Reranker, "reranker"),
     (Kind::SequenceClassification, "seq-cls"),
 ];
+named_by!(Kind, KINDS);
+
 const DTYPES: [(DtypeChoice, &str); 4] = [
     (DtypeChoice::Auto, "auto"),
     (DtypeChoice::F32, "f32"),
     (DtypeChoice::Bf16, "bf16"),
     (DtypeChoice::F16, "f16"),
 ];
+named_by!(DtypeChoice, DTYPES);
 
 impl DtypeChoice {
     /// The dtype that was chosen; for `Auto` the one that is `stored`.
-    pub(crate) fn or(self, stored: qwen3::Dtype) -> qwen3::Dtype {
+    pub(crate) fn or(self, stored: Dtype) -> Dtype {
         match self {
             Self::Auto => stored,
-            Self::F32 => qwen3::Dtype::F32,
-            Self::Bf16 => qwen3::Dtype::Bf16,
-            Self::F16 => qwen3::Dtype::F16,
+            Self::F32 => Dtype::F32,
+            Self::Bf16 => Dtype::Bf16,
+            Self::F16 => Dtype::F16,
         }
     }
 }
 
-impl From<qwen3::Dtype> for DtypeChoice {
-    fn from(dtype: qwen3::Dtype) -> Self {
+impl From<Dtype> for DtypeChoice {
+    fn from(dtype: Dtype) -> Self {
         match dtype {
-            qwen3::Dtype::F32 => Self::F32,
-            qwen3::Dtype::Bf16 => Self::Bf16,
-            qwen3::Dtype::F16 => Self::F16,
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::Bf16,
+            Dtype::F16 => Self::F16,
         }
     }
-}
-
-impl fmt::Display for DtypeChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&DTYPES, *self))
-    }
-}
-
-impl FromStr for DtypeChoice {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        named(&DTYPES, name)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&KINDS, *self))
-    }
-}
-
-impl FromStr for Kind {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        named(&KINDS, name)
-    }
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&LAYOUTS, *self))
-    }
-}
-
-impl FromStr for Layout {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        named(&LAYOUTS, name)
-    }
-}
-
-/// A name that stands for nothing.
-#[derive(Debug, thiserror::Error)]
-#[error("`{name}` is none of {known}")]
-pub struct UnknownName {
-    /// The name.
-    pub name: String,
-    /// The names there are.
-    pub known: String,
-}
-
-pub(crate) fn name_of<T: PartialEq>(table: &[(T, &'static str)], value: T) -> &'static str {
-    let row = table.iter().find(|(known, _)| *known == value);
-    row.expect("the table has a row for every variant").1
-}
-
-pub(crate) fn named<T: Copy>(table: &[(T, &str)], name: &str) -> Result<T, UnknownName> {
-    table.iter().find(|(_, known)| *known == name).map(|(value, _)| *value).ok_or_else(|| {
-        let known: Vec<&str> = table.iter().map(|(_, known)| *known).collect();
-        UnknownName { name: name.to_owned(), known: known.join(", ") }
-    })
 }

@@ -1,6 +1,7 @@
 //! Hearing from long calls, and ending them early.
 
 use crate::error::Error;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,7 +42,7 @@ pub enum Progress {
         total_tensors: usize,
     },
     /// Texts are being computed; called once with 0 and then after every batch.
-    Embed {
+    Compute {
         /// Texts done.
         texts: usize,
         /// Texts in all.
@@ -71,6 +72,7 @@ impl CancelToken {
 
 /// What a long call is given to report to and to be ended by.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Hooks {
     /// Hears of every step.
     pub on_progress: Option<OnProgress>,
@@ -88,10 +90,29 @@ impl std::fmt::Debug for Hooks {
 }
 
 impl Hooks {
+    /// The same hooks with a function that hears of every step.
+    #[must_use]
+    pub fn on_progress(mut self, on_progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Arc::new(on_progress));
+        self
+    }
+
+    /// The same hooks with this token, a clone of which is kept to cancel with.
+    #[must_use]
+    pub fn cancel(mut self, cancel: CancelToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
     pub(crate) fn report(&self, progress: Progress) {
         if let Some(on_progress) = &self.on_progress {
             on_progress(progress);
         }
+    }
+
+    /// As a loader is told whether to go on.
+    pub(crate) fn go_on(&self) -> ControlFlow<()> {
+        if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

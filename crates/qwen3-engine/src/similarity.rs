@@ -2,9 +2,7 @@
 //! (`sentence_transformers.util`): larger is always more similar.
 
 use crate::error::Error;
-use crate::options::{UnknownName, name_of, named};
-use std::fmt;
-use std::str::FromStr;
+use crate::names::named_by;
 
 /// A similarity of two vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +24,7 @@ const NAMES: [(Similarity, &str); 4] = [
     (Similarity::Euclidean, "euclidean"),
     (Similarity::Manhattan, "manhattan"),
 ];
+named_by!(Similarity, NAMES);
 
 impl Similarity {
     /// Of two vectors of the same length, computed in float64.
@@ -59,20 +58,6 @@ impl Similarity {
         };
         let row = |left: &L| right.iter().map(|right| one(left.as_ref(), right.as_ref())).collect();
         left.iter().map(row).collect()
-    }
-}
-
-impl fmt::Display for Similarity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&NAMES, *self))
-    }
-}
-
-impl FromStr for Similarity {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        named(&NAMES, name)
     }
 }
 

@@ -33,7 +33,7 @@ pub fn config([hidden, intermediate, layers, heads]: [usize; 4], vocab: usize) -
 pub fn weights(config: &Config) -> Result<Weights, Error> {
     let bytes = safetensors::serialize(tensors(config), None)
         .expect("the tensors are as large as their shapes say");
-    Weights::from_file(TensorFile::from_bytes(bytes)?)
+    Weights::from_file(&TensorFile::from_bytes(bytes)?)
 }
 
 /// The same as a safetensors file.

@@ -84,6 +84,13 @@ impl TensorFile {
         names.map(|name| (name.clone(), self.bytes_of(tensors[&name]))).collect()
     }
 
+    /// Tells the system that these bytes won't be needed soon.
+    pub fn release(&self, bytes: Range<usize>) {
+        if let Bytes::Mapped(map) = &self.bytes {
+            map.release(bytes);
+        }
+    }
+
     /// The whole file.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.as_slice()

@@ -77,11 +77,11 @@ impl Weights {
         let index = folder.join("model.safetensors.index.json");
         let mut contents = Contents::default();
         if single.exists() {
-            contents.add(TensorFile::open(&single)?)?;
+            contents.add(&TensorFile::open(&single)?)?;
         } else if index.exists() {
             let weight_map = weight_map(&index)?;
             for file in BTreeSet::from_iter(weight_map.values()) {
-                contents.add(TensorFile::open(&folder.join(file))?)?;
+                contents.add(&TensorFile::open(&folder.join(file))?)?;
             }
             contents.check_index(&weight_map)?;
         } else {
@@ -95,7 +95,7 @@ impl Weights {
     ///
     /// # Errors
     /// If two tensors stand for the same one of the network, or one is an adapter's.
-    pub fn from_file(file: TensorFile) -> Result<Self, Error> {
+    pub fn from_file(file: &TensorFile) -> Result<Self, Error> {
         let mut contents = Contents::default();
         contents.add(file)?;
         contents.weights()
@@ -262,7 +262,7 @@ impl Weights {
 }
 
 impl Contents {
-    fn add(&mut self, file: TensorFile) -> Result<(), Error> {
+    fn add(&mut self, file: &TensorFile) -> Result<(), Error> {
         for (key, info) in BTreeMap::from_iter(file.header.tensors()) {
             if key.starts_with(ATTACHMENT) || is_buffer(&key) {
                 continue;
@@ -278,8 +278,8 @@ impl Contents {
                 bytes: file.bytes_of(info),
             });
         }
-        self.files.push(file.bytes);
-        self.paths.push(file.path);
+        self.files.push(file.bytes.clone());
+        self.paths.push(file.path.clone());
         Ok(())
     }
 

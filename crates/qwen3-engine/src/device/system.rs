@@ -1,6 +1,6 @@
 //! What the operating system knows of this machine.
 
-use crate::cgroup;
+use super::cgroup;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 /// The processor and the memory it can use.

@@ -1,78 +1,117 @@
 //! A model's files: its config, its weights, and what it is for.
 
+use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, called, other_weights, parse, refuse_adapter};
+use super::modules::{self, MODULES, Modules, POOLING, refused};
+use super::portable::{Portable, Provenance, inside};
+use super::source::Source;
 use crate::error::Error;
-use crate::hub::{HubOptions, SIDE_FILES, model_path};
-use crate::modules::{self, MODULES, Modules, POOLING, refused};
-use crate::options::{Kind, Options};
-use crate::portable::{Portable, Provenance, inside, is_portable};
+use crate::options::Kind;
+use crate::progress::Hooks;
 use qwen3::head::YES_NO;
 use qwen3::weights::files_of_index;
-use qwen3::{Config, Weights, files};
+use qwen3::{Config, Dtype, Weights, files};
 use qwen3_text::{RerankTokenizer, SpecialTokens};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// An opened folder or portable file; nothing is on a device yet.
-#[derive(Debug)]
+/// An opened folder or portable file; nothing is on a device yet. Everything of
+/// one model can be made from it: [`crate::Embedder::from_checkpoint`] and its kin.
 pub struct Checkpoint {
-    /// The folder or file.
-    pub path: PathBuf,
-    /// `config.json`
-    pub config: Config,
+    /// What its user called it.
+    pub(crate) model: String,
+    pub(crate) path: PathBuf,
+    pub(crate) config: Config,
     /// The weights, mapped into memory.
-    pub weights: Weights,
-    /// Detected, or as told.
-    pub kind: Kind,
+    pub(crate) weights: Weights,
+    pub(crate) kind: Kind,
     modules: Modules,
     portable: Option<Portable>,
 }
 
 impl Checkpoint {
-    /// Finds and opens what the options of a model say.
-    pub(crate) fn find(model: &str, options: &Options) -> Result<Self, Error> {
-        let from = HubOptions {
-            revision: options.revision.as_deref(),
-            cache: options.cache_folder.as_deref(),
-            token: options.token.as_ref(),
-        };
-        Self::open(&model_path(model, from, &options.hooks)?, options.kind)
-    }
-
-    /// Opens a folder or portable file. `kind` is what it is if the user knows better.
+    /// Finds a model, downloads it if need be, and opens its files.
     ///
     /// # Errors
-    /// If a file is missing or broken, or asks for what this engine doesn't compute.
-    pub fn open(path: &Path, kind: Option<Kind>) -> Result<Self, Error> {
-        let mut checkpoint = match is_portable(path) {
-            true => Self::open_portable(path)?,
-            false => Self::open_folder(path)?,
+    /// If the model can't be found or downloaded, or a file is missing or broken, or asks
+    /// for what this engine doesn't compute.
+    pub fn open(model: impl Into<Source>, hooks: &Hooks) -> Result<Self, Error> {
+        let source = model.into();
+        let portable = match source.path().is_file() {
+            true => Portable::open(source.path())?,
+            false => None,
         };
-        let (modules, is_listed) = checkpoint.modules()?;
-        let told = kind.or(checkpoint.portable.as_ref().map(|portable| portable.provenance.kind));
+        let mut checkpoint = match portable {
+            Some(portable) => Self::of_portable(source.path(), portable)?,
+            None => Self::of_folder(&source.locate(hooks)?)?,
+        };
+        checkpoint.model = source.to_string();
+        checkpoint.decide_kind(source.kind)?;
+        Ok(checkpoint)
+    }
+
+    /// The folder or file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the model is for: as its user told, or as its files do.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What `config.json` says.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How most of the weights are stored.
+    ///
+    /// # Errors
+    /// If in no format that is read here.
+    pub fn dtype(&self) -> Result<Dtype, Error> {
+        Ok(self.weights.dtype()?)
+    }
+
+    /// Numbers in all tensors together.
+    pub fn parameters(&self) -> u64 {
+        self.weights.parameters()
+    }
+
+    /// How many tensors there are.
+    pub fn tensors(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// `told` is what the model is if its user knows better.
+    fn decide_kind(&mut self, told: Option<Kind>) -> Result<(), Error> {
+        let (modules, is_listed) = self.modules()?;
+        let told = told.or(self.portable.as_ref().map(|portable| portable.provenance.kind));
         // Who says that it is something else knows better than its list.
         let is_other = |told: &Kind| modules.kind().is_some_and(|listed| listed != *told);
         let (modules, is_listed) = match told.as_ref().is_some_and(is_other) {
             true => (Modules::default(), false),
             false => (modules, is_listed),
         };
-        checkpoint.modules = modules;
-        checkpoint.kind = match told {
+        self.modules = modules;
+        self.kind = match told {
             Some(kind) => kind,
-            None => checkpoint.detect()?,
+            None => self.detect()?,
         };
         // A pooling that nobody lists says nothing about a reranker.
-        if is_listed || checkpoint.kind == Kind::Embedding {
-            checkpoint.check_modules()?;
+        if is_listed || self.kind == Kind::Embedding {
+            self.check_modules()?;
         }
-        Ok(checkpoint)
+        Ok(())
     }
 
-    fn open_folder(path: &Path) -> Result<Self, Error> {
+    fn of_folder(path: &Path) -> Result<Self, Error> {
         refuse_adapter(path)?;
-        let config = Config::from_file(&path.join("config.json"))?;
+        let config = Config::from_file(&path.join(CONFIG))?;
         let weights = Weights::from_folder(path).map_err(|error| match other_weights(path) {
             Some(file) if matches!(error, qwen3::Error::NoWeights { .. }) => {
                 Error::OtherWeights { file }
@@ -82,18 +121,16 @@ impl Checkpoint {
         Ok(Self::new(path, config, weights, None))
     }
 
-    fn open_portable(path: &Path) -> Result<Self, Error> {
-        let portable = Portable::open(path)?;
-        let weights = Weights::from_map(portable.map.clone(), path)?;
-        let name = "config.json";
-        let config = portable.file(name).ok_or_else(|| missing(path, name))?;
-        let config = Config::from_json(config, &inside(path, name))?;
+    fn of_portable(path: &Path, portable: Portable) -> Result<Self, Error> {
+        let weights = Weights::from_file(&portable.file)?;
+        let config = portable.file(CONFIG).ok_or_else(|| missing(path, CONFIG))?;
+        let config = Config::from_json(config, &inside(path, CONFIG))?;
         Ok(Self::new(path, config, weights, Some(portable)))
     }
 
     fn new(path: &Path, config: Config, weights: Weights, portable: Option<Portable>) -> Self {
         let (path, modules, kind) = (path.to_owned(), Modules::default(), Kind::Embedding);
-        Self { path, config, weights, kind, modules, portable }
+        Self { model: String::new(), path, config, weights, kind, modules, portable }
     }
 
     /// What a portable file says about itself; `None`: it is a folder.
@@ -111,12 +148,11 @@ impl Checkpoint {
             let name = self.path.file_name().unwrap_or_default().to_string_lossy();
             return Ok(vec![(name.into_owned(), self.path.clone())]);
         }
-        let index = "model.safetensors.index.json";
         let mut names = self.side_files();
-        names.push("model.safetensors".to_owned());
-        if !self.path_of("model.safetensors").exists() {
-            names.push(index.to_owned());
-            names.extend(files_of_index(&self.path_of(index))?);
+        names.push(SINGLE.to_owned());
+        if !self.path_of(SINGLE).exists() {
+            names.push(INDEX.to_owned());
+            names.extend(files_of_index(&self.path_of(INDEX))?);
         }
         let files = names.into_iter().map(|name| (self.path_of(&name), name));
         let files = files.filter(|(path, _)| path.exists()).map(|(path, name)| {
@@ -130,7 +166,7 @@ impl Checkpoint {
     pub(crate) fn side_files(&self) -> Vec<String> {
         let mut names: Vec<String> = SIDE_FILES.map(str::to_owned).to_vec();
         names.extend(self.modules.configs().map(str::to_owned));
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
         names
     }
@@ -303,49 +339,14 @@ struct SentenceBert {
     do_lower_case: bool,
 }
 
-/// The name of a model's folder or file, wherever that lies; that of a snapshot
-/// in the hub's cache is the model's, `models--owner--name`.
-pub(crate) fn called(path: &Path) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    match &parts[..] {
-        [.., model, snapshots, _] if snapshots == "snapshots" => model.clone(),
-        [.., name] => name.clone(),
-        [] => String::new(),
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("path", &self.path)
+            .field("kind", &self.kind)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
-}
-
-/// An adapter beside a model changes it in Transformers, so it can't be passed over.
-pub(crate) fn refuse_adapter(folder: &Path) -> Result<(), Error> {
-    match first_called(folder, is_of_adapter) {
-        Some(file) => Err(Error::Adapter { file }),
-        None => Ok(()),
-    }
-}
-
-/// Weights as they are not read here.
-fn other_weights(folder: &Path) -> Option<PathBuf> {
-    first_called(folder, |name| {
-        name.starts_with("pytorch_model") || name.ends_with(".gguf") || name.ends_with(".onnx")
-    })
-}
-
-/// The first file of a folder, by name, whose name is such.
-fn first_called(folder: &Path, is_such: impl Fn(&str) -> bool) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name());
-    let name = names.filter(|name| is_such(&name.to_string_lossy())).min()?;
-    Some(folder.join(name))
-}
-
-/// Whether PEFT keeps an adapter in files of this name.
-pub(crate) fn is_of_adapter(name: &str) -> bool {
-    name.starts_with("adapter_config.") || name.starts_with("adapter_model")
-}
-
-/// JSON of a file beside the weights.
-pub(crate) fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T, Error> {
-    serde_json::from_slice(json).map_err(|source| Error::SideFile { path: path.to_owned(), source })
 }
 
 fn missing(path: &Path, name: &str) -> Error {

@@ -1,49 +1,43 @@
 //! A checkpoint to a portable file ([`crate::portable`]).
 
-use crate::backend::Backend;
-use crate::checkpoint::Checkpoint;
-use crate::checksum::sha256;
+use super::portable::{self, Portable, Provenance, checksum, checksums_bytes};
+use super::{Checkpoint, NewFile, Source, sha256};
+use crate::device::self_check::reference_device;
 use crate::error::Error;
-use crate::hub::{HubOptions, model_path};
-use crate::new_file::NewFile;
-use crate::options::{DtypeChoice, Kind, Layout};
-use crate::portable::{self, Portable, Provenance, checksum, checksums_bytes};
+use crate::options::{DtypeChoice, Kind, setters};
 use crate::progress::{Hooks, Progress};
-use crate::self_check::reference_device;
 use qwen3::head::{YES_NO, yes_no_rows};
+use qwen3::weights::Stored;
 use qwen3::{Dtype, MatmulStrategy, ScoreHead, Storage};
 use qwen3_text::SpecialTokens;
 use safetensors::tensor::TensorInfo;
 use std::borrow::Cow;
-use std::io::{BufWriter, Write};
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 /// What [`convert`] may choose.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ConvertOptions {
     /// Precision of the matrices; `Auto`: as they are stored. Norms, biases
     /// and heads stay as they are, so that loading the source in this
     /// precision and loading the file give the same vectors, bit for bit.
     pub dtype: DtypeChoice,
-    /// How matrices are laid out.
-    pub layout: Layout,
-    /// What the checkpoint is; `None`: detected.
-    pub kind: Option<Kind>,
     /// Leave out the output head of a reranker, but for the rows of "yes" and "no".
     pub trim_head: bool,
     /// Replace a file that is there.
     pub force: bool,
-    /// Branch, tag or commit on the hub; `None`: `main`.
-    pub revision: Option<String>,
-    /// The hub's cache; `None`: that of `huggingface_hub`.
-    pub cache_folder: Option<PathBuf>,
     /// Progress, and cancelling.
     pub hooks: Hooks,
 }
 
+impl ConvertOptions {
+    setters! { dtype: DtypeChoice, trim_head: bool, force: bool, hooks: Hooks }
+}
+
 /// What [`convert`] has written.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Converted {
     /// The file's size.
     pub bytes: u64,
@@ -69,50 +63,53 @@ enum Content<'a> {
     File(Cow<'a, [u8]>),
 }
 
-/// Writes `model`, a hub id or folder, as one file `out` that is loaded where
-/// a folder is: all weights, the side files, and the SHA-256 of what it was
-/// made of. The file appears when it is complete and verified, or not at all.
+/// Writes `model` as one file `out` that is loaded where a folder is: all weights,
+/// the side files, and the SHA-256 of what it was made of. The file appears when it
+/// is complete and verified, or not at all.
 ///
 /// # Errors
 /// If the model can't be found or doesn't load, a value doesn't fit the dtype,
 /// `out` is there and not to be replaced, is a file of the model, or the disk is full.
-pub fn convert(model: &str, out: &Path, options: &ConvertOptions) -> Result<Converted, Error> {
-    let exists = || Error::Exists { path: out.to_owned() };
-    if out.is_dir() || (out.exists() && !options.force) {
-        return Err(exists());
-    }
-    let failed = |source| Error::Write { path: out.to_owned(), source };
-    let file = NewFile::create(out).map_err(failed)?;
-
-    let hooks = &options.hooks;
-    let (revision, cache) = (options.revision.as_deref(), options.cache_folder.as_deref());
-    let from = HubOptions { revision, cache, token: None };
-    let checkpoint = Checkpoint::open(&model_path(model, from, hooks)?, options.kind)?;
+pub fn convert(
+    model: impl Into<Source>,
+    out: impl AsRef<Path>,
+    options: &ConvertOptions,
+) -> Result<Converted, Error> {
+    let (out, hooks) = (out.as_ref(), &options.hooks);
+    let mut new = create(out, options.force)?;
+    let checkpoint = Checkpoint::open(model, hooks)?;
     let parts = parts(&checkpoint, options)?;
-    check_target(&checkpoint, &parts, &file, out)?;
+    check_target(&checkpoint, &parts, &new, out)?;
     check_loads(&checkpoint, hooks)?;
-    let provenance = Provenance {
-        kind: checkpoint.kind,
-        layout: options.layout,
-        sources: sources(&checkpoint, hooks)?,
-    };
+    let provenance =
+        Provenance { kind: checkpoint.kind, sources: sources(&checkpoint, hooks)? };
 
     let header = portable::header(&provenance, infos(&parts));
     let whole = Whole { checkpoint: &checkpoint, header, parts, out };
-    let mut writer = BufWriter::new(file);
+    let failed = |source| Error::Write { path: out.to_owned(), source };
+    let mut writer = BufWriter::new(&mut new);
     whole.write(&mut writer, hooks)?;
-    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    Portable::open(file.path())?;
-    let renamed = if options.force { file.replace() } else { file.keep_old() };
+    writer.flush().map_err(failed)?;
+    drop(writer);
+    if Portable::open(new.path())?.is_none() {
+        return Err(failed(io::ErrorKind::InvalidData.into()));
+    }
+    let renamed = if options.force { new.replace() } else { new.keep_old() };
     renamed.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => exists(),
+        io::ErrorKind::AlreadyExists => Error::Exists { path: out.to_owned() },
         _ => failed(error),
     })?;
-    let is_weight = |part: &&Part| !matches!(part.content, Content::File(_));
-    let tensors = whole.parts.iter().filter(is_weight).count();
     let total_bytes = whole.bytes();
     hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });
-    Ok(Converted { bytes: total_bytes, tensors, provenance })
+    Ok(Converted { bytes: total_bytes, tensors: whole.weights(), provenance })
+}
+
+/// The file to be, before anything is read that takes long.
+fn create(out: &Path, force: bool) -> Result<NewFile, Error> {
+    if out.is_dir() || (out.exists() && !force) {
+        return Err(Error::Exists { path: out.to_owned() });
+    }
+    NewFile::create(out).map_err(|source| Error::Write { path: out.to_owned(), source })
 }
 
 /// The file neither replaces one that it is made of nor fills its disk.
@@ -144,7 +141,7 @@ fn parts<'a>(checkpoint: &'a Checkpoint, options: &ConvertOptions) -> Result<Vec
     }
     let weights = &checkpoint.weights;
     let mut parts = vec![];
-    for qwen3::weights::Stored { name, shape, dtype: stored } in weights.tensors()? {
+    for Stored { name, shape, dtype: stored } in weights.tensors()? {
         let is_head = ["lm_head.weight", "score.weight", YES_NO].contains(&name);
         if name == YES_NO || (name == "lm_head.weight" && options.trim_head) {
             continue;
@@ -231,15 +228,12 @@ fn check_loads(checkpoint: &Checkpoint, hooks: &Hooks) -> Result<(), Error> {
         max_tensor_bytes: u64::MAX,
         strategy: MatmulStrategy::PlainUnits,
     };
-    let mut on_tensor = |_, _| match hooks.cancel.is_cancelled() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
+    let mut on_tensor = |_, _| hooks.go_on();
     let config = &checkpoint.config;
     if checkpoint.kind == Kind::SequenceClassification {
         ScoreHead::sequence_classification(&checkpoint.weights, config)?;
     }
-    Backend::load(device, &checkpoint.weights, config, storage, &mut on_tensor).map(drop)
+    device.load(&checkpoint.weights, config, storage, &mut on_tensor).map(drop)
 }
 
 fn sources(
@@ -263,6 +257,11 @@ struct Whole<'a> {
 impl Whole<'_> {
     fn bytes(&self) -> u64 {
         self.header.len() as u64 + content_bytes(&self.parts)
+    }
+
+    /// Parts that are no other files.
+    fn weights(&self) -> usize {
+        self.parts.iter().filter(|part| !matches!(part.content, Content::File(_))).count()
     }
 
     fn write(&self, writer: &mut impl Write, hooks: &Hooks) -> Result<(), Error> {
@@ -294,7 +293,6 @@ fn content_bytes(parts: &[Part]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     /// A disk that fails at one of the writes.
     struct Failing {
@@ -321,11 +319,11 @@ mod tests {
     fn a_write_that_fails_is_an_error_whichever_it_is() {
         let folder =
             Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-embedding"));
-        let checkpoint = Checkpoint::open(folder, None).unwrap();
+        let checkpoint = Checkpoint::open(folder, &Hooks::default()).unwrap();
         let parts = parts(&checkpoint, &ConvertOptions::default()).unwrap();
         let sources = sources(&checkpoint, &Hooks::default()).unwrap();
-        let (kind, layout) = (checkpoint.kind, Layout::Rows);
-        let header = portable::header(&Provenance { kind, layout, sources }, infos(&parts));
+        let provenance = Provenance { kind: checkpoint.kind, sources };
+        let header = portable::header(&provenance, infos(&parts));
         let (checkpoint, out) = (&checkpoint, Path::new("out"));
         let whole = Whole { checkpoint, header, parts, out };
         for writes_left in 0.. {

@@ -9,48 +9,51 @@ mod client;
 mod download;
 mod names;
 
-use crate::checkpoint::refuse_adapter;
+use super::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE};
+use super::modules::MODULES;
 use crate::error::Error;
-use crate::modules::MODULES;
-use crate::options::HubToken;
-use crate::portable::is_portable;
 use crate::progress::Hooks;
 use cache::Repo;
 use client::Client;
 use download::{ATTEMPTS, Hub, configs};
-use names::{Commit, Revision, is_hub_id};
-use qwen3::files;
+use names::{Commit, Revision};
 use qwen3::weights::files_of_index;
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// The files beside the weights that are used. Without the first two nothing runs.
-pub(crate) const SIDE_FILES: [&str; 8] = [
-    "config.json",
-    "tokenizer.json",
-    "1_Pooling/config.json",
-    "config_sentence_transformers.json",
-    "generation_config.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "tokenizer_config.json",
-];
-const NEEDED: usize = 2;
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub use names::is_hub_id;
 
 /// The hub that is asked unless `HF_ENDPOINT` names another.
 const ENDPOINT: &str = "https://huggingface.co";
 /// How often a download is asked whether it is done, and its caller whether to go on.
 const CANCEL_PAUSE: Duration = Duration::from_millis(20);
 
+/// A token of the hub. It is not shown, neither is it in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HubToken(String);
+
+impl From<String> for HubToken {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for HubToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HubToken(hidden)")
+    }
+}
+
 /// What is asked of the hub.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HubOptions<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct HubModel<'a> {
+    /// Its id.
+    pub model: &'a str,
     /// Branch, tag or commit; `None`: `main`.
     pub revision: Option<&'a str>,
     /// The cache; `None`: that of `huggingface_hub`.
@@ -59,64 +62,45 @@ pub struct HubOptions<'a> {
     pub token: Option<&'a HubToken>,
 }
 
-/// Where the files of `model` are: a folder, itself or that of a file in it;
-/// a portable file; or a snapshot in the hub's cache, which is downloaded into
-/// as needed.
-///
-/// # Errors
-/// If there is no such model, or it can't be downloaded.
-pub fn model_path(model: &str, from: HubOptions<'_>, hooks: &Hooks) -> Result<PathBuf, Error> {
-    let path = Path::new(model);
-    if path.is_dir() {
-        refuse_adapter(path)?;
-        let folder = path.to_owned();
-        return match path.join(SIDE_FILES[0]).exists() {
-            true => Ok(folder),
-            false => Err(Error::NotAModel { folder }),
-        };
-    }
-    if path.is_file() {
-        return folder_of(path);
-    }
-    if !is_hub_id(model) {
-        return Err(Error::NoSuchModel { model: model.to_owned() });
-    }
-    on_the_hub(model, from, hooks)
-}
-
-/// The snapshot in the cache, downloaded if it isn't there, and completed if
-/// another program left files out.
-fn on_the_hub(model: &str, from: HubOptions<'_>, hooks: &Hooks) -> Result<PathBuf, Error> {
-    let name = from.revision.unwrap_or("main");
-    let revision = Revision::parse(name);
-    let revision = revision.ok_or_else(|| Error::Revision { revision: name.to_owned() })?;
-    let cache = from.cache.map(Path::to_owned).or_else(cache_folder).ok_or(Error::NoCacheFolder)?;
-    let repo = Repo::new(&cache, model);
-    let cached = Cached::find(&repo, &revision);
-    match &cached {
-        Some(cached) if cached.missing.is_empty() => return Ok(cached.folder.clone()),
-        Some(cached) if is_offline() => {
-            cached.warn(model, "HF_HUB_OFFLINE is set");
-            return Ok(cached.folder.clone());
+impl HubModel<'_> {
+    /// The snapshot in the cache, downloaded if it isn't there, and completed if
+    /// another program left files out.
+    ///
+    /// # Errors
+    /// If it is not there and can't be downloaded.
+    pub fn snapshot(self, hooks: &Hooks) -> Result<PathBuf, Error> {
+        let Self { model, revision, cache, token } = self;
+        let name = revision.unwrap_or("main");
+        let revision = Revision::parse(name);
+        let revision = revision.ok_or_else(|| Error::Revision { revision: name.to_owned() })?;
+        let cache = cache.map(Path::to_owned).or_else(cache_folder).ok_or(Error::NoCacheFolder)?;
+        let repo = Repo::new(&cache, model);
+        let cached = Cached::find(&repo, &revision);
+        match &cached {
+            Some(cached) if cached.missing.is_empty() => return Ok(cached.folder.clone()),
+            Some(cached) if is_offline() => {
+                cached.warn(model, "HF_HUB_OFFLINE is set");
+                return Ok(cached.folder.clone());
+            }
+            None if is_offline() => return Err(Error::Offline { model: model.to_owned(), cache }),
+            _ => {}
         }
-        None if is_offline() => return Err(Error::Offline { model: model.to_owned(), cache }),
-        _ => {}
-    }
-    let begun = cached.as_ref().map(|cached| cached.commit.clone());
-    // What is needed is there: no reason to wait for a hub that doesn't answer.
-    let attempts = if begun.is_some() { 1 } else { ATTEMPTS };
-    let downloaded = client(model, from.token).and_then(|client| {
-        let model = model.to_owned();
-        let hub = Hub { model, client, repo, hooks: hooks.clone(), attempts };
-        unless_cancelled(hooks, move || hub.download(&revision, begun.as_ref()))
-    });
-    match (downloaded, cached) {
-        (Err(Error::Cancelled), _) => Err(Error::Cancelled),
-        (Err(error), Some(cached)) => {
-            cached.warn(model, &error.to_string());
-            Ok(cached.folder)
+        let begun = cached.as_ref().map(|cached| cached.commit.clone());
+        // What is needed is there: no reason to wait for a hub that doesn't answer.
+        let attempts = if begun.is_some() { 1 } else { ATTEMPTS };
+        let downloaded = client(model, token).and_then(|client| {
+            let model = model.to_owned();
+            let hub = Hub { model, client, repo, hooks: hooks.clone(), attempts };
+            unless_cancelled(hooks, move || hub.download(&revision, begun.as_ref()))
+        });
+        match (downloaded, cached) {
+            (Err(Error::Cancelled), _) => Err(Error::Cancelled),
+            (Err(error), Some(cached)) => {
+                cached.warn(model, &error.to_string());
+                Ok(cached.folder)
+            }
+            (result, _) => result,
         }
-        (result, _) => result,
     }
 }
 
@@ -135,25 +119,6 @@ fn unless_cancelled(
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// The file itself if it is a portable one, else the folder that it is in.
-fn folder_of(file: &Path) -> Result<PathBuf, Error> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let shards = || files_of_index(&folder.join(INDEX)).unwrap_or_default();
-    let is_of_folder = |name: &str| {
-        [SINGLE, INDEX].contains(&name) || SIDE_FILES.contains(&name) || shards().contains(name)
-    };
-    if is_portable(file) {
-        Ok(file.to_owned())
-    } else if is_of_folder(&name) && folder.join(SIDE_FILES[0]).exists() {
-        Ok(folder.to_owned())
-    } else {
-        files::check_head(file)?;
-        Err(Error::NotAModelFile { file: file.to_owned() })
-    }
-}
-
 /// A snapshot in the cache with everything that is needed to run.
 struct Cached {
     commit: Commit,
@@ -166,7 +131,7 @@ impl Cached {
     fn find(repo: &Repo, revision: &Revision) -> Option<Self> {
         let commit = repo.commit_of(revision)?;
         let file = |name: &str| repo.file(&commit, name);
-        for needed in &SIDE_FILES[..NEEDED] {
+        for needed in NEEDED {
             file(needed)?;
         }
         if file(SINGLE).is_none() {
@@ -200,7 +165,7 @@ fn client(model: &str, token: Option<&HubToken>) -> Result<Client, Error> {
 
 /// The given one, or that of `HF_TOKEN`, or that which huggingface_hub keeps.
 fn hub_token(given: Option<&HubToken>) -> Option<String> {
-    let given = given.map(|token| token.secret().to_owned());
+    let given = given.map(|HubToken(token)| token.clone());
     given
         .or_else(|| env::var("HF_TOKEN").ok())
         .map(|token| token.trim().to_owned())

@@ -1,16 +1,17 @@
 //! Which files a model was opened from, so that its other half, or the same half
 //! later, comes from the same ones.
 
-use crate::checkpoint::Checkpoint;
+use super::{Checkpoint, Source};
 use crate::error::Error;
 use crate::options::Kind;
+use crate::progress::Hooks;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The files of a model as they were when its text half was loaded.
 ///
-/// The network is loaded by [`crate::Network::load_from`] whenever it is needed:
+/// The network is loaded by [`crate::Session::load_from`] whenever it is needed:
 /// from these files, or not at all, since tokens of one model in the network of
 /// another give vectors that mean nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,14 +47,14 @@ impl ModelFiles {
     }
 
     /// Opens the files again.
-    pub(crate) fn open(&self) -> Result<Checkpoint, Error> {
+    pub(crate) fn open(&self, hooks: &Hooks) -> Result<Checkpoint, Error> {
         let changed = || Error::FilesChanged { path: self.path.clone() };
         for (path, stamp) in &self.files {
             if Stamp::of(path)? != *stamp {
                 return Err(changed());
             }
         }
-        let checkpoint = Checkpoint::open(&self.path, Some(self.kind))?;
+        let checkpoint = Checkpoint::open(Source::new(&self.path).kind(self.kind), hooks)?;
         // Once more now that they are open: what replaces one from here on isn't read.
         if Self::of(&checkpoint)? == *self { Ok(checkpoint) } else { Err(changed()) }
     }

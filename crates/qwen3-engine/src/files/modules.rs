@@ -1,7 +1,7 @@
 //! `modules.json` of sentence-transformers: the list of what is computed, one
 //! module after the other. It is either computed as it stands or refused.
 
-use crate::checkpoint::parse;
+use super::folder::parse;
 use crate::error::Error;
 use crate::options::Kind;
 use qwen3::files;

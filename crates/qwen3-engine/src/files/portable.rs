@@ -13,19 +13,18 @@
 //! ```
 
 use crate::error::Error;
-use crate::options::{Kind, Layout};
-use qwen3::MappedFile;
+use crate::options::Kind;
 use qwen3::files;
-use qwen3::weights::{ATTACHMENT, MAX_HEADER_BYTES};
+use qwen3::tensor_file::{MAX_HEADER_BYTES, TensorFile};
+use qwen3::weights::ATTACHMENT;
 use rayon::prelude::*;
-use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::error::Error as _;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 const FORMAT: &str = "qwen3";
@@ -34,31 +33,37 @@ const VERSION: u64 = 1;
 const CHECKSUM_BYTES: usize = size_of::<u64>();
 /// The first tensor begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 64;
+/// How matrices are laid out: `[out, in]`, row after row, as checkpoints have them.
+const LAYOUT: &str = "rows";
+
 /// What a portable file says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Provenance {
     /// What the model is for.
     pub kind: Kind,
-    /// How matrices are laid out.
-    pub layout: Layout,
     /// SHA-256 of the files that it was made of, by their names.
     pub sources: BTreeMap<String, String>,
 }
 
 /// An opened portable file whose checksums are right.
 #[derive(Debug)]
-pub(crate) struct Portable {
-    pub map: Arc<MappedFile>,
+pub struct Portable {
+    pub file: TensorFile,
     pub provenance: Provenance,
     files: BTreeMap<String, Range<usize>>,
 }
 
 /// Whether the file says that it is a portable file, whole or not.
-pub(crate) fn is_portable(path: &Path) -> bool {
-    metadata(path).is_some_and(|metadata| metadata.get("format").is_some_and(|f| f == FORMAT))
+pub fn is_portable(path: &Path) -> bool {
+    metadata(path).is_some_and(|metadata| is_ours(&metadata))
 }
 
-/// `__metadata__` of a safetensors file, of which nothing else is kept.
+fn is_ours(metadata: &HashMap<String, String>) -> bool {
+    metadata.get("format").is_some_and(|format| format == FORMAT)
+}
+
+/// `__metadata__` of a safetensors file, however broken the rest of it is.
 fn metadata(path: &Path) -> Option<HashMap<String, String>> {
     #[derive(serde::Deserialize)]
     struct Header {
@@ -79,78 +84,75 @@ fn metadata(path: &Path) -> Option<HashMap<String, String>> {
 }
 
 impl Portable {
-    /// Maps the file and compares all checksums.
+    /// Maps the file and compares all checksums; `None`: it says nothing of being
+    /// a portable file.
     ///
     /// # Errors
     /// If its version is another than this program's, or any byte is not as it was written.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let damaged = |what: String| Error::PortableDamaged { path: path.to_owned(), what };
+    pub fn open(path: &Path) -> Result<Option<Self>, Error> {
+        let file = TensorFile::open(path);
+        let stated = match &file {
+            Ok(file) => file.metadata().cloned(),
+            Err(_) => metadata(path),
+        };
+        let Some(stated) = stated.filter(is_ours) else { return Ok(None) };
+        let path = path.to_owned();
         // The version first: what follows may be different in another one.
-        let version = metadata(path).and_then(|metadata| metadata.get("version")?.parse().ok());
-        match version {
+        match stated.get("version").and_then(|version| version.parse().ok()) {
             Some(VERSION) => {}
-            Some(found) => {
-                return Err(Error::PortableVersion {
-                    path: path.to_owned(),
-                    found,
-                    known: VERSION,
-                });
+            Some(found) => return Err(Error::PortableVersion { path, found, known: VERSION }),
+            None => {
+                let what = "its header has no version".to_owned();
+                return Err(Error::PortableDamaged { path, what });
             }
-            None => return Err(damaged("its header can't be read".to_owned())),
         }
-        let map = files::map(path)?;
-        let (header_bytes, header) =
-            SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
-        let start = size_of::<u64>() + header_bytes;
-        let tensors = header.tensors();
-        let ranges = header.offset_keys().into_iter().map(|name| {
-            let (from, to) = tensors[&name].data_offsets;
-            (name, start + from..start + to)
-        });
-        let ranges: Vec<(String, Range<usize>)> = ranges.collect();
-        verify(&map, start, &ranges).map_err(damaged)?;
+        let opened = match file {
+            Ok(file) => Self::verified(file, &stated),
+            Err(error) => Err(error.source().unwrap_or(&error).to_string()),
+        };
+        opened.map(Some).map_err(|what| Error::PortableDamaged { path, what })
+    }
 
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let provenance = provenance(&metadata).ok_or_else(|| {
-            damaged("its kind, layout or sources are unknown to this program".to_owned())
-        })?;
-        let file = |(name, range): (String, Range<usize>)| {
+    /// # Errors
+    /// What is damaged.
+    fn verified(file: TensorFile, stated: &HashMap<String, String>) -> Result<Self, String> {
+        let tensors = file.tensors();
+        verify(&file, &tensors)?;
+        let provenance = provenance(stated)
+            .ok_or("its kind, layout or sources are unknown to this program")?;
+        let of_file = |(name, range): (String, Range<usize>)| {
             Some((name.strip_prefix(&file_tensor(""))?.to_owned(), range))
         };
-        let files = ranges.into_iter().filter_map(file).collect();
-        Ok(Self { map: Arc::new(map), provenance, files })
+        let files = tensors.into_iter().filter_map(of_file).collect();
+        Ok(Self { file, provenance, files })
     }
 
     /// A file that was put in, by its name in the model's folder.
     pub fn file(&self, name: &str) -> Option<&[u8]> {
-        self.files.get(name).map(|range| &self.map[range.clone()])
+        self.files.get(name).map(|range| &self.file.bytes()[range.clone()])
     }
 }
 
 /// # Errors
 /// What is damaged.
-fn verify(
-    map: &MappedFile,
-    start: usize,
-    tensors: &[(String, Range<usize>)],
-) -> Result<(), String> {
+fn verify(file: &TensorFile, tensors: &[(String, Range<usize>)]) -> Result<(), String> {
     let Some(((last, checksums), tensors)) = tensors.split_last() else {
         return Err("it is empty".to_owned());
     };
     if *last != checksums_tensor() || checksums.len() != CHECKSUM_BYTES * (1 + tensors.len()) {
         return Err("its checksums are missing".to_owned());
     }
-    let mut expected = map[checksums.clone()]
+    let mut expected = file.bytes()[checksums.clone()]
         .chunks_exact(CHECKSUM_BYTES)
         .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("chunks of eight")));
-    if expected.next() != Some(checksum(&map[..start])) {
+    if expected.next() != Some(checksum(file.header_bytes())) {
         return Err("the header is not as it was written".to_owned());
     }
     let expected: Vec<u64> = expected.collect();
     let damaged = tensors.par_iter().zip(expected).find_first(|((_, range), expected)| {
-        let found = checksum(&map[range.clone()]);
+        let found = checksum(&file.bytes()[range.clone()]);
         // Most of an embedding table is never read again.
-        map.release(range.clone());
+        file.release(range.clone());
         found != *expected
     });
     match damaged {
@@ -160,15 +162,15 @@ fn verify(
 }
 
 fn provenance(metadata: &HashMap<String, String>) -> Option<Provenance> {
+    metadata.get("layout").filter(|layout| *layout == LAYOUT)?;
     Some(Provenance {
         kind: metadata.get("kind")?.parse().ok()?,
-        layout: metadata.get("layout")?.parse().ok()?,
         sources: serde_json::from_str(metadata.get("sources")?).ok()?,
     })
 }
 
 /// The bytes before the first tensor.
-pub(crate) fn header(
+pub fn header(
     provenance: &Provenance,
     tensors: Vec<(String, safetensors::tensor::TensorInfo)>,
 ) -> Vec<u8> {
@@ -177,7 +179,7 @@ pub(crate) fn header(
         ("format", FORMAT.to_owned()),
         ("version", VERSION.to_string()),
         ("kind", provenance.kind.to_string()),
-        ("layout", provenance.layout.to_string()),
+        ("layout", LAYOUT.to_owned()),
         ("sources", sources),
         ("written_by", concat!("qwen3 ", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
@@ -192,24 +194,24 @@ pub(crate) fn header(
 
 /// XXH3-64: as fast as memory. It finds accidents; who forges a file can forge
 /// this too, for which the sources' SHA-256 are kept.
-pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+pub fn checksum(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
 
-pub(crate) fn file_tensor(name: &str) -> String {
+pub fn file_tensor(name: &str) -> String {
     format!("{ATTACHMENT}files/{name}")
 }
 
-pub(crate) fn checksums_tensor() -> String {
+pub fn checksums_tensor() -> String {
     format!("{ATTACHMENT}checksums")
 }
 
 /// Bytes of the tensor of checksums in a file of `tensors` other tensors.
-pub(crate) fn checksums_bytes(tensors: usize) -> usize {
+pub fn checksums_bytes(tensors: usize) -> usize {
     CHECKSUM_BYTES * (1 + tensors)
 }
 
 /// A path inside of the file, for messages.
-pub(crate) fn inside(path: &Path, name: &str) -> PathBuf {
+pub fn inside(path: &Path, name: &str) -> PathBuf {
     path.join(name)
 }

@@ -1,10 +1,10 @@
 //! What an embedding model needs on the host: prompts and tokens before the
 //! network, vectors after it.
 
-use crate::checkpoint::Checkpoint;
-use crate::embedder::{Input, Prompt};
+use super::max_tokens;
 use crate::error::Error;
-use crate::model_files::ModelFiles;
+use crate::files::{Checkpoint, ModelFiles, Source};
+use crate::input::{Input, Prompt};
 use crate::options::{Kind, Options};
 use crate::similarity::Similarity;
 use qwen3::head;
@@ -13,15 +13,16 @@ use qwen3_text::{
     instruct_prompt,
 };
 use std::borrow::Cow;
+use std::fmt;
 
 /// The model's prompts, where they are written down.
 const PROMPTS: &str = "config_sentence_transformers.json";
 
-/// The host's half of a Qwen3-Embedding model; [`crate::Network`] is the other
+/// The host's half of a Qwen3-Embedding model; [`crate::Session`] is the other
 /// one. For programs that queue tokens themselves, such as servers.
 ///
 /// It may be used by any number of threads at the same time.
-pub struct EmbedderText {
+pub struct EmbedderHost {
     tokenizer: EmbeddingTokenizer,
     prompts: Prompts,
     limit: Limit,
@@ -30,26 +31,23 @@ pub struct EmbedderText {
     files: ModelFiles,
 }
 
-impl EmbedderText {
+impl EmbedderHost {
     /// Reads the files beside the weights, without loading these.
     ///
     /// # Errors
     /// If the model can't be found, downloaded or read, or is no embedding model.
-    pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
-        Self::of(&Checkpoint::find(model, options)?, model, options)
+    pub fn load(model: impl Into<Source>, options: &Options) -> Result<Self, Error> {
+        Self::from_checkpoint(&Checkpoint::open(model, &options.hooks)?, options)
     }
 
-    pub(crate) fn of(
-        checkpoint: &Checkpoint,
-        model: &str,
-        options: &Options,
-    ) -> Result<Self, Error> {
+    /// The same of an opened model.
+    ///
+    /// # Errors
+    /// If a file can't be read, or it is no embedding model.
+    pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
         if checkpoint.kind != Kind::Embedding {
-            return Err(Error::WrongKind {
-                model: model.to_owned(),
-                found: checkpoint.kind,
-                wanted: "an embedding model",
-            });
+            let (model, found) = (checkpoint.model.clone(), checkpoint.kind);
+            return Err(Error::WrongKind { model, found, wanted: Kind::Embedding });
         }
         // First: what is read below is compared with it when the network is loaded.
         let files = ModelFiles::of(checkpoint)?;
@@ -86,25 +84,15 @@ impl EmbedderText {
     pub fn prompt<'s>(&'s self, prompt: &'s Prompt) -> Result<Cow<'s, str>, TextError> {
         Ok(match prompt {
             Prompt::Default => self.prompts.default_prompt().unwrap_or_default().into(),
+            Prompt::Query => self.prompts.first_of(&["query"]).into(),
+            Prompt::Document => self.prompts.first_of(&["document", "passage", "corpus"]).into(),
             Prompt::Name(name) => self.prompts.get(name)?.into(),
             Prompt::Instruction(task) => instruct_prompt(task).into(),
             Prompt::Text(text) => text.into(),
         })
     }
 
-    /// What sentence-transformers puts in front of queries: the prompt `query`,
-    /// where there is one.
-    pub fn query_prompt(&self) -> &str {
-        self.prompts.first_of(&["query"])
-    }
-
-    /// What it puts in front of documents: the first of the prompts `document`,
-    /// `passage` and `corpus` that there is.
-    pub fn document_prompt(&self) -> &str {
-        self.prompts.first_of(&["document", "passage", "corpus"])
-    }
-
-    /// A prompt, encoded once for any number of texts; see [`EmbeddingTokenizer::prefix`].
+    /// A prompt, tokenized once for any number of texts; see [`EmbeddingTokenizer::prefix`].
     ///
     /// # Errors
     /// If the prompt is refused.
@@ -116,7 +104,7 @@ impl EmbedderText {
     ///
     /// # Errors
     /// If the input is invalid, or too long and not to be truncated.
-    pub fn encode(
+    pub fn tokenize(
         &self,
         input: Input<'_>,
         prompt: &Prefix,
@@ -145,7 +133,7 @@ impl EmbedderText {
     /// How many dimensions a vector has if these are asked for.
     ///
     /// # Errors
-    /// As [`EmbedderText::embedding`].
+    /// As [`EmbedderHost::embedding`].
     pub fn dimensions(&self, asked: Option<usize>) -> Result<usize, Error> {
         match asked {
             Some(asked) if asked == 0 || asked > self.hidden_size => {
@@ -208,14 +196,11 @@ impl EmbedderText {
     }
 }
 
-/// The limit asked for, checked against what the model takes.
-pub(crate) fn max_tokens(asked: Option<usize>, usual: usize, max: usize) -> Result<usize, Error> {
-    match asked {
-        None => Ok(usual.min(max)),
-        Some(value) if (1..=max).contains(&value) => Ok(value),
-        Some(value) => {
-            let range = format!("this model takes 1 to {max}");
-            Err(Error::Option { option: "max_tokens", value, range })
-        }
+impl fmt::Debug for EmbedderHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbedderHost")
+            .field("model", &self.files.path())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }

@@ -1,24 +1,25 @@
 //! What a reranker needs on the host: the template and tokens before the
 //! network, the head after it.
 
-use crate::checkpoint::Checkpoint;
-use crate::embedder_text::max_tokens;
+use super::max_tokens;
 use crate::error::Error;
-use crate::model_files::ModelFiles;
+use crate::files::{Checkpoint, ModelFiles, Source};
 use crate::options::{Kind, Options};
 use qwen3::ScoreHead;
 use qwen3_text::{
     DEFAULT_TASK, Error as TextError, Limit, Prefix, RerankTokenizer, SpecialTokens, Token, Tokens,
 };
 
+use std::fmt;
+
 /// The model card's limit; the model itself takes more.
 const USUAL_MAX_TOKENS: usize = 8_192;
 
-/// The host's half of a Qwen3-Reranker model; [`crate::Network`] is the other
+/// The host's half of a Qwen3-Reranker model; [`crate::Session`] is the other
 /// one. For programs that queue tokens themselves, such as servers.
 ///
 /// It may be used by any number of threads at the same time.
-pub struct RerankerText {
+pub struct RerankerHost {
     tokenizer: RerankTokenizer,
     head: ScoreHead,
     limit: Limit,
@@ -26,21 +27,21 @@ pub struct RerankerText {
     files: ModelFiles,
 }
 
-impl RerankerText {
+impl RerankerHost {
     /// Reads the files beside the weights and the rows of the head, without
     /// loading the network.
     ///
     /// # Errors
     /// If the model can't be found, downloaded or read, or is no reranker.
-    pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
-        Self::of(&Checkpoint::find(model, options)?, model, options)
+    pub fn load(model: impl Into<Source>, options: &Options) -> Result<Self, Error> {
+        Self::from_checkpoint(&Checkpoint::open(model, &options.hooks)?, options)
     }
 
-    pub(crate) fn of(
-        checkpoint: &Checkpoint,
-        model: &str,
-        options: &Options,
-    ) -> Result<Self, Error> {
+    /// The same of an opened model.
+    ///
+    /// # Errors
+    /// If a file can't be read, or it is no reranker.
+    pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
         // First: what is read below is compared with it when the network is loaded.
         let files = ModelFiles::of(checkpoint)?;
@@ -52,11 +53,8 @@ impl RerankerText {
                 (ScoreHead::sequence_classification(weights, config)?, checkpoint.first_label()?)
             }
             Kind::Embedding => {
-                return Err(Error::WrongKind {
-                    model: model.to_owned(),
-                    found: checkpoint.kind,
-                    wanted: "a reranker",
-                });
+                let (model, found) = (checkpoint.model.clone(), checkpoint.kind);
+                return Err(Error::WrongKind { model, found, wanted: Kind::Reranker });
             }
         };
         let max_tokens =
@@ -65,7 +63,7 @@ impl RerankerText {
         Ok(Self { tokenizer, head, limit, label, files })
     }
 
-    /// An instruction, encoded once for any number of queries; the official default if `None`.
+    /// An instruction, tokenized once for any number of queries; the official default if `None`.
     ///
     /// # Errors
     /// If it is refused, or the limit has no room for the template.
@@ -77,10 +75,10 @@ impl RerankerText {
         self.tokenizer.instruction_prefix(instruction.unwrap_or(DEFAULT_TASK), limit)
     }
 
-    /// A query after an instruction, encoded once for any number of documents.
+    /// A query after an instruction, tokenized once for any number of documents.
     ///
     /// # Errors
-    /// As [`RerankerText::instruction_prefix`].
+    /// As [`RerankerHost::instruction_prefix`].
     pub fn query_prefix(
         &self,
         instruction: &Prefix,
@@ -94,7 +92,7 @@ impl RerankerText {
     ///
     /// # Errors
     /// If a text is invalid, or too long and not to be truncated.
-    pub fn encode(
+    pub fn tokenize(
         &self,
         query: &Prefix,
         document: &str,
@@ -120,7 +118,7 @@ impl RerankerText {
     ///
     /// # Errors
     /// If a text is invalid.
-    pub(crate) fn tokenize_plain(&self, texts: &[&str]) -> Result<Vec<u32>, TextError> {
+    pub fn tokenize_plain(&self, texts: &[&str]) -> Result<Vec<u32>, TextError> {
         self.tokenizer.tokenize_plain(texts)
     }
 
@@ -151,5 +149,14 @@ impl RerankerText {
     /// What a high score says: `yes`, or the label that a classifier's config names.
     pub fn label(&self) -> &str {
         &self.label
+    }
+}
+
+impl fmt::Debug for RerankerHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RerankerHost")
+            .field("model", &self.files.path())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }

@@ -1,19 +1,21 @@
 //! A network on a device with its threads: token ids in, rows out, in the
 //! caller's order.
 
-use crate::backend::{self, Backend};
-use crate::batches::plan;
-use crate::checkpoint::Checkpoint;
-use crate::device::{self, DeviceChoice, DeviceId, Fallback};
-use crate::error::Error;
+use super::batches::plan;
+use super::memory::{
+    activation_bytes, allocated_bytes, fits, max_tensor_bytes, max_tokens, tensor_fits, widest,
+};
+use super::turns::Turns;
+use crate::device::self_check::{self, Extent};
+use crate::device::{self, Device, DeviceChoice, DeviceId, Fallback, Loaded, Opened, system};
+use crate::error::{Error, OptionName};
+use crate::files::{Checkpoint, ModelFiles, Source};
 use crate::options::{DtypeChoice, Options};
 use crate::progress::{CancelToken, Hooks, Progress};
-use crate::self_check::{self, Extent};
-use crate::system;
-use crate::turns::Turns;
-use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Recorded, Rows, Storage, Weights, head};
+use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Recorded, Rows, Storage, head};
 use rayon::prelude::*;
-use std::ops::ControlFlow;
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -23,18 +25,20 @@ use std::thread;
 /// ones leave the cache between two layers.
 const CPU_BATCH_TOKENS_PER_THREAD: usize = 256;
 /// Fewer rows keep no matrix product busy, more cost memory.
-const CPU_BATCH_TOKENS: std::ops::RangeInclusive<usize> = 512..=4_096;
+const CPU_BATCH_TOKENS: RangeInclusive<usize> = 512..=4_096;
 /// A GPU needs more rows to be busy.
 const GPU_BATCH_TOKENS: usize = 16_384;
-/// Kernels count with 32 bits: in a larger tensor they would begin again at its start.
-const MAX_TENSOR_NUMBERS: u64 = 1 << 31;
 
-pub(crate) struct Session {
+/// A network on a device: token ids in, rows out. One thread may own it, drop it and
+/// load it again, while [`crate::EmbedderHost`] or [`crate::RerankerHost`] stay.
+///
+/// It may be shared between threads: batches are computed one after the other.
+pub struct Session {
     /// Else the passes of several callers would run inside of each other: a
     /// thread that waits for its part of one would begin the next.
-    backend: Turns<Backend>,
+    network: Turns<Loaded>,
     config: Config,
-    device: DeviceId,
+    device: Opened,
     fallbacks: Vec<Fallback>,
     storage: Storage,
     max_batch_tokens: usize,
@@ -44,10 +48,31 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
-        for (option, value) in
-            [("threads", options.threads), ("max_batch_tokens", options.max_batch_tokens)]
-        {
+    /// Loads the weights of any Qwen3 model on a device.
+    ///
+    /// # Errors
+    /// If the model can't be found, downloaded or read, or the device can't run it.
+    pub fn load(model: impl Into<Source>, options: &Options) -> Result<Self, Error> {
+        Self::from_checkpoint(&Checkpoint::open(model, &options.hooks)?, options)
+    }
+
+    /// Loads the weights of the model whose files these are.
+    ///
+    /// # Errors
+    /// If they have changed since, and as [`Session::load`].
+    pub fn load_from(files: &ModelFiles, options: &Options) -> Result<Self, Error> {
+        Self::from_checkpoint(&files.open(&options.hooks)?, options)
+    }
+
+    /// Loads the weights of an opened model.
+    ///
+    /// # Errors
+    /// If the device can't run it, or loading is cancelled.
+    pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
+        for (option, value) in [
+            (OptionName::Threads, options.threads),
+            (OptionName::MaxBatchTokens, options.max_batch_tokens),
+        ] {
             if value == Some(0) {
                 let range = "must be at least 1".to_owned();
                 return Err(Error::Option { option, value: 0, range });
@@ -57,21 +82,20 @@ impl Session {
             .num_threads(options.threads.unwrap_or_else(system::usable_cores))
             .thread_name(|index| format!("qwen3-{index}"))
             .build()
-            .map_err(|source| Error::Threads { source })?;
+            .map_err(|error| Error::Threads { message: error.to_string() })?;
         let stored = checkpoint.weights.dtype()?;
-        let dtype_on = |device| Ok(candidates(device, stored, options.dtype)?[0]);
+        let dtype_on = |device: &Device| Ok(candidates(device, stored, options.dtype)?[0]);
         let (device, mut fallbacks) =
             threads.install(|| device::choose(options.device, &dtype_on))?;
-        let (backend, storage) =
-            threads.install(|| load(checkpoint, device, options, &mut fallbacks))?;
-        let on_processor = matches!(device, DeviceId::Cpu | DeviceId::NdArray);
+        let (network, storage) =
+            threads.install(|| load(checkpoint, &device, options, &mut fallbacks))?;
         let for_processor = (CPU_BATCH_TOKENS_PER_THREAD * threads.current_num_threads())
             .clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end());
-        let default = if on_processor { for_processor } else { GPU_BATCH_TOKENS };
+        let default = if device.id.is_processor() { for_processor } else { GPU_BATCH_TOKENS };
         // Activations are tensors too.
         let max_tokens = max_tokens(storage.max_tensor_bytes, &checkpoint.config);
         Ok(Self {
-            backend: Turns::new(backend),
+            network: Turns::new(network),
             config: checkpoint.config.clone(),
             device,
             fallbacks,
@@ -82,29 +106,132 @@ impl Session {
         })
     }
 
+    /// Where it runs.
     pub fn device(&self) -> DeviceId {
-        self.device
+        self.device.id
     }
 
+    /// Devices that `auto` passed over, ways to multiply that are wrong on the
+    /// device that is used, and why.
     pub fn fallbacks(&self) -> &[Fallback] {
         &self.fallbacks
     }
 
+    /// Precision of the weights in memory.
     pub fn dtype(&self) -> Dtype {
         self.storage.dtype
     }
 
+    /// How it multiplies matrices.
     pub fn matmul_strategy(&self) -> MatmulStrategy {
         self.storage.strategy
     }
 
+    /// Tokens that are computed at one time; more are several batches.
     pub fn max_batch_tokens(&self) -> usize {
         self.max_batch_tokens
     }
 
-    /// Positions of a sequence.
+    /// Tokens that a sequence may have: the model's positions.
     pub fn max_tokens(&self) -> usize {
         self.config.max_position_embeddings
+    }
+
+    /// For each sequence of token ids the last row `[C]` of the hidden states,
+    /// or all of them `[tokens · C]`.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] names the first sequence that has no usable row;
+    /// otherwise if an id is out of range, the device fails, or the call is cancelled.
+    pub fn rows(
+        &self,
+        sequences: &[&[u32]],
+        rows: Rows,
+        hooks: &Hooks,
+    ) -> Result<Vec<Vec<f32>>, Error> {
+        let lengths: Vec<usize> = sequences.iter().map(|ids| ids.len()).collect();
+        let mut results = vec![vec![]; sequences.len()];
+        let mut done = 0;
+        let report = |texts| {
+            hooks.report(Progress::Compute { texts, total_texts: sequences.len() });
+        };
+        report(0);
+        for group in plan(&lengths, self.max_batch_tokens) {
+            hooks.check()?;
+            let members: Vec<&[u32]> = group.iter().map(|&index| sequences[index]).collect();
+            let batch = PackedBatch::new(&members, &self.config)?;
+            let mut values = self.forward(&batch, rows, hooks)?.into_iter();
+            for &index in &group {
+                let n_rows = if rows == Rows::Last { 1 } else { lengths[index] };
+                let row: Vec<f32> =
+                    values.by_ref().take(n_rows * self.config.hidden_size).collect();
+                if !head::are_usable(&row, self.config.hidden_size) {
+                    let (device, dtype) = (self.device.id, self.storage.dtype);
+                    return Err(Error::NonFinite { input: index, device, dtype });
+                }
+                results[index] = row;
+            }
+            done += group.len();
+            report(done);
+        }
+        Ok(results)
+    }
+
+    fn forward(&self, batch: &PackedBatch, rows: Rows, hooks: &Hooks) -> Result<Vec<f32>, Error> {
+        let network = self.network.take(&hooks.cancel)?;
+        self.batch_fits(batch)?;
+        let should_stop = || hooks.cancel.is_cancelled();
+        let result = self.install(|| network.forward(batch, rows, &should_stop));
+        // What a usual batch needs stays; that of a rare long text goes.
+        let usual = self.max_batch_tokens as u64 * activation_bytes(&self.config);
+        network.shrink_buffers(usual.saturating_mul(2));
+        result
+    }
+
+    fn batch_fits(&self, batch: &PackedBatch) -> Result<(), Error> {
+        let tokens = batch.input_ids().len() as u64;
+        let largest = 4 * tokens * widest(&self.config);
+        tensor_fits(self.device.id, self.storage.max_tensor_bytes, largest, "this batch")?;
+        fits(&self.device, tokens * activation_bytes(&self.config), "this batch")
+    }
+
+    /// Every stage of the forward pass of a packed batch, to compare with other
+    /// implementations: the rows of these tokens of the batch, counted over
+    /// all sequences. The ids are taken as they are.
+    ///
+    /// # Errors
+    /// If the batch has no such token, an id is out of range, or the device fails.
+    pub fn stages<S: AsRef<[u32]>>(
+        &self,
+        sequences: &[S],
+        tokens: &[u32],
+    ) -> Result<Vec<Recorded>, Error> {
+        let batch = PackedBatch::new(sequences, &self.config)?;
+        let n_tokens = batch.input_ids().len();
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= n_tokens) {
+            return Err(Error::NoSuchToken { token, n_tokens });
+        }
+        let network = self.network.take(&CancelToken::default())?;
+        self.batch_fits(&batch)?;
+        self.install(|| network.stages(&batch, tokens))
+    }
+
+    /// Applies `tokenize` to every input, on this session's threads if there are several.
+    pub(crate) fn tokenize<I: Sync, T: Send>(
+        &self,
+        inputs: &[I],
+        hooks: &Hooks,
+        tokenize: impl Fn(&I) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let tokenize = |input: &I| {
+            hooks.check()?;
+            tokenize(input)
+        };
+        if let [input] = inputs {
+            return Ok(vec![tokenize(input)?]);
+        }
+        let _turn = self.tokenizing.take(&hooks.cancel)?;
+        self.install(|| inputs.par_iter().map(tokenize).collect())
     }
 
     /// Runs `call` on this session's threads.
@@ -118,132 +245,43 @@ impl Session {
         let ended = thread::scope(|scope| scope.spawn(call).join());
         ended.unwrap_or_else(|panic| resume_unwind(panic))
     }
+}
 
-    /// Applies `encode` to every input, on this session's threads if there are several.
-    pub fn tokenize<I: Sync, T: Send>(
-        &self,
-        inputs: &[I],
-        hooks: &Hooks,
-        encode: impl Fn(&I) -> Result<T, Error> + Sync,
-    ) -> Result<Vec<T>, Error> {
-        let encode = |input: &I| {
-            hooks.check()?;
-            encode(input)
-        };
-        if let [input] = inputs {
-            return Ok(vec![encode(input)?]);
-        }
-        let _turn = self.tokenizing.take(&hooks.cancel)?;
-        self.install(|| inputs.par_iter().map(encode).collect())
-    }
-
-    /// For each sequence its last row `[C]`, or all of its rows `[tokens · C]`.
-    pub fn rows(
-        &self,
-        sequences: &[&[u32]],
-        rows: Rows,
-        hooks: &Hooks,
-    ) -> Result<Vec<Vec<f32>>, Error> {
-        let lengths: Vec<usize> = sequences.iter().map(|ids| ids.len()).collect();
-        let mut results = vec![vec![]; sequences.len()];
-        let mut done = 0;
-        let report = |texts| {
-            hooks.report(Progress::Embed { texts, total_texts: sequences.len() });
-        };
-        report(0);
-        for group in plan(&lengths, self.max_batch_tokens) {
-            hooks.check()?;
-            let members: Vec<&[u32]> = group.iter().map(|&index| sequences[index]).collect();
-            let batch = PackedBatch::new(&members, &self.config)?;
-            let mut values = self.forward(&batch, rows, hooks)?.into_iter();
-            for &index in &group {
-                let n_rows = if rows == Rows::Last { 1 } else { lengths[index] };
-                let row: Vec<f32> =
-                    values.by_ref().take(n_rows * self.config.hidden_size).collect();
-                if !head::are_usable(&row, self.config.hidden_size) {
-                    let (device, dtype) = (self.device, self.storage.dtype);
-                    return Err(Error::NonFinite { input: index, device, dtype });
-                }
-                results[index] = row;
-            }
-            done += group.len();
-            report(done);
-        }
-        Ok(results)
-    }
-
-    fn forward(&self, batch: &PackedBatch, rows: Rows, hooks: &Hooks) -> Result<Vec<f32>, Error> {
-        let turn = self.backend.take(&hooks.cancel)?;
-        self.batch_fits(batch)?;
-        let should_stop = || hooks.cancel.is_cancelled();
-        let result = self.install(|| turn.forward(self.device, batch, rows, &should_stop));
-        // What a usual batch needs stays; that of a rare long text goes.
-        let usual = self.max_batch_tokens as u64 * activation_bytes(&self.config);
-        turn.shrink_buffers(usual.saturating_mul(2));
-        result
-    }
-
-    fn batch_fits(&self, batch: &PackedBatch) -> Result<(), Error> {
-        let tokens = batch.input_ids().len() as u64;
-        let largest = 4 * tokens * widest(&self.config);
-        tensor_fits(self.device, self.storage.max_tensor_bytes, largest, "this batch")?;
-        match self.device {
-            DeviceId::Cpu | DeviceId::NdArray => {
-                fits(self.device, tokens * activation_bytes(&self.config), "this batch")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Rows of every stage of one forward pass, for comparison with other implementations.
-    pub fn stages<S: AsRef<[u32]>>(
-        &self,
-        sequences: &[S],
-        tokens: &[u32],
-    ) -> Result<Vec<Recorded>, Error> {
-        let batch = PackedBatch::new(sequences, &self.config)?;
-        let n_tokens = batch.input_ids().len();
-        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= n_tokens) {
-            let range = format!("the batch has {n_tokens} tokens");
-            return Err(Error::Option { option: "tokens", value: token as usize, range });
-        }
-        let turn = self.backend.take(&CancelToken::default())?;
-        self.batch_fits(&batch)?;
-        self.install(|| turn.stages(self.device, &batch, tokens))
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("device", &self.device.id)
+            .field("storage", &self.storage)
+            .field("max_batch_tokens", &self.max_batch_tokens)
+            .finish_non_exhaustive()
     }
 }
 
 /// Loads in the first dtype that works, of those that the choice allows.
 fn load(
     checkpoint: &Checkpoint,
-    device: DeviceId,
+    device: &Opened,
     options: &Options,
     fallbacks: &mut Vec<Fallback>,
-) -> Result<(Backend, Storage), Error> {
-    let max_tensor_bytes = backend::max_tensor_bytes(device);
+) -> Result<(Loaded, Storage), Error> {
     let extent = match options.device {
         DeviceChoice::Auto => Extent::Networks,
         DeviceChoice::Named(_) => Extent::Products,
     };
-    let weights = &checkpoint.weights;
+    let (weights, config) = (&checkpoint.weights, &checkpoint.config);
     let mut on_tensor = |tensors, total_tensors| {
         options.hooks.report(Progress::Load { tensors, total_tensors });
-        match options.hooks.cancel.is_cancelled() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        options.hooks.go_on()
     };
     let mut dtypes = candidates(device, weights.dtype()?, options.dtype)?.into_iter().peekable();
     while let Some(dtype) = dtypes.next() {
-        if matches!(device, DeviceId::Cpu | DeviceId::NdArray) {
-            fits(device, allocated_bytes(weights, device, dtype)?, "the model")?;
-        }
-        let max_tensor_bytes = max_tensor_bytes.min(size_of_numbers(dtype));
-        let widest = widest(&checkpoint.config) * checkpoint.config.hidden_size as u64;
-        tensor_fits(device, max_tensor_bytes, widest * dtype.size_bytes() as u64, "the model")?;
+        fits(device, allocated_bytes(weights, device.id, dtype)?, "the model")?;
+        let max_tensor_bytes = max_tensor_bytes(device, dtype);
+        let largest = widest(config) * config.hidden_size as u64 * dtype.size_bytes() as u64;
+        tensor_fits(device.id, max_tensor_bytes, largest, "the model")?;
         let (strategy, passed_over) = self_check::strategy(device, dtype, extent)?;
         let storage = Storage { dtype, max_tensor_bytes, strategy };
-        match Backend::load(device, weights, &checkpoint.config, storage, &mut on_tensor) {
+        match device.load(weights, config, storage, &mut on_tensor) {
             // `auto` meets a weight that float16 can't hold: the next dtype.
             Err(Error::Model(qwen3::Error::Float16Range { .. })) if dtypes.peek().is_some() => {}
             result => {
@@ -255,48 +293,9 @@ fn load(
     unreachable!("the last candidate returns")
 }
 
-/// Memory that the weights take beside their files: on `cpu` those that are stored
-/// as they are wanted stay there, in pages that the system can have back.
-fn allocated_bytes(weights: &Weights, device: DeviceId, dtype: Dtype) -> Result<u64, Error> {
-    let tensors = weights.tensors()?.into_iter();
-    let converted = tensors.filter(|tensor| device != DeviceId::Cpu || tensor.dtype != dtype);
-    let numbers = converted.map(|tensor| tensor.shape.iter().product::<usize>() as u64);
-    Ok(numbers.sum::<u64>() * dtype.size_bytes() as u64)
-}
-
-/// Bytes of the largest tensor that kernels can count the numbers of.
-fn size_of_numbers(dtype: Dtype) -> u64 {
-    MAX_TENSOR_NUMBERS * dtype.size_bytes() as u64
-}
-
-/// Tokens of the largest batch whose activations are tensors of so many bytes; at least one.
-fn max_tokens(max_tensor_bytes: u64, config: &Config) -> usize {
-    let max_tokens = max_tensor_bytes / (4 * widest(config));
-    usize::try_from(max_tokens).unwrap_or(usize::MAX).max(1)
-}
-
-/// Columns of the widest linear layer, and so of the widest activations.
-fn widest(config: &Config) -> u64 {
-    let queries = config.num_attention_heads * config.head_dim;
-    config.hidden_size.max(config.intermediate_size).max(queries) as u64
-}
-
-/// Whether the device takes a tensor of that size.
-fn tensor_fits(device: DeviceId, max: u64, bytes: u64, what: &str) -> Result<(), Error> {
-    if bytes <= max {
-        return Ok(());
-    }
-    let message = format!(
-        "{what} has a tensor of {} MiB, at most {} MiB are possible here; use another device or shorter texts",
-        bytes >> 20,
-        max >> 20
-    );
-    Err(Error::OutOfMemory { device, message })
-}
-
 /// The dtypes to try, in order; at least one.
-fn candidates(device: DeviceId, stored: Dtype, choice: DtypeChoice) -> Result<Vec<Dtype>, Error> {
-    let supported = backend::dtypes(device)?;
+fn candidates(device: &Device, stored: Dtype, choice: DtypeChoice) -> Result<Vec<Dtype>, Error> {
+    let supported = &device.dtypes;
     let asked = match choice {
         DtypeChoice::Auto => {
             let halves = [stored, Dtype::Bf16, Dtype::F16].into_iter();
@@ -311,94 +310,54 @@ fn candidates(device: DeviceId, stored: Dtype, choice: DtypeChoice) -> Result<Ve
     };
     match supported.contains(&asked) {
         true => Ok(vec![asked]),
-        false => Err(Error::DtypeUnsupported { device, dtype: choice, supported }),
+        false => Err(Error::DtypeUnsupported {
+            device: device.id,
+            dtype: choice,
+            supported: supported.clone(),
+        }),
     }
-}
-
-/// Float32 bytes that exist at the same time for one token, at most: the
-/// residual stream and its norm; then q, k, v and the attention, or the MLP.
-fn activation_bytes(config: &Config) -> u64 {
-    let heads = 3 * config.num_attention_heads + 4 * config.num_key_value_heads;
-    let widest = (heads * config.head_dim).max(4 * config.intermediate_size);
-    4 * (3 * config.hidden_size + widest) as u64
-}
-
-/// A processor that runs out of memory ends the whole process, so ask first.
-fn fits(device: DeviceId, needed: u64, what: &str) -> Result<(), Error> {
-    let available = system::available_memory_bytes() + backend::unused_buffer_bytes(device);
-    if needed <= available {
-        return Ok(());
-    }
-    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    let message =
-        format!("{what} needs about {:.1} GiB, {:.1} GiB are free", gib(needed), gib(available));
-    Err(Error::OutOfMemory { device, message })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::DeviceChoice;
     use std::path::Path;
 
     #[test]
     #[cfg(all(feature = "cpu", feature = "ndarray"))]
     fn auto_keeps_the_checkpoints_dtype_where_the_device_can() {
+        let device = |id| Opened::open(id).unwrap();
+        let (cpu, ndarray) = (device(DeviceId::Cpu), device(DeviceId::NdArray));
         let auto = |device, stored| candidates(device, stored, DtypeChoice::Auto).unwrap();
-        assert_eq!(auto(DeviceId::Cpu, Dtype::Bf16)[0], Dtype::Bf16);
-        assert_eq!(auto(DeviceId::Cpu, Dtype::F16)[0], Dtype::F16);
-        assert_eq!(auto(DeviceId::Cpu, Dtype::F32), [Dtype::F32]);
-        assert_eq!(auto(DeviceId::NdArray, Dtype::Bf16), [Dtype::F32]);
-        let refused = candidates(DeviceId::NdArray, Dtype::Bf16, DtypeChoice::Bf16).unwrap_err();
+        assert_eq!(auto(&cpu, Dtype::Bf16)[0], Dtype::Bf16);
+        assert_eq!(auto(&cpu, Dtype::F16)[0], Dtype::F16);
+        assert_eq!(auto(&cpu, Dtype::F32), [Dtype::F32]);
+        assert_eq!(auto(&ndarray, Dtype::Bf16), [Dtype::F32]);
+        let refused = candidates(&ndarray, Dtype::Bf16, DtypeChoice::Bf16).unwrap_err();
         let expected = "device `ndarray` can't hold bf16 weights, only f32";
         assert_eq!(refused.to_string(), expected);
     }
 
-    fn fixture() -> Checkpoint {
+    #[cfg(feature = "cpu")]
+    fn session() -> Session {
         let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
-        Checkpoint::open(&Path::new(fixtures).join("tiny-embedding"), None).unwrap()
-    }
-
-    #[test]
-    fn no_batch_has_a_tensor_that_32_bits_can_not_count() {
-        let mut config = fixture().config;
-        // As the 8B models have it.
-        config.intermediate_size = 12_288;
-        let most = max_tokens(size_of_numbers(Dtype::F32), &config) as u64;
-        assert!(most * 12_288 <= 1 << 31 && (most + 1) * 12_288 > 1 << 31, "{most}");
-        let error = tensor_fits(
-            DeviceId::Cuda(0),
-            size_of_numbers(Dtype::F32),
-            4 * 12_288 * (most + 1),
-            "this batch",
-        );
-        assert!(matches!(error, Err(Error::OutOfMemory { .. })));
-    }
-
-    #[test]
-    fn weights_that_stay_in_their_file_need_no_memory() {
-        let weights = fixture().weights;
-        let bytes = |device, dtype| allocated_bytes(&weights, device, dtype).unwrap();
-        let all = weights.parameters();
-        assert_eq!(bytes(DeviceId::Cpu, Dtype::Bf16), 0);
-        assert_eq!(bytes(DeviceId::Cpu, Dtype::F32), 4 * all);
-        assert_eq!(bytes(DeviceId::NdArray, Dtype::Bf16), 2 * all);
+        let options = Options::default().device(DeviceId::Cpu);
+        Session::load(Path::new(fixtures).join("tiny-embedding"), &options).unwrap()
     }
 
     #[test]
     #[cfg(feature = "cpu")]
     fn calls_wait_for_their_turn_and_none_runs_inside_of_another() {
-        let options = Options { device: DeviceChoice::Named(DeviceId::Cpu), ..Options::default() };
-        let session = Session::load(&fixture(), &options).unwrap();
+        let session = session();
         let hooks = Hooks::default();
         let row = |ids: &[u32], hooks: &Hooks| session.rows(&[ids], Rows::Last, hooks);
         let expected = row(&[1, 2, 3], &hooks).unwrap();
         thread::scope(|scope| {
-            let turn = session.backend.take(&hooks.cancel).unwrap();
+            let turn = session.network.take(&hooks.cancel).unwrap();
             let calls = [(); 50].map(|()| scope.spawn(|| row(&[1, 2, 3], &hooks)));
             let cancelled = Hooks::default();
             cancelled.cancel.cancel();
-            while session.backend.len() < 1 + calls.len() {
+            while session.network.len() < 1 + calls.len() {
                 thread::yield_now();
             }
             assert!(matches!(row(&[4], &cancelled), Err(Error::Cancelled)));
@@ -413,7 +372,7 @@ mod tests {
     /// Tries again, because tests beside this one share the buffers.
     #[cfg(feature = "cpu")]
     fn check_buffers(mut call: impl FnMut(), max_bytes: u64) {
-        let unused = || backend::unused_buffer_bytes(DeviceId::Cpu);
+        let unused = || Opened::open(DeviceId::Cpu).unwrap().unused_buffer_bytes();
         let few = (0..3_000).any(|_| {
             call();
             thread::sleep(std::time::Duration::from_millis(10));
@@ -425,8 +384,7 @@ mod tests {
     #[test]
     #[cfg(feature = "cpu")]
     fn a_long_text_keeps_no_memory_and_a_model_that_is_unloaded_none_at_all() {
-        let options = Options { device: DeviceChoice::Named(DeviceId::Cpu), ..Options::default() };
-        let session = Session::load(&fixture(), &options).unwrap();
+        let session = session();
         let long: Vec<u32> = (0..3_000).map(|id| id % 600).collect();
         let usual = session.max_batch_tokens as u64 * activation_bytes(&session.config);
         assert!(long.len() as u64 > 4 * session.max_batch_tokens as u64);

@@ -8,12 +8,11 @@ mod products;
 #[cfg(test)]
 mod tests;
 
-use crate::backend::{self, Backend};
-use crate::device::{DeviceId, Fallback};
+use super::{DeviceId, Fallback, Opened};
 use crate::error::Error;
-use crate::random::Random;
-use networks::{Network, lesser};
+use networks::{Generated, lesser};
 use products::WholeNumbers;
+use qwen3::random::Random;
 use qwen3::{Dtype, Factors, MatmulStrategy, PackedBatch, Rows, Storage};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -77,9 +76,10 @@ impl SelfCheck {
 /// # Errors
 /// If the device isn't there, or this build has no CPU to compare with.
 pub fn self_check(device: DeviceId) -> Result<Vec<SelfCheck>, Error> {
-    let dtypes = backend::dtypes(device)?;
-    let known = Known::new(Extent::Networks, device)?;
-    dtypes.into_iter().map(|dtype| check(&OnDevice { device, dtype }, &known)).collect()
+    let device = Opened::open(device)?;
+    let known = Known::new(Extent::Networks, device.id)?;
+    let dtypes = device.dtypes.iter();
+    dtypes.map(|&dtype| check(&OnDevice { device: &device, dtype }, &known)).collect()
 }
 
 /// How much is computed before a device is trusted.
@@ -97,33 +97,34 @@ pub(crate) enum Extent {
 /// # Errors
 /// If it can't be trusted in any way.
 pub(crate) fn strategy(
-    device: DeviceId,
+    device: &Opened,
     dtype: Dtype,
     extent: Extent,
 ) -> Result<(MatmulStrategy, Vec<Fallback>), Error> {
     static CHECKED: Mutex<Vec<(DeviceId, Extent, SelfCheck)>> = Mutex::new(vec![]);
-    if matches!(device, DeviceId::Cpu | DeviceId::NdArray) {
+    let id = device.id;
+    if id.is_processor() {
         return Ok((MatmulStrategy::PlainUnits, vec![]));
     }
     let mut checked = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = checked.iter().find(|(id, of, check)| {
-        (*id, check.dtype) == (device, dtype) && (*of == extent || *of == Extent::Networks)
+    let known = checked.iter().find(|(of_device, of, check)| {
+        (*of_device, check.dtype) == (id, dtype) && (*of == extent || *of == Extent::Networks)
     });
     let result = match known {
         Some((_, _, check)) => check.clone(),
-        None => check(&OnDevice { device, dtype }, &Known::new(extent, device)?)?,
+        None => check(&OnDevice { device, dtype }, &Known::new(extent, id)?)?,
     };
     // Memory that was short may be free again: only success is kept.
     if known.is_none() && result.trusted.is_some() {
-        checked.push((device, extent, result.clone()));
+        checked.push((id, extent, result.clone()));
     }
     let trusted = result.verdict();
     let Trusted { strategy, .. } =
-        trusted.map_err(|reason| Error::DeviceUnavailable { device, reason })?;
-    tracing::info!(%device, ?dtype, %strategy, "products are right");
+        trusted.map_err(|reason| Error::DeviceUnavailable { device: id, reason })?;
+    tracing::info!(device = %id, ?dtype, %strategy, "products are right");
     let passed_over = result.passed_over.into_iter().map(|PassedOver { strategy, reason }| {
-        tracing::warn!(%device, ?dtype, %strategy, reason, "products are wrong");
-        Fallback { device, strategy: Some(strategy), reason }
+        tracing::warn!(device = %id, ?dtype, %strategy, reason, "products are wrong");
+        Fallback { device: id, strategy: Some(strategy), reason }
     });
     Ok((strategy, passed_over.collect()))
 }
@@ -137,28 +138,28 @@ trait Candidate {
     /// A product by one of them alone.
     fn product(&self, factors: &Factors, strategy: MatmulStrategy) -> Result<Vec<f32>, Error>;
     /// The rows of a network's sequences.
-    fn rows(&self, network: &Network, strategy: MatmulStrategy) -> Result<Vec<f32>, Error>;
+    fn rows(&self, network: &Generated, strategy: MatmulStrategy) -> Result<Vec<f32>, Error>;
 }
 
-struct OnDevice {
-    device: DeviceId,
+struct OnDevice<'a> {
+    device: &'a Opened,
     dtype: Dtype,
 }
 
-impl Candidate for OnDevice {
+impl Candidate for OnDevice<'_> {
     fn dtype(&self) -> Dtype {
         self.dtype
     }
 
     fn strategies(&self) -> Result<Vec<MatmulStrategy>, Error> {
-        Backend::strategies(self.device, self.dtype)
+        self.device.matmul_strategies(self.dtype)
     }
 
     fn product(&self, factors: &Factors, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
-        Backend::product(self.device, factors, self.dtype, strategy)
+        self.device.product(factors, self.dtype, strategy)
     }
 
-    fn rows(&self, network: &Network, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
+    fn rows(&self, network: &Generated, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
         network.rows(&network.sequences, self.device, self.dtype, strategy)
     }
 }
@@ -167,7 +168,7 @@ impl Candidate for OnDevice {
 struct Known {
     products: Vec<WholeNumbers>,
     /// Each with the CPU's rows.
-    networks: Vec<(Network, Vec<f32>)>,
+    networks: Vec<(Generated, Vec<f32>)>,
 }
 
 impl Known {
@@ -180,13 +181,13 @@ impl Known {
             let reason = "this build has no CPU backend to check it against".to_owned();
             return Err(Error::DeviceUnavailable { device, reason });
         };
-        let networks = Network::all()?.into_iter().map(|network| with_rows(network, cpu));
+        let networks = Generated::all()?.into_iter().map(|network| with_rows(network, &cpu));
         Ok(Self { products, networks: networks.collect::<Result<_, Error>>()? })
     }
 }
 
 /// A network, and what the CPU makes of it.
-fn with_rows(network: Network, cpu: DeviceId) -> Result<(Network, Vec<f32>), Error> {
+fn with_rows(network: Generated, cpu: &Opened) -> Result<(Generated, Vec<f32>), Error> {
     let plain = MatmulStrategy::PlainUnits;
     let rows = network.rows(&network.sequences, cpu, Dtype::F32, plain)?;
     Ok((network, rows))
@@ -242,8 +243,8 @@ fn worst_cosine(
 pub fn speed(device: DeviceId, dtype: Dtype, strategy: MatmulStrategy) -> Result<f64, Error> {
     const LONG_ENOUGH: Duration = Duration::from_millis(200);
     const MAX_TOKENS: usize = 16_384;
-    let network = Network::wide()?;
-    let backend = network.load(device, Storage { dtype, max_tensor_bytes: u64::MAX, strategy })?;
+    let network = Generated::wide()?;
+    let loaded = network.load(&Opened::open(device)?, Storage { dtype, max_tensor_bytes: u64::MAX, strategy })?;
     let mut length = 32;
     loop {
         let mut random = Random::new(3);
@@ -253,7 +254,7 @@ pub fn speed(device: DeviceId, dtype: Dtype, strategy: MatmulStrategy) -> Result
         let mut seconds = Duration::ZERO;
         for _ in 0..2 {
             let started = Instant::now();
-            backend.forward(device, &batch, Rows::Last, &|| false)?;
+            loaded.forward(&batch, Rows::Last, &|| false)?;
             seconds = started.elapsed();
         }
         let tokens = 8 * length;
@@ -266,6 +267,6 @@ pub fn speed(device: DeviceId, dtype: Dtype, strategy: MatmulStrategy) -> Result
 }
 
 /// A device that is trusted.
-pub(crate) fn reference_device() -> Option<DeviceId> {
-    [DeviceId::Cpu, DeviceId::NdArray].into_iter().find(|&id| backend::dtypes(id).is_ok())
+pub(crate) fn reference_device() -> Option<Opened> {
+    [DeviceId::Cpu, DeviceId::NdArray].into_iter().find_map(|id| Opened::open(id).ok())
 }

@@ -1,24 +1,23 @@
 //! Networks of generated weights, and batches to try them with.
 
-use crate::backend::Backend;
-use crate::device::DeviceId;
+use crate::device::{Loaded, Opened};
 use crate::error::Error;
-use crate::random::{Random, config, tensors};
 use crate::similarity::Similarity;
+use qwen3::random::{self, Random, config};
 use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Rows, Storage, Weights};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 /// A network, and sequences for it.
-pub(super) struct Network {
+pub(crate) struct Generated {
     pub config: Config,
     pub weights: Weights,
     pub sequences: Vec<Vec<u32>>,
     rows: Rows,
 }
 
-impl Network {
+impl Generated {
     /// Two with every feature of the real ones, in all rows of a long batch; and
     /// one as wide as they are.
     pub fn all() -> Result<Vec<Self>, Error> {
@@ -44,9 +43,7 @@ impl Network {
     fn new(config: &str, lengths: &[usize], rows: Rows) -> Result<Self, Error> {
         let config = Config::from_json(config.as_bytes(), Path::new("self-check"))?;
         // Numbers that bfloat16 holds, so that rounding weights is no difference.
-        let bytes = safetensors::serialize(tensors(&config), None)
-            .expect("the tensors are as large as their shapes say");
-        let weights = Weights::from_bytes(bytes)?;
+        let weights = random::weights(&config)?;
         let mut network = Self { config, weights, sequences: vec![], rows };
         let mut random = Random::new(7);
         network.sequences =
@@ -58,22 +55,22 @@ impl Network {
         (0..length).map(|_| random.below(self.config.vocab_size as u32)).collect()
     }
 
-    pub fn load(&self, device: DeviceId, storage: Storage) -> Result<Backend, Error> {
+    pub fn load(&self, device: &Opened, storage: Storage) -> Result<Loaded, Error> {
         let mut go_on = |_, _| ControlFlow::Continue(());
-        Backend::load(device, &self.weights, &self.config, storage, &mut go_on)
+        device.load(&self.weights, &self.config, storage, &mut go_on)
     }
 
     /// The rows of its sequences, or of others.
     pub fn rows(
         &self,
         sequences: &[Vec<u32>],
-        device: DeviceId,
+        device: &Opened,
         dtype: Dtype,
         strategy: MatmulStrategy,
     ) -> Result<Vec<f32>, Error> {
         let storage = Storage { dtype, max_tensor_bytes: u64::MAX, strategy };
         let batch = PackedBatch::new(sequences, &self.config)?;
-        self.load(device, storage)?.forward(device, &batch, self.rows, &|| false)
+        self.load(device, storage)?.forward(&batch, self.rows, &|| false)
     }
 
     /// The worst cosine between two sets of rows; NaN if a number of them is,

@@ -1,8 +1,8 @@
 //! Products whose result is known to the last bit.
 
 use crate::error::Error;
-use crate::random::Random;
 use qwen3::Factors;
+use qwen3::random::Random;
 
 /// Rows, inputs and outputs. Drivers were seen to go wrong from 500 rows on, from
 /// the second tile of columns on, and where the inputs are an odd number of

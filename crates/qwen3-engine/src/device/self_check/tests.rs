@@ -1,14 +1,16 @@
 //! Faults that drivers were seen to have, made on purpose on the GPUs here.
 
 use super::*;
-use crate::backend::guarded;
-use crate::device::{self, DeviceInfo};
+use crate::device::auto::first_trusted;
+use crate::device::opened::guarded;
+use crate::device::{Device, Devices, GpuApi, devices};
+use qwen3::DeviceKind;
 use MatmulStrategy::{PlainUnits, TensorCores};
 use std::sync::LazyLock;
 
 #[test]
 fn every_device_here_passes() {
-    let (found, absent) = crate::devices();
+    let Devices { found, absent } = devices();
     for absent in absent {
         eprintln!("skipped: no `{}` device here ({})", absent.name, absent.reason);
     }
@@ -22,7 +24,7 @@ fn every_device_here_passes() {
 
 #[test]
 fn a_device_that_is_not_there_is_an_error() {
-    let message = self_check(DeviceId::Cuda(99)).unwrap_err().to_string();
+    let message = self_check(DeviceId::Gpu { api: GpuApi::Cuda, index: 99 }).unwrap_err().to_string();
     assert!(message.contains("cuda:99"), "{message}");
 }
 
@@ -42,13 +44,13 @@ enum Fault {
 }
 
 /// A device with a fault, whose strategies in `wrong` have it.
-struct Faulty {
-    device: OnDevice,
+struct Faulty<'a> {
+    device: OnDevice<'a>,
     fault: Fault,
     wrong: &'static [MatmulStrategy],
 }
 
-impl Candidate for Faulty {
+impl Candidate for Faulty<'_> {
     fn dtype(&self) -> Dtype {
         self.device.dtype
     }
@@ -71,13 +73,13 @@ impl Candidate for Faulty {
                 }
                 Fault::Columns => factors.weight[tile].fill(0.0),
                 Fault::Heads(_) => {}
-                Fault::Panic => return guarded(self.device.device, || panic!("of the library")),
+                Fault::Panic => return guarded(self.device.device.id, || panic!("of the library")),
             }
         }
         self.device.product(&factors, PlainUnits)
     }
 
-    fn rows(&self, network: &Network, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
+    fn rows(&self, network: &Generated, strategy: MatmulStrategy) -> Result<Vec<f32>, Error> {
         let OnDevice { device, dtype } = self.device;
         let halves = network.sequences.iter().flat_map(|ids| {
             let (first, second) = ids.split_at(ids.len() / 2);
@@ -95,12 +97,17 @@ impl Candidate for Faulty {
 }
 
 /// Vulkan with kernels in SPIR-V, and in WGSL, as far as they are here.
-fn gpus() -> Vec<DeviceId> {
-    let gpus = [DeviceId::Vulkan(0), DeviceId::Metal(0), DeviceId::Wgpu(0)];
-    let (here, absent): (Vec<_>, Vec<_>) =
-        gpus.into_iter().partition(|&gpu| Backend::strategies(gpu, Dtype::F32).is_ok());
-    absent.iter().for_each(|gpu| eprintln!("skipped: no `{gpu}` device here"));
-    here
+fn gpus() -> Vec<Opened> {
+    let gpus = [GpuApi::Vulkan, GpuApi::Metal, GpuApi::Wgpu].into_iter();
+    let opened = gpus.map(|api| Opened::open(DeviceId::Gpu { api, index: 0 }));
+    let is_here = |opened: Result<Opened, Error>| match opened {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            None
+        }
+    };
+    opened.filter_map(is_here).collect()
 }
 
 /// What shows a fault: a driver compiles every shape, so it is not everything.
@@ -109,7 +116,7 @@ fn known(fault: Fault) -> &'static Known {
         LazyLock::new(|| Known { products: WholeNumbers::all(), networks: vec![] });
     static NETWORKS: LazyLock<Known> = LazyLock::new(|| {
         let of_heads = |width| {
-            with_rows(Network::of_heads(width).unwrap(), reference_device().unwrap()).unwrap()
+            with_rows(Generated::of_heads(width).unwrap(), &reference_device().unwrap()).unwrap()
         };
         Known { products: vec![], networks: [64, 128].map(of_heads).into() }
     });
@@ -126,9 +133,9 @@ fn checks(
     wrong: &'static [MatmulStrategy],
 ) -> impl Iterator<Item = SelfCheck> {
     gpus().into_iter().map(move |device| {
-        let faulty = Faulty { device: OnDevice { device, dtype }, fault, wrong };
+        let faulty = Faulty { device: OnDevice { device: &device, dtype }, fault, wrong };
         let check = check(&faulty, known(fault)).unwrap();
-        println!("{device} {fault:?}: {check:?}");
+        println!("{} {fault:?}: {check:?}", device.id);
         check
     })
 }
@@ -184,11 +191,11 @@ fn a_panic_is_a_reason_too() {
 #[test]
 fn a_strategy_that_the_device_lacks_is_a_reason_too() {
     for device in gpus() {
-        if Backend::strategies(device, Dtype::F16).unwrap().contains(&TensorCores) {
-            eprintln!("skipped: `{device}` has tensor cores");
+        if device.matmul_strategies(Dtype::F16).unwrap().contains(&TensorCores) {
+            eprintln!("skipped: `{}` has tensor cores", device.id);
             continue;
         }
-        let on_device = OnDevice { device, dtype: Dtype::F16 };
+        let on_device = OnDevice { device: &device, dtype: Dtype::F16 };
         let reason = worst_cosine(&on_device, TensorCores, known(Fault::Rows)).unwrap_err();
         assert!(reason.contains("its tensor cores don't take a product: "), "{reason}");
     }
@@ -196,30 +203,30 @@ fn a_strategy_that_the_device_lacks_is_a_reason_too() {
 
 #[test]
 fn auto_passes_over_a_gpu_that_is_wrong_in_every_way() {
-    let gpu = |id| DeviceInfo {
+    let described = |id| Device {
         id,
         name: "faulty".to_owned(),
-        kind: "discrete GPU".to_owned(),
+        kind: DeviceKind::DiscreteGpu,
         driver: None,
         memory_bytes: None,
         dtypes: vec![],
+        max_tensor_bytes: u64::MAX,
     };
-    let cpu = gpu(DeviceId::Cpu);
-    for device in gpus() {
-        let verdict = |id: DeviceId| {
-            assert_eq!(id, device);
-            let device = OnDevice { device, dtype: Dtype::F16 };
+    for gpu in gpus() {
+        let verdict = |device: &Device| {
+            assert_eq!(device.id, gpu.id);
             let wrong = &[TensorCores, PlainUnits];
+            let device = OnDevice { device: &gpu, dtype: Dtype::F16 };
             let faulty = Faulty { device, fault: Fault::Rows, wrong };
             let verdict = check(&faulty, known(Fault::Rows))?.verdict();
-            let unavailable = |reason| Error::DeviceUnavailable { device: id, reason };
-            verdict.map(drop).map_err(unavailable)
+            verdict.map(drop).map_err(|reason| Error::DeviceUnavailable { device: gpu.id, reason })
         };
-        let found = (vec![gpu(device), cpu.clone()], vec![]);
-        let (chosen, passed_over) = device::first_trusted(found, &verdict).unwrap();
+        let found = vec![described(gpu.id), described(DeviceId::Cpu)];
+        let devices = Devices { found, absent: vec![] };
+        let (chosen, passed_over) = first_trusted(devices, &verdict).unwrap();
         assert_eq!(chosen, DeviceId::Cpu);
         let [passed_over] = &passed_over[..] else { panic!("one: {passed_over:?}") };
-        assert_eq!((passed_over.device, passed_over.strategy), (device, None));
+        assert_eq!((passed_over.device, passed_over.strategy), (gpu.id, None));
         let reason = &passed_over.reason;
         for expected in
             ["wrong in F16: with tensor cores, a product", "with plain units, a product"]
@@ -231,8 +238,8 @@ fn auto_passes_over_a_gpu_that_is_wrong_in_every_way() {
 
 #[test]
 fn a_wrong_vector_or_none_is_not_trusted() {
-    let network = Network::of_heads(64).unwrap();
-    let (network, right) = with_rows(network, reference_device().unwrap()).unwrap();
+    let network = Generated::of_heads(64).unwrap();
+    let (network, right) = with_rows(network, &reference_device().unwrap()).unwrap();
     assert!(network.worst_cosine(&right, &right) > 1.0 - 1e-12);
     let mut other = right.clone();
     other[5] = f32::NAN;
@@ -242,18 +249,19 @@ fn a_wrong_vector_or_none_is_not_trusted() {
 
 #[test]
 fn a_table_in_blocks_gives_the_same_vectors() {
-    let network = Network::of_heads(64).unwrap();
+    let network = Generated::of_heads(64).unwrap();
     let config = &network.config;
     let row_bytes = config.hidden_size as u64 * 4;
     let ids: Vec<u32> = (0..config.vocab_size as u32).collect();
     let batch = PackedBatch::new(&[ids], config).unwrap();
-    for device in crate::devices().0 {
+    for device in devices().found {
+        let opened = Opened::open(device.id).unwrap();
         // One block; 200 + 56 rows; blocks of 1 row.
         let [whole, two, many] = [u64::MAX, 200 * row_bytes + 3, row_bytes].map(|bytes| {
             let storage =
                 Storage { dtype: Dtype::F32, max_tensor_bytes: bytes, strategy: PlainUnits };
-            let backend = network.load(device.id, storage).unwrap();
-            backend.forward(device.id, &batch, Rows::Last, &|| false).unwrap()
+            let loaded = network.load(&opened, storage).unwrap();
+            loaded.forward(&batch, Rows::Last, &|| false).unwrap()
         });
         assert_eq!(whole, two, "{}", device.id);
         assert_eq!(whole, many, "{}", device.id);

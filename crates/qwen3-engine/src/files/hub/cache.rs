@@ -8,7 +8,7 @@
 //! whatever a snapshot has may be trusted, whenever a program ends.
 
 use super::names::{Commit, Etag, Revision};
-use crate::checksum::{git_sha1_of, sha256_of};
+use crate::files::checksum::{git_sha1_of, sha256_of};
 use crate::error::Error;
 use crate::progress::Hooks;
 use std::fs::{self, File, OpenOptions, TryLockError};

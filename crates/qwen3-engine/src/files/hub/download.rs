@@ -4,10 +4,9 @@
 use super::cache::{Repo, is_whole, written};
 use super::client::{Client, Delivery, Failure, Found};
 use super::names::{Commit, Revision, is_config, is_shard};
-use super::{INDEX, NEEDED, SIDE_FILES, SINGLE};
-use crate::checkpoint::is_of_adapter;
 use crate::error::Error;
-use crate::modules::{MODULES, configs_in};
+use crate::files::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
+use crate::files::modules::{MODULES, configs_in};
 use crate::progress::{Hooks, Progress};
 use qwen3::weights::files_of_index;
 use std::collections::BTreeSet;
@@ -72,7 +71,7 @@ impl Hub {
         }
         let get = |file: &str| self.attempt(file, || self.fetch(&asked, &listing.commit, file));
         let get_listed = |file: &str| {
-            if SIDE_FILES[..NEEDED].contains(&file) || listing.files.contains(file) {
+            if NEEDED.contains(&file) || listing.files.contains(file) {
                 get(file)?;
             } else {
                 self.repo.mark_absent(&listing.commit, file);

@@ -1,0 +1,68 @@
+//! A model's folder: the names of its files, and what must not lie there.
+
+use crate::error::Error;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+
+/// The files beside the weights that are used. Without those of [`NEEDED`] nothing runs.
+pub const SIDE_FILES: [&str; 8] = [
+    CONFIG,
+    "tokenizer.json",
+    "1_Pooling/config.json",
+    "config_sentence_transformers.json",
+    "generation_config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer_config.json",
+];
+pub const NEEDED: &[&str] = SIDE_FILES.split_at(2).0;
+pub const CONFIG: &str = "config.json";
+/// The weights, in one file or listed in an index.
+pub const SINGLE: &str = "model.safetensors";
+pub const INDEX: &str = "model.safetensors.index.json";
+
+/// An adapter beside a model changes it in Transformers, so it can't be passed over.
+pub fn refuse_adapter(folder: &Path) -> Result<(), Error> {
+    match first_called(folder, is_of_adapter) {
+        Some(file) => Err(Error::Adapter { file }),
+        None => Ok(()),
+    }
+}
+
+/// Weights as they are not read here.
+pub fn other_weights(folder: &Path) -> Option<PathBuf> {
+    first_called(folder, |name| {
+        name.starts_with("pytorch_model") || name.ends_with(".gguf") || name.ends_with(".onnx")
+    })
+}
+
+/// The first file of a folder, by name, whose name is such.
+fn first_called(folder: &Path, is_such: impl Fn(&str) -> bool) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let name = names.filter(|name| is_such(&name.to_string_lossy())).min()?;
+    Some(folder.join(name))
+}
+
+/// Whether PEFT keeps an adapter in files of this name.
+pub fn is_of_adapter(name: &str) -> bool {
+    name.starts_with("adapter_config.") || name.starts_with("adapter_model")
+}
+
+/// JSON of a file beside the weights.
+pub fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T, Error> {
+    serde_json::from_slice(json)
+        .map_err(|error| Error::SideFile { path: path.to_owned(), source: error.into() })
+}
+
+/// The name of a model's folder or file, wherever that lies; that of a snapshot
+/// in the hub's cache is the model's, `models--owner--name`.
+pub fn called(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    match &parts[..] {
+        [.., model, snapshots, _] if snapshots == "snapshots" => model.clone(),
+        [.., name] => name.clone(),
+        [] => String::new(),
+    }
+}

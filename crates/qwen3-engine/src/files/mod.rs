@@ -1,0 +1,22 @@
+//! Where a model is: found or downloaded, opened, and written as one file.
+
+mod checkpoint;
+mod checksum;
+mod convert;
+mod folder;
+mod hub;
+mod model_files;
+mod modules;
+mod new_file;
+mod portable;
+mod source;
+
+pub use checkpoint::Checkpoint;
+pub use checksum::sha256;
+pub use convert::{ConvertOptions, Converted, convert};
+pub use folder::called;
+pub use hub::HubToken;
+pub use model_files::ModelFiles;
+pub use new_file::NewFile;
+pub use portable::Provenance;
+pub use source::Source;

@@ -1,0 +1,190 @@
+//! Where a model is, as users say it.
+
+use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, refuse_adapter};
+use super::hub::{self, HubModel, HubToken};
+use super::portable;
+use crate::error::Error;
+use crate::options::Kind;
+use crate::progress::Hooks;
+use qwen3::files;
+use qwen3::weights::files_of_index;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where a model is, and what it is if that is known better than its files tell.
+///
+/// A `&str` or `String` is a path where something lies, else an id on the hub; a
+/// `Path` is never an id:
+///
+/// ```
+/// # use qwen3_engine::{Kind, Source};
+/// # use std::path::Path;
+/// let from_the_hub = Source::new("Qwen/Qwen3-Embedding-0.6B").revision("main");
+/// let a_folder = Source::from(Path::new("models/my-reranker")).kind(Kind::Reranker);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Source {
+    place: Place,
+    /// Branch, tag or commit on the hub; `None`: `main`.
+    pub revision: Option<String>,
+    /// The hub's cache; `None`: that of `huggingface_hub`
+    /// (`HF_HUB_CACHE`, `HF_HOME/hub`, or `~/.cache/huggingface/hub`).
+    pub cache_folder: Option<PathBuf>,
+    /// For models that the hub gives to some only; `None`: `HF_TOKEN`, or that
+    /// of `huggingface_hub`.
+    pub token: Option<HubToken>,
+    /// What the checkpoint is; `None`: its files tell.
+    pub kind: Option<Kind>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// A path or an id.
+    Named(String),
+    Path(PathBuf),
+}
+
+impl Source {
+    /// A hub id (`Qwen/Qwen3-Embedding-0.6B`), a folder, the path of a file in
+    /// it, or a file that [`crate::convert()`] wrote.
+    pub fn new(model: impl Into<Self>) -> Self {
+        model.into()
+    }
+
+    /// The model at this branch, tag or commit of the hub.
+    #[must_use]
+    pub fn revision(mut self, revision: impl Into<String>) -> Self {
+        self.revision = Some(revision.into());
+        self
+    }
+
+    /// The model in this cache of the hub.
+    #[must_use]
+    pub fn cache_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache_folder = Some(folder.into());
+        self
+    }
+
+    /// The model, asked for with this token of the hub.
+    #[must_use]
+    pub fn token(mut self, token: HubToken) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// The model as one of this kind, whatever its files tell.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Where the model's files are: a folder, a portable file, or a snapshot in the
+    /// hub's cache, which is downloaded into as needed.
+    ///
+    /// # Errors
+    /// If there is no such model, or it can't be downloaded.
+    pub fn locate(&self, hooks: &Hooks) -> Result<PathBuf, Error> {
+        let path = self.path();
+        if path.is_dir() {
+            refuse_adapter(path)?;
+            let folder = path.to_owned();
+            return match path.join(CONFIG).exists() {
+                true => Ok(folder),
+                false => Err(Error::NotAModel { folder }),
+            };
+        }
+        if path.is_file() {
+            return folder_of(path);
+        }
+        match &self.place {
+            Place::Named(model) if hub::is_hub_id(model) => {
+                let (revision, cache) = (self.revision.as_deref(), self.cache_folder.as_deref());
+                HubModel { model, revision, cache, token: self.token.as_ref() }.snapshot(hooks)
+            }
+            _ => Err(Error::NoSuchModel { model: self.to_string() }),
+        }
+    }
+
+    /// What was named, read as a path.
+    pub(super) fn path(&self) -> &Path {
+        match &self.place {
+            Place::Named(name) => Path::new(name),
+            Place::Path(path) => path,
+        }
+    }
+}
+
+/// The file itself if it is a portable one, else the folder that it is in.
+fn folder_of(file: &Path) -> Result<PathBuf, Error> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let shards = || files_of_index(&folder.join(INDEX)).unwrap_or_default();
+    let is_of_folder = |name: &str| {
+        [SINGLE, INDEX].contains(&name) || SIDE_FILES.contains(&name) || shards().contains(name)
+    };
+    if portable::is_portable(file) {
+        Ok(file.to_owned())
+    } else if is_of_folder(&name) && folder.join(CONFIG).exists() {
+        Ok(folder.to_owned())
+    } else {
+        files::check_head(file)?;
+        Err(Error::NotAModelFile { file: file.to_owned() })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path().display().fmt(f)
+    }
+}
+
+impl From<Place> for Source {
+    fn from(place: Place) -> Self {
+        Self { place, revision: None, cache_folder: None, token: None, kind: None }
+    }
+}
+
+impl From<&Source> for Source {
+    fn from(source: &Source) -> Self {
+        source.clone()
+    }
+}
+
+impl From<String> for Source {
+    fn from(model: String) -> Self {
+        Place::Named(model).into()
+    }
+}
+
+impl From<&str> for Source {
+    fn from(model: &str) -> Self {
+        model.to_owned().into()
+    }
+}
+
+impl From<&String> for Source {
+    fn from(model: &String) -> Self {
+        model.clone().into()
+    }
+}
+
+impl From<PathBuf> for Source {
+    fn from(path: PathBuf) -> Self {
+        Place::Path(path).into()
+    }
+}
+
+impl From<&Path> for Source {
+    fn from(path: &Path) -> Self {
+        path.to_owned().into()
+    }
+}
+
+impl From<&PathBuf> for Source {
+    fn from(path: &PathBuf) -> Self {
+        path.clone().into()
+    }
+}

@@ -1,0 +1,8 @@
+//! What this project's own proofs and checks need beyond the API. It may change in
+//! any version.
+
+pub use crate::device::limit_cpu_isa;
+pub use crate::device::self_check::{PassedOver, SelfCheck, Trusted, min_cosine, self_check, speed};
+pub use crate::device::system::{peak_memory_bytes, processor_name};
+pub use crate::files::called;
+pub use qwen3::{Recorded, Stage, Step, random};

@@ -1,0 +1,8 @@
+//! When a network computes: which tokens together, whose turn it is, and what fits.
+
+mod batches;
+mod memory;
+mod session;
+mod turns;
+
+pub use session::Session;
