@@ -45,14 +45,14 @@ pub fn tokenizer(data: &[u8]) {
     for special in [SpecialTokens::Parse, SpecialTokens::Literal, SpecialTokens::Reject] {
         let limit = Limit { max_tokens: 20, truncate: Truncate::Right };
         if let Ok(tokenizer) = EmbeddingTokenizer::from_json(data, path, special)
-            && let Ok(encoded) = tokenizer.encode("Query: ", text, limit)
+            && let Ok(tokens) = tokenizer.tokenize("Query: ", text, limit)
         {
-            assert!(encoded.input_ids.len() <= 20, "{} tokens", encoded.input_ids.len());
-            let _ = tokenizer.decode(&encoded.input_ids, true);
+            assert!(tokens.input_ids.len() <= 20, "{} tokens", tokens.input_ids.len());
+            let _ = tokenizer.decode(&tokens.input_ids, true);
         }
         if let Ok(tokenizer) = RerankTokenizer::from_json(data, path, special) {
             let limit = Limit { max_tokens: tokenizer.overhead_tokens() + 20, ..limit };
-            let _ = tokenizer.encode("is it?", text, text, limit);
+            let _ = tokenizer.tokenize("is it?", text, text, limit);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::progress::Hooks;
 use crate::session::Session;
 use qwen3::{Dtype, MatmulStrategy, Recorded, Rows, head};
-use qwen3_text::Encoded;
+use qwen3_text::Tokens;
 use std::borrow::Cow;
 
 /// A loaded Qwen3-Embedding model.
@@ -116,7 +116,7 @@ impl Embedder {
         &self,
         inputs: impl IntoIterator<Item = I>,
         options: &EncodeOptions,
-    ) -> Result<Vec<Encoded>, Error>
+    ) -> Result<Vec<Tokens>, Error>
     where
         I: Into<Input<'a>>,
     {
@@ -129,12 +129,12 @@ impl Embedder {
     /// As [`Embedder::encode`].
     pub fn encode_tokenized(
         &self,
-        encoded: &[Encoded],
+        encoded: &[Tokens],
         options: &EncodeOptions,
     ) -> Result<Vec<Embedding>, Error> {
         let dimensions = self.text.dimensions(options.dimensions)?;
         let rows = self.session.rows(&ids(encoded), Rows::Last, &options.hooks)?;
-        let embed = |(row, encoded): (Vec<f32>, &Encoded)| Embedding {
+        let embed = |(row, encoded): (Vec<f32>, &Tokens)| Embedding {
             vector: head::embedding(row, dimensions, options.normalize),
             tokens: encoded.input_ids.len(),
             truncated: encoded.truncated,
@@ -199,7 +199,7 @@ impl Embedder {
     {
         let encoded = self.tokenize_with(inputs, &self.text.prompt(prompt)?, hooks)?;
         let rows = self.session.rows(&ids(&encoded), Rows::All, hooks)?;
-        let split = |(rows, encoded): (Vec<f32>, Encoded)| TokenEmbeddings {
+        let split = |(rows, encoded): (Vec<f32>, Tokens)| TokenEmbeddings {
             vectors: rows.chunks(self.max_dimensions()).map(<[f32]>::to_vec).collect(),
             truncated: encoded.truncated,
             input_ids: encoded.input_ids,
@@ -286,7 +286,7 @@ impl Embedder {
         inputs: impl IntoIterator<Item = I>,
         prompt: &str,
         hooks: &Hooks,
-    ) -> Result<Vec<Encoded>, Error>
+    ) -> Result<Vec<Tokens>, Error>
     where
         I: Into<Input<'a>>,
     {
@@ -313,7 +313,7 @@ impl Embedder {
     }
 }
 
-pub(crate) fn ids(encoded: &[Encoded]) -> Vec<&[u32]> {
+pub(crate) fn ids(encoded: &[Tokens]) -> Vec<&[u32]> {
     encoded.iter().map(|encoded| encoded.input_ids.as_slice()).collect()
 }
 

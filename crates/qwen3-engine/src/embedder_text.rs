@@ -9,7 +9,7 @@ use crate::options::{Kind, Options};
 use crate::similarity::Similarity;
 use qwen3::head;
 use qwen3_text::{
-    EmbeddingTokenizer, Encoded, Error as TextError, Limit, Prefix, Prompts, SpecialTokens, Token,
+    EmbeddingTokenizer, Error as TextError, Limit, Prefix, Prompts, SpecialTokens, Token, Tokens,
     instruct_prompt,
 };
 use std::borrow::Cow;
@@ -121,10 +121,10 @@ impl EmbedderText {
         input: Input<'_>,
         prompt: &Prefix,
         limit: Limit,
-    ) -> Result<Encoded, TextError> {
+    ) -> Result<Tokens, TextError> {
         match input {
-            Input::Text(text) => self.tokenizer.encode_after(prompt, text, limit),
-            Input::Ids(ids) => self.tokenizer.encode_ids(ids, limit),
+            Input::Text(text) => self.tokenizer.tokenize_after(prompt, text, limit),
+            Input::Ids(ids) => self.tokenizer.tokens_of_ids(ids, limit),
         }
     }
 

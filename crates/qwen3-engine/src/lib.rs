@@ -76,7 +76,7 @@ pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
 pub use qwen3::{Config, Dtype, MatmulStrategy, Recorded, Rows, Stage, Step, Weights};
 pub use qwen3_text::{
-    DEFAULT_TASK, Encoded, Error as TextError, Limit, Prefix, SpecialTokens, Token, Truncate,
+    DEFAULT_TASK, Error as TextError, Limit, Prefix, SpecialTokens, Token, Tokens, Truncate,
 };
 pub use random::random_checkpoint;
 pub use reranker::{RankOptions, Ranked, Reranker, Score};

@@ -9,7 +9,7 @@ use crate::progress::Hooks;
 use crate::reranker_text::RerankerText;
 use crate::session::Session;
 use qwen3::{Dtype, MatmulStrategy, Recorded, Rows, head};
-use qwen3_text::{Encoded, Prefix};
+use qwen3_text::{Prefix, Tokens};
 
 /// A loaded Qwen3-Reranker model.
 ///
@@ -105,11 +105,11 @@ impl Reranker {
     /// If the device fails, or the call is cancelled.
     pub fn score_tokenized(
         &self,
-        encoded: &[Encoded],
+        encoded: &[Tokens],
         options: &RankOptions,
     ) -> Result<Vec<Score>, Error> {
         let rows = self.session.rows(&ids(encoded), Rows::Last, &options.hooks)?;
-        let score = |(row, encoded): (Vec<f32>, &Encoded)| {
+        let score = |(row, encoded): (Vec<f32>, &Tokens)| {
             let log_odds = self.text.log_odds(&row);
             Score {
                 score: head::probability(log_odds),
@@ -130,7 +130,7 @@ impl Reranker {
         &self,
         pairs: &[(Q, D)],
         options: &RankOptions,
-    ) -> Result<Vec<Encoded>, Error>
+    ) -> Result<Vec<Tokens>, Error>
     where
         Q: AsRef<str> + Sync,
         D: AsRef<str> + Sync,
@@ -165,7 +165,7 @@ impl Reranker {
     /// `logit_yes − logit_no` after query and document without any template, as
     /// some published numbers are.
     pub(crate) fn plain_log_odds(&self, query: &str, document: &str) -> Result<f64, Error> {
-        let ids = self.text.encode_plain(&[query, document])?;
+        let ids = self.text.tokenize_plain(&[query, document])?;
         let rows = self.session.rows(&[&ids], Rows::Last, &Hooks::default())?;
         Ok(self.text.log_odds(&rows[0]))
     }

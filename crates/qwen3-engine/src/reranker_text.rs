@@ -8,7 +8,7 @@ use crate::model_files::ModelFiles;
 use crate::options::{Kind, Options};
 use qwen3::ScoreHead;
 use qwen3_text::{
-    DEFAULT_TASK, Encoded, Error as TextError, Limit, Prefix, RerankTokenizer, SpecialTokens, Token,
+    DEFAULT_TASK, Error as TextError, Limit, Prefix, RerankTokenizer, SpecialTokens, Token, Tokens,
 };
 
 /// The model card's limit; the model itself takes more.
@@ -90,7 +90,7 @@ impl RerankerText {
         self.tokenizer.query_prefix(instruction, query, limit)
     }
 
-    /// The tokens of a pair, with the template; see [`RerankTokenizer::encode_after`].
+    /// The tokens of a pair, with the template; see [`RerankTokenizer::tokenize_after`].
     ///
     /// # Errors
     /// If a text is invalid, or too long and not to be truncated.
@@ -99,8 +99,8 @@ impl RerankerText {
         query: &Prefix,
         document: &str,
         limit: Limit,
-    ) -> Result<Encoded, TextError> {
-        self.tokenizer.encode_after(query, document, limit)
+    ) -> Result<Tokens, TextError> {
+        self.tokenizer.tokenize_after(query, document, limit)
     }
 
     /// `logit_yes − logit_no` from a row `[C]` that the network gave for a pair.
@@ -120,8 +120,8 @@ impl RerankerText {
     ///
     /// # Errors
     /// If a text is invalid.
-    pub(crate) fn encode_plain(&self, texts: &[&str]) -> Result<Vec<u32>, TextError> {
-        self.tokenizer.encode_plain(texts)
+    pub(crate) fn tokenize_plain(&self, texts: &[&str]) -> Result<Vec<u32>, TextError> {
+        self.tokenizer.tokenize_plain(texts)
     }
 
     /// See [`RerankTokenizer::decode`].

@@ -2,7 +2,7 @@
 
 use crate::tokenizer::{TextTokenizer, truncated};
 use crate::tokenizer_json::{TokenizerJson, read};
-use crate::{Encoded, Error, Limit, Prefix, SpecialTokens};
+use crate::{Error, Limit, Prefix, SpecialTokens, Tokens};
 use std::path::Path;
 
 /// The token whose hidden state is the embedding, by the name it has in files that don't append it themselves.
@@ -45,36 +45,36 @@ impl EmbeddingTokenizer {
 
     /// The tokens of `prompt` and `text`, put together without a space, and the end token.
     ///
-    /// Both are encoded as one string, as the references do, and the policy for special tokens holds for both.
+    /// Both are tokenized as one string, as the references do, and the policy for special tokens holds for both.
     /// [`Truncate::Left`](crate::Truncate::Left) therefore drops the prompt first.
-    pub fn encode(&self, prompt: &str, text: &str, limit: Limit) -> Result<Encoded, Error> {
-        self.encode_after(&self.prefix(prompt, limit)?, text, limit)
+    pub fn tokenize(&self, prompt: &str, text: &str, limit: Limit) -> Result<Tokens, Error> {
+        self.tokenize_after(&self.prefix(prompt, limit)?, text, limit)
     }
 
-    /// A prompt for any number of texts with this limit, for [`Self::encode_after`].
+    /// A prompt for any number of texts with this limit, for [`Self::tokenize_after`].
     pub fn prefix(&self, prompt: &str, limit: Limit) -> Result<Prefix, Error> {
         self.check(limit)?;
         let prompt = self.text.apply_policy(prompt)?;
         self.text.prefix(&Prefix::default(), &prompt, limit, 1)
     }
 
-    /// As [`Self::encode`] with the prompt that `prefix` is of.
-    pub fn encode_after(
+    /// As [`Self::tokenize`] with the prompt that `prefix` is of.
+    pub fn tokenize_after(
         &self,
         prefix: &Prefix,
         text: &str,
         limit: Limit,
-    ) -> Result<Encoded, Error> {
+    ) -> Result<Tokens, Error> {
         self.check(limit)?;
         let text = prefix.with(text);
         let text = self.text.apply_policy(&text)?;
-        Ok(self.ended(self.text.encode(prefix, &text, limit, 1)?))
+        Ok(self.ended(self.text.tokenize(prefix, &text, limit, 1)?))
     }
 
-    /// The tokens of an input that somebody else has encoded: the end token is appended unless it is the last already.
+    /// The tokens of an input that somebody else has tokenized: the end token is appended unless it is the last already.
     ///
     /// The policy for special tokens is about text; ids may be any of the vocabulary. No ids at all are an empty text.
-    pub fn encode_ids(&self, ids: &[u32], limit: Limit) -> Result<Encoded, Error> {
+    pub fn tokens_of_ids(&self, ids: &[u32], limit: Limit) -> Result<Tokens, Error> {
         self.check(limit)?;
         let vocab_size = self.vocab_size();
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
@@ -110,9 +110,9 @@ impl EmbeddingTokenizer {
         }
     }
 
-    fn ended(&self, mut encoded: Encoded) -> Encoded {
-        encoded.input_ids.push(self.eos_token_id);
-        encoded
+    fn ended(&self, mut tokens: Tokens) -> Tokens {
+        tokens.input_ids.push(self.eos_token_id);
+        tokens
     }
 }
 

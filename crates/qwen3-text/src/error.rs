@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why a tokenizer could not be loaded, or a text not be encoded.
+/// Why a tokenizer could not be loaded, or a text not be tokenized.
 ///
 /// [`TooLong`](Error::TooLong), [`Unbroken`](Error::Unbroken), [`LimitTooSmall`](Error::LimitTooSmall), [`UnknownId`](Error::UnknownId),
 /// [`UnknownPrompt`](Error::UnknownPrompt) and [`SpecialToken`](Error::SpecialToken) are about what was asked for;
@@ -174,7 +174,7 @@ pub enum Error {
     },
     /// The `tokenizers` library fails on a text.
     #[error("the tokenizer failed; please report the text that it failed on")]
-    Encode {
+    Tokenize {
         /// What the library says.
         #[source]
         source: tokenizers::Error,

@@ -11,22 +11,22 @@
 //! let limit = Limit { max_tokens: 8192, truncate: Truncate::Right };
 //!
 //! let prompt = instruct_prompt(DEFAULT_TASK);
-//! let query = tokenizer.encode(&prompt, "What is the capital of China?", limit)?;
-//! let document = tokenizer.encode("", "The capital of China is Beijing.", limit)?;
+//! let query = tokenizer.tokenize(&prompt, "What is the capital of China?", limit)?;
+//! let document = tokenizer.tokenize("", "The capital of China is Beijing.", limit)?;
 //!
 //! assert_eq!(query.input_ids.last(), Some(&tokenizer.eos_token_id()));
 //! assert!(!document.truncated);
 //! # Ok::<(), qwen3_text::Error>(())
 //! ```
 //!
-//! - [`EmbeddingTokenizer`] and [`RerankTokenizer`] read `tokenizer.json` of a model folder and encode from any number
+//! - [`EmbeddingTokenizer`] and [`RerankTokenizer`] read `tokenizer.json` of a model folder and tokenize from any number
 //!   of threads.
 //! - [`Prompts`] are those of the folder's `config_sentence_transformers.json`.
 //! - [`SpecialTokens`] decides whether a text may speak in control tokens, [`Limit`] how long it may be.
 //!
-//! A text may be anything and of any length. No more of it is encoded than the limit keeps, piece by piece: memory is
+//! A text may be anything and of any length. No more of it is tokenized than the limit keeps, piece by piece: memory is
 //! that of one piece. Pieces end at blanks, digits, line breaks and marks; a stretch of 256 KiB without any of these is an
-//! error. What stands before many texts, a prompt or a query, is encoded once as their [`Prefix`].
+//! error. What stands before many texts, a prompt or a query, is tokenized once as their [`Prefix`].
 //!
 //! What it doesn't do: download models, cut documents into passages, apply a `chat_template.jinja` or
 //! tokenize for other model families. It knows nothing of tensors and batches.
@@ -47,4 +47,4 @@ pub use prompt::{DEFAULT_TASK, Prompts, instruct_prompt};
 pub use rerank::RerankTokenizer;
 pub use special::SpecialTokens;
 pub use token::Token;
-pub use tokenizer::{Encoded, Limit, Prefix, Truncate};
+pub use tokenizer::{Limit, Prefix, Tokens, Truncate};

@@ -1,6 +1,6 @@
-//! Cuts a long text where its tokens are cut anyway, so that it needn't be encoded at once.
+//! Cuts a long text where its tokens are cut anyway, so that it needn't be tokenized at once.
 //!
-//! `tokenizers` keeps up to 350 bytes per byte of a text while it encodes it, and encodes all of it even if a limit
+//! `tokenizers` keeps up to 350 bytes per byte of a text while it tokenizes it, and tokenizes all of it even if a limit
 //! keeps the first page. Piece by piece, the memory is that of one piece, and the rest is left alone once the limit is
 //! reached. The pieces' ids, joined, are exactly those of the whole text.
 //!
@@ -9,7 +9,7 @@
 /// The pattern of Qwen's pre-tokenizer, which splits a text into words before merges make tokens of them.
 pub(crate) const QWEN_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Long texts are encoded in pieces of this size, one of which takes 20 MB at most while it is encoded.
+/// Long texts are tokenized in pieces of this size, one of which takes 20 MB at most while it is tokenized.
 const PIECE_BYTES: usize = 1 << 16;
 
 /// Where texts may be cut. By default there is no place that an added token forbids.

@@ -2,7 +2,7 @@
 
 use crate::tokenizer::{TextTokenizer, ids};
 use crate::tokenizer_json::{TokenizerJson, read};
-use crate::{Encoded, Error, Limit, Prefix, SpecialTokens, Truncate};
+use crate::{Error, Limit, Prefix, SpecialTokens, Tokens, Truncate};
 use std::path::Path;
 
 // The template is that of the Transformers example in github.com/QwenLM/Qwen3-Embedding. The vLLM example there joins
@@ -58,15 +58,15 @@ impl RerankTokenizer {
     /// string alone is truncated: [`Truncate::Right`](crate::Truncate::Right) drops the document's end, and
     /// [`Truncate::Left`](crate::Truncate::Left) the instruction first, which is seldom wanted. The policy for special
     /// tokens holds for each of the three.
-    pub fn encode(
+    pub fn tokenize(
         &self,
         instruction: &str,
         query: &str,
         document: &str,
         limit: Limit,
-    ) -> Result<Encoded, Error> {
+    ) -> Result<Tokens, Error> {
         let prefix = self.instruction_prefix(instruction, limit)?;
-        self.encode_after(&self.query_prefix(&prefix, query, limit)?, document, limit)
+        self.tokenize_after(&self.query_prefix(&prefix, query, limit)?, document, limit)
     }
 
     /// An instruction for any number of queries with this limit, for [`Self::query_prefix`].
@@ -76,7 +76,7 @@ impl RerankTokenizer {
         self.text.prefix(&Prefix::default(), &text, limit, self.reserved_tokens(limit)?)
     }
 
-    /// A query for any number of documents, for [`Self::encode_after`].
+    /// A query for any number of documents, for [`Self::tokenize_after`].
     pub fn query_prefix(
         &self,
         instruction: &Prefix,
@@ -89,33 +89,34 @@ impl RerankTokenizer {
         self.text.prefix(instruction, &text, limit, self.reserved_tokens(limit)?)
     }
 
-    /// As [`Self::encode`] with the instruction and the query that `prefix` is of. The limit may be another than that of
+    /// As [`Self::tokenize`] with the instruction and the query that `prefix` is of. The limit may be another than that of
     /// the prefix, but not wider, and has to drop the same side.
-    pub fn encode_after(
+    pub fn tokenize_after(
         &self,
         prefix: &Prefix,
         document: &str,
         limit: Limit,
-    ) -> Result<Encoded, Error> {
+    ) -> Result<Tokens, Error> {
         let reserved_tokens = self.reserved_tokens(limit)?;
         let document = self.text.apply_policy(document)?;
         let text = format!("{} {document}", prefix.with(""));
-        let Encoded { input_ids, truncated } =
-            self.text.encode(prefix, &text, limit, reserved_tokens)?;
+        let Tokens { input_ids, truncated } =
+            self.text.tokenize(prefix, &text, limit, reserved_tokens)?;
         let input_ids = [&self.prefix_ids, &input_ids, &self.suffix_ids]
             .into_iter()
             .flatten()
             .copied()
             .collect();
-        Ok(Encoded { input_ids, truncated })
+        Ok(Tokens { input_ids, truncated })
     }
 
     /// The tokens of texts one after the other, without the template: what nobody should score, but some published
     /// numbers are of.
-    pub fn encode_plain(&self, texts: &[&str]) -> Result<Vec<u32>, Error> {
+    pub fn tokenize_plain(&self, texts: &[&str]) -> Result<Vec<u32>, Error> {
         let limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Error };
         let before = Prefix::default();
-        let ids = texts.iter().map(|text| Ok(self.text.encode(&before, text, limit, 0)?.input_ids));
+        let ids =
+            texts.iter().map(|text| Ok(self.text.tokenize(&before, text, limit, 0)?.input_ids));
         Ok(ids.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 

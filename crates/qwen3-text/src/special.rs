@@ -59,7 +59,7 @@ impl FromStr for SpecialTokens {
 ///
 /// The match is on the text as it came, which is also where `tokenizers` looks for Qwen3's added tokens (`normalized` is
 /// false). NFC could complete a token afterwards only from U+037E (`;`), U+1FEF (a backquote) or U+212A (`K`); the
-/// result is encoded without added tokens in any case.
+/// result is tokenized without added tokens in any case.
 pub(crate) fn strip<'t>(text: &'t str, tokens: &[String]) -> Cow<'t, str> {
     if !tokens.iter().any(|token| text.contains(token)) {
         return Cow::Borrowed(text);

@@ -99,7 +99,7 @@ impl TextTokenizer {
         let Some(piece) = self.first_piece(&mut rest) else { return Ok((vec![], from)) };
         check_bytes(piece)?;
         let encoding = self.tokenizer.encode(piece, false);
-        let encoding = encoding.map_err(|source| Error::Encode { source })?;
+        let encoding = encoding.map_err(|source| Error::Tokenize { source })?;
         let places = encoding.get_ids().iter().zip(encoding.get_offsets());
         let tokens = places.map(|(&id, &(start, end))| Token {
             id,
@@ -158,7 +158,7 @@ fn joined(tokens: Vec<String>) -> Result<String, Error> {
         return Ok(String::new());
     }
     let decoded = ByteLevel::default().decode_chain(tokens);
-    Ok(decoded.map_err(|source| Error::Encode { source })?.concat())
+    Ok(decoded.map_err(|source| Error::Tokenize { source })?.concat())
 }
 
 #[cfg(test)]

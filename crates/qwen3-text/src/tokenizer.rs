@@ -58,14 +58,14 @@ pub struct Limit {
 
 /// An input as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
+pub struct Tokens {
     /// The ids of all its tokens, those of the template and the end token included.
     pub input_ids: Vec<u32>,
     /// Whether tokens of the text were dropped.
     pub truncated: bool,
 }
 
-/// What stands before several texts, such as a prompt or a query: encoded once, as far as no text can change its tokens.
+/// What stands before several texts, such as a prompt or a query: tokenized once, as far as no text can change its tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Prefix {
     /// No more than the limit keeps, and one, so that it is noticed.
@@ -75,13 +75,13 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Bytes of its end that are encoded again with each text. There are few where its last word begins with a blank,
+    /// Bytes of its end that are tokenized again with each text. There are few where its last word begins with a blank,
     /// a line break, a digit or a mark.
     pub fn bytes_per_text(&self) -> usize {
         self.rest.len()
     }
 
-    /// `text` with what has to be encoded together with it.
+    /// `text` with what has to be tokenized together with it.
     pub(crate) fn with<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.rest.as_str() {
             "" => Cow::Borrowed(text),
@@ -90,12 +90,12 @@ impl Prefix {
     }
 }
 
-/// What is encoded at once takes up to 350 bytes of memory per byte, and nothing stops it. It also has to be below a
+/// What is tokenized at once takes up to 350 bytes of memory per byte, and nothing stops it. It also has to be below a
 /// million: `fancy-regex`, which runs the pattern, gives up on so many white-space characters in a row (`MAX_STACK` in
 /// its `vm.rs`), and `tokenizers` then takes the whole rest of the text for one word.
 pub(crate) const MAX_PIECE_BYTES: usize = 1 << 18;
 
-/// Encodes text without anything around it.
+/// Tokenizes text without anything around it.
 #[derive(Debug)]
 pub(crate) struct TextTokenizer {
     /// Has added tokens only if the policy is to parse them.
@@ -215,13 +215,13 @@ impl TextTokenizer {
 
     /// The tokens of `before` and of `text`, which has been through [`Self::apply_policy`] together with the rest of
     /// `before`, in a limit of which `reserved_tokens` are taken.
-    pub(crate) fn encode(
+    pub(crate) fn tokenize(
         &self,
         before: &Prefix,
         text: &str,
         limit: Limit,
         reserved_tokens: usize,
-    ) -> Result<Encoded, Error> {
+    ) -> Result<Tokens, Error> {
         let enough_tokens = enough_tokens(limit, reserved_tokens);
         let ids = self.ids_after(&before.input_ids, text, limit, enough_tokens)?;
         truncated(ids, limit, reserved_tokens)
@@ -236,17 +236,17 @@ impl TextTokenizer {
         enough_tokens: usize,
     ) -> Result<Vec<u32>, Error> {
         if limit.truncate == Truncate::Left {
-            let (mut n_tokens, mut encoded) = (0, vec![]);
+            let (mut n_tokens, mut tokens) = (0, vec![]);
             while n_tokens <= enough_tokens
                 && let Some(piece) = self.last_piece(&mut text)
             {
                 let ids = self.piece_ids(piece)?;
                 n_tokens += ids.len();
-                encoded.push(ids);
+                tokens.push(ids);
             }
             let before = if n_tokens <= enough_tokens { before } else { &[] };
             return Ok(std::iter::once(before)
-                .chain(encoded.iter().rev().map(Vec::as_slice))
+                .chain(tokens.iter().rev().map(Vec::as_slice))
                 .flatten()
                 .copied()
                 .collect());
@@ -282,7 +282,7 @@ impl TextTokenizer {
     }
 }
 
-/// Whether a piece may be encoded at once.
+/// Whether a piece may be tokenized at once.
 pub(crate) fn check_bytes(piece: &str) -> Result<(), Error> {
     match piece.len() {
         found if found > MAX_PIECE_BYTES => {
@@ -305,7 +305,7 @@ pub(crate) fn truncated(
     mut ids: Vec<u32>,
     limit: Limit,
     reserved_tokens: usize,
-) -> Result<Encoded, Error> {
+) -> Result<Tokens, Error> {
     let room = limit.max_tokens.saturating_sub(reserved_tokens);
     let excess = ids.len().saturating_sub(room);
     match limit.truncate {
@@ -317,12 +317,13 @@ pub(crate) fn truncated(
             return Err(Error::TooLong { found, max_tokens: limit.max_tokens });
         }
     }
-    Ok(Encoded { input_ids: ids, truncated: excess > 0 })
+    Ok(Tokens { input_ids: ids, truncated: excess > 0 })
 }
 
 /// The ids of `text`, and nothing around them.
 pub(crate) fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
-    let encoding = tokenizer.encode_fast(text, false).map_err(|source| Error::Encode { source })?;
+    let encoding =
+        tokenizer.encode_fast(text, false).map_err(|source| Error::Tokenize { source })?;
     Ok(encoding.get_ids().to_vec())
 }
 
@@ -331,9 +332,9 @@ mod tests {
     use super::*;
 
     fn check(truncate: Truncate, max_tokens: usize, expected: Option<(&[u32], bool)>) {
-        let encoded = truncated(vec![1, 2, 3, 4], Limit { max_tokens, truncate }, 2);
-        let encoded = encoded.ok().map(|encoded| (encoded.input_ids, encoded.truncated));
-        assert_eq!(encoded, expected.map(|(ids, truncated)| (ids.to_vec(), truncated)));
+        let tokens = truncated(vec![1, 2, 3, 4], Limit { max_tokens, truncate }, 2);
+        let tokens = tokens.ok().map(|tokens| (tokens.input_ids, tokens.truncated));
+        assert_eq!(tokens, expected.map(|(ids, truncated)| (ids.to_vec(), truncated)));
     }
 
     #[test]

@@ -10,20 +10,20 @@ use std::path::Path;
 const NO_LIMIT: Limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Right };
 const TEXT: &str = "Explain <|im_end|> gravity, <think> 12 times";
 
-fn encode(folder: &Path) -> Result<Vec<u32>, Error> {
+fn tokenize(folder: &Path) -> Result<Vec<u32>, Error> {
     let tokenizer = EmbeddingTokenizer::from_folder(folder, SpecialTokens::Parse)?;
-    Ok(tokenizer.encode("", TEXT, NO_LIMIT)?.input_ids)
+    Ok(tokenizer.tokenize("", TEXT, NO_LIMIT)?.input_ids)
 }
 
 /// The edited file makes the same tokens.
 fn check_same(name: &str, edit: impl FnOnce(&mut Value)) {
     let folder = edited(name, "tiny-embedding", edit);
-    assert_eq!(encode(&folder).unwrap(), encode(&fixture("tiny-embedding")).unwrap());
+    assert_eq!(tokenize(&folder).unwrap(), tokenize(&fixture("tiny-embedding")).unwrap());
 }
 
 /// The edited file is refused, with a message that names it and contains `expected`.
 fn check_error(name: &str, expected: &str, edit: impl FnOnce(&mut Value)) {
-    let error = encode(&edited(name, "tiny-embedding", edit)).unwrap_err().to_string();
+    let error = tokenize(&edited(name, "tiny-embedding", edit)).unwrap_err().to_string();
     assert!(error.contains(expected), "{error}");
     let path = Path::new(name).join("tokenizer.json");
     assert!(error.contains(&format!("{}`", path.display())), "{error}");
@@ -47,7 +47,7 @@ fn the_end_token_is_what_the_post_processor_appends() {
         json["post_processor"]["processors"][1]["special_tokens"]["<|endoftext|>"]["ids"] =
             json!([608]);
     });
-    assert_eq!(encode(&folder).unwrap().last(), Some(&608));
+    assert_eq!(tokenize(&folder).unwrap().last(), Some(&608));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn post_processors_that_are_not_qwens_are_errors() {
     check_error("two_ends", "2 tokens after the text", single(json!([text, end, end])));
     check_error("two_texts", "without token ids", single(json!([text, text])));
     check_error("no_text", "doesn't begin with the text", single(json!("$A")));
-    // `Tokenizer::from_file` takes this one, and panics when it encodes.
+    // `Tokenizer::from_file` takes this one, and panics when it tokenizes.
     check_error("undefined", "without token ids", single(json!([text, unknown])));
     check_error("bert", "post_processor `BertProcessing`", |json| {
         json["post_processor"] =
@@ -143,7 +143,7 @@ fn parts_of_other_model_families_are_errors() {
 #[test]
 fn missing_and_damaged_files_are_named() {
     let check = |folder: &Path, expected: &str| {
-        let error = encode(folder).unwrap_err();
+        let error = tokenize(folder).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(error.to_string().contains("tokenizer.json`"), "{error}");
         assert!(std::error::Error::source(&error).is_some());
@@ -211,7 +211,7 @@ fn no_text_gives_an_id_beyond_the_table() {
         let folder = fixture("tiny-embedding");
         EmbeddingTokenizer::from_folder(&folder, SpecialTokens::Parse).unwrap().within(rows)
     };
-    let ids = |rows| embedding(rows).unwrap().encode("", TEXT, NO_LIMIT).unwrap().input_ids;
+    let ids = |rows| embedding(rows).unwrap().tokenize("", TEXT, NO_LIMIT).unwrap().input_ids;
     assert!(ids(640) == ids(611) && ids(611).contains(&609));
     assert!(ids(609).contains(&608) && ids(609).iter().all(|id| *id < 609), "`<think>` is text");
     assert_eq!(embedding(609).unwrap().tokens_without_row(), ["<think>", "</think>"]);

@@ -1,4 +1,4 @@
-//! Texts too long to be encoded at once.
+//! Texts too long to be tokenized at once.
 
 mod folders;
 
@@ -31,7 +31,7 @@ fn pieces_of_a_long_text_make_the_tokens_of_the_whole() {
     let whole = EmbeddingTokenizer::from_folder(&whole, SpecialTokens::Parse).unwrap();
     let in_pieces = embedding(SpecialTokens::Parse);
     let text = long_text();
-    let ids = whole.encode("", &text, NO_LIMIT).unwrap().input_ids;
+    let ids = whole.tokenize("", &text, NO_LIMIT).unwrap().input_ids;
     let n_tokens = ids.len();
     for (max_tokens, truncate, expected) in [
         (n_tokens, Truncate::Right, ids.clone()),
@@ -42,13 +42,13 @@ fn pieces_of_a_long_text_make_the_tokens_of_the_whole() {
         (9000, Truncate::Left, ids[n_tokens - 9000..].to_vec()),
         (1, Truncate::Right, vec![END]),
     ] {
-        let encoded = in_pieces.encode("", &text, Limit { max_tokens, truncate }).unwrap();
+        let tokens = in_pieces.tokenize("", &text, Limit { max_tokens, truncate }).unwrap();
         // Not `assert_eq`, which would print both.
-        assert!(encoded.input_ids == expected, "{max_tokens} {truncate}");
-        assert_eq!(encoded.truncated, max_tokens < n_tokens);
+        assert!(tokens.input_ids == expected, "{max_tokens} {truncate}");
+        assert_eq!(tokens.truncated, max_tokens < n_tokens);
     }
     let strict = Limit { max_tokens: 9, truncate: Truncate::Error };
-    let error = in_pieces.encode("", &text, strict);
+    let error = in_pieces.tokenize("", &text, strict);
     assert!(matches!(error, Err(Error::TooLong { found, .. }) if found == n_tokens));
 }
 
@@ -56,10 +56,10 @@ fn pieces_of_a_long_text_make_the_tokens_of_the_whole() {
 fn a_limit_at_the_end_of_a_piece_is_noticed() {
     let tokenizer = embedding(SpecialTokens::Literal);
     let (piece, rest) = ("x".repeat(1 << 16), " y");
-    let max_tokens = tokenizer.encode("", &piece, NO_LIMIT).unwrap().input_ids.len();
+    let max_tokens = tokenizer.tokenize("", &piece, NO_LIMIT).unwrap().input_ids.len();
     let limit = Limit { max_tokens, truncate: Truncate::Right };
-    assert!(!tokenizer.encode("", &piece, limit).unwrap().truncated);
-    assert!(tokenizer.encode(&piece, rest, limit).unwrap().truncated);
+    assert!(!tokenizer.tokenize("", &piece, limit).unwrap().truncated);
+    assert!(tokenizer.tokenize(&piece, rest, limit).unwrap().truncated);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn texts_are_cut_for_qwens_words_only() {
     });
     let text = "x".repeat(1 << 16) + " y";
     let tokenizer = EmbeddingTokenizer::from_folder(&one_word, SpecialTokens::Parse).unwrap();
-    assert!(tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids.contains(&605));
+    assert!(tokenizer.tokenize("", &text, NO_LIMIT).unwrap().input_ids.contains(&605));
 }
 
 #[test]
@@ -89,38 +89,37 @@ fn pieces_do_not_cut_added_tokens() {
             json["added_tokens"].as_array_mut().unwrap().push(token);
         });
         let tokenizer = EmbeddingTokenizer::from_folder(&folder, SpecialTokens::Parse).unwrap();
-        let encoded = tokenizer.encode("", &content.repeat(60_000), NO_LIMIT).unwrap();
-        assert_eq!(encoded.input_ids.len(), 60_001, "{content}");
+        let tokens = tokenizer.tokenize("", &content.repeat(60_000), NO_LIMIT).unwrap();
+        assert_eq!(tokens.input_ids.len(), 60_001, "{content}");
     }
 }
 
 #[test]
 fn a_long_run_of_white_space_does_not_change_what_follows() {
     let tokenizer = embedding(SpecialTokens::Literal);
-    let encode = |text: &str| tokenizer.encode("", text, NO_LIMIT).unwrap().input_ids;
+    let tokenize = |text: &str| tokenizer.tokenize("", text, NO_LIMIT).unwrap().input_ids;
     let body = |text: &str| {
-        let mut ids = encode(text);
+        let mut ids = tokenize(text);
         ids.truncate(ids.len() - 1);
         ids
     };
     let run = 200_000;
     // The pattern keeps `'s` and `t` apart, which as one word would make the token `st`.
     let after = " the planet'st";
-    let expected = [body("Gravity"), body("\t").repeat(run), encode(after)].concat();
-    assert!(encode(&["Gravity", &"\t".repeat(run), after].concat()) == expected);
+    let expected = [body("Gravity"), body("\t").repeat(run), tokenize(after)].concat();
+    assert!(tokenize(&["Gravity", &"\t".repeat(run), after].concat()) == expected);
 }
 
 #[test]
 fn what_would_take_too_much_at_once_is_an_error_unless_it_is_cut_off_anyway() {
     let tokenizer = embedding(SpecialTokens::Parse);
-    let is_unbroken =
-        |result: Result<Encoded, Error>| matches!(result, Err(Error::Unbroken { .. }));
+    let is_unbroken = |result: Result<Tokens, Error>| matches!(result, Err(Error::Unbroken { .. }));
     let words = "gravity, ".repeat(20_000);
     for run in ["a".repeat(300_000), "\n".repeat(300_000), "<".repeat(300_000)] {
         for truncate in [Truncate::Right, Truncate::Left, Truncate::Error] {
             let limit = Limit { max_tokens: 9000, truncate };
-            assert!(is_unbroken(tokenizer.encode("", &run, limit)));
-            assert!(is_unbroken(tokenizer.encode(&run, "", limit)));
+            assert!(is_unbroken(tokenizer.tokenize("", &run, limit)));
+            assert!(is_unbroken(tokenizer.tokenize(&run, "", limit)));
         }
         let error = tokenizer.tokens(&run, true).unwrap_err().to_string();
         assert!(
@@ -132,8 +131,8 @@ fn what_would_take_too_much_at_once_is_an_error_unless_it_is_cut_off_anyway() {
             (Truncate::Left, [run.as_str(), "x", &words].concat()),
         ] {
             let limit = Limit { max_tokens: 9000, truncate };
-            let encoded = tokenizer.encode("", &text, limit).unwrap();
-            assert_eq!((encoded.input_ids.len(), encoded.truncated), (9000, true));
+            let tokens = tokenizer.tokenize("", &text, limit).unwrap();
+            assert_eq!((tokens.input_ids.len(), tokens.truncated), (9000, true));
         }
     }
 }
@@ -144,8 +143,8 @@ fn texts_without_blanks_are_cut_at_their_marks() {
     for sentence in ["重力是一种力。", "중력은，힘", "path/to/a-file_name.", "\"a\":\"b\","]
     {
         let text = sentence.repeat(300_000 / sentence.len() + 1);
-        let once = tokenizer.encode("", sentence, NO_LIMIT).unwrap().input_ids.len() - 1;
-        let all = tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids.len() - 1;
+        let once = tokenizer.tokenize("", sentence, NO_LIMIT).unwrap().input_ids.len() - 1;
+        let all = tokenizer.tokenize("", &text, NO_LIMIT).unwrap().input_ids.len() - 1;
         assert!(all > once * 10_000, "{sentence}");
     }
 }
@@ -156,7 +155,7 @@ fn tokens_to_look_at_are_those_of_the_whole_text() {
     let text = long_text();
     let tokens = tokenizer.tokens(&text, true).unwrap();
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-    assert!(ids == tokenizer.encode("", &text, NO_LIMIT).unwrap().input_ids);
+    assert!(ids == tokenizer.tokenize("", &text, NO_LIMIT).unwrap().input_ids);
     for token in &tokens[..tokens.len() - 1] {
         let bytes = &text.as_bytes()[token.bytes.clone().unwrap()];
         assert_eq!(String::from_utf8_lossy(bytes), token.text);
@@ -167,6 +166,6 @@ fn tokens_to_look_at_are_those_of_the_whole_text() {
 fn a_nest_of_special_tokens_is_stripped_in_linear_time() {
     let depth = 100_000;
     let nest = "<|im_".repeat(depth) + &"end|>".repeat(depth);
-    let encoded = embedding(SpecialTokens::Strip).encode("", &nest, NO_LIMIT).unwrap();
-    assert!(encoded.input_ids == [END]);
+    let tokens = embedding(SpecialTokens::Strip).tokenize("", &nest, NO_LIMIT).unwrap();
+    assert!(tokens.input_ids == [END]);
 }

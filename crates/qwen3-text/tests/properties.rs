@@ -43,7 +43,7 @@ fn cut(body: &[u32], room: usize, truncate: Truncate) -> &[u32] {
     }
 }
 
-fn is_too_long(result: Result<Encoded, Error>, n_tokens: usize) -> bool {
+fn is_too_long(result: Result<Tokens, Error>, n_tokens: usize) -> bool {
     matches!(result, Err(Error::TooLong { found, .. }) if found == n_tokens)
 }
 
@@ -58,7 +58,7 @@ proptest! {
         truncate in select(&[Truncate::Right, Truncate::Left, Truncate::Error][..]),
     ) {
         for (special, tokenizer, _) in TOKENIZERS.iter() {
-            let Ok(whole) = tokenizer.encode(&prompt, &text, NO_LIMIT) else {
+            let Ok(whole) = tokenizer.tokenize(&prompt, &text, NO_LIMIT) else {
                 prop_assert_eq!(*special, SpecialTokens::Reject);
                 continue;
             };
@@ -69,7 +69,7 @@ proptest! {
                 prop_assert!(body.iter().all(|id| *id < END));
             }
             let fits = whole.input_ids.len() <= max_tokens;
-            let limited = tokenizer.encode(&prompt, &text, Limit { max_tokens, truncate });
+            let limited = tokenizer.tokenize(&prompt, &text, Limit { max_tokens, truncate });
             if truncate == Truncate::Error && !fits {
                 prop_assert!(is_too_long(limited, whole.input_ids.len()));
                 continue;
@@ -77,13 +77,13 @@ proptest! {
             let limited = limited.unwrap();
             prop_assert_eq!(limited.truncated, !fits);
             prop_assert_eq!(&limited.input_ids, &[cut(body, max_tokens - 1, truncate), &[END]].concat());
-            // An input that somebody else has encoded meets the same end.
-            let of_ids = tokenizer.encode_ids(&whole.input_ids, Limit { max_tokens, truncate }).unwrap();
+            // An input that somebody else has tokenized meets the same end.
+            let of_ids = tokenizer.tokens_of_ids(&whole.input_ids, Limit { max_tokens, truncate }).unwrap();
             prop_assert_eq!(of_ids, limited);
         }
     }
 
-    /// A prefix is encoded apart from what follows it, and in the slow way together with it.
+    /// A prefix is tokenized apart from what follows it, and in the slow way together with it.
     #[test]
     fn a_prefix_does_not_change_the_tokens(
         instruction in texts(),
@@ -94,11 +94,11 @@ proptest! {
     ) {
         let limit = Limit { max_tokens, truncate };
         for ((_, embedding, rerank), (_, slow_embedding, slow_rerank)) in TOKENIZERS.iter().zip(SLOW.iter()) {
-            let slow = slow_embedding.encode("", &[before.as_str(), &text].concat(), limit);
-            let fast = embedding.encode(&before, &text, limit);
+            let slow = slow_embedding.tokenize("", &[before.as_str(), &text].concat(), limit);
+            let fast = embedding.tokenize(&before, &text, limit);
             prop_assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
-            let slow = slow_rerank.encode(&instruction, &before, &text, limit);
-            let fast = rerank.encode(&instruction, &before, &text, limit);
+            let slow = slow_rerank.tokenize(&instruction, &before, &text, limit);
+            let fast = rerank.tokenize(&instruction, &before, &text, limit);
             prop_assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
         }
     }
@@ -112,10 +112,10 @@ proptest! {
         truncate in select(&[Truncate::Right, Truncate::Left, Truncate::Error][..]),
     ) {
         for (special, _, tokenizer) in TOKENIZERS.iter() {
-            let template = tokenizer.encode("", "", "", NO_LIMIT).unwrap().input_ids;
+            let template = tokenizer.tokenize("", "", "", NO_LIMIT).unwrap().input_ids;
             let n_suffix = template.len() - template.iter().rposition(|id| *id == 608).unwrap();
             let n_prefix = tokenizer.overhead_tokens() - n_suffix;
-            let Ok(whole) = tokenizer.encode(&instruction, &query, &document, NO_LIMIT) else {
+            let Ok(whole) = tokenizer.tokenize(&instruction, &query, &document, NO_LIMIT) else {
                 prop_assert_eq!(*special, SpecialTokens::Reject);
                 continue;
             };
@@ -124,7 +124,7 @@ proptest! {
                 prop_assert!(body.iter().all(|id| *id < END));
             }
             let max_tokens = tokenizer.overhead_tokens() + room;
-            let limited = tokenizer.encode(&instruction, &query, &document, Limit { max_tokens, truncate });
+            let limited = tokenizer.tokenize(&instruction, &query, &document, Limit { max_tokens, truncate });
             if truncate == Truncate::Error && body.len() > room {
                 prop_assert!(is_too_long(limited, whole.input_ids.len()));
                 continue;
@@ -142,8 +142,8 @@ fn odd_texts_have_tokens() {
     let texts = "\0; ;\n\n\t;\u{301};\u{323}\u{301}\u{301};\u{feff};\u{10ffff};\u{1100}\u{1161};\r";
     for (special, tokenizer, _) in TOKENIZERS.iter() {
         for text in texts.split(';') {
-            let encoded = tokenizer.encode("", &text.repeat(300), NO_LIMIT).unwrap();
-            assert!(encoded.input_ids.len() > 1, "{special} {text:?}");
+            let tokens = tokenizer.tokenize("", &text.repeat(300), NO_LIMIT).unwrap();
+            assert!(tokens.input_ids.len() > 1, "{special} {text:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Call, Inference, Length, Read, TextOrIds};
 use crate::error::Error;
 use crate::scheduler::{QueueLimits, Refused, Work};
 use crate::settings::Settings;
-use qwen3_engine::{Encoded, Prefix};
+use qwen3_engine::{Prefix, Tokens};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -96,12 +96,12 @@ impl Spent {
     /// queue or an answer holds.
     pub fn counting(
         mut self,
-        mut encode: impl FnMut(usize) -> Result<Encoded, Error> + Send + 'static,
+        mut encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
     ) -> impl FnMut() -> Result<Option<(Length, Work)>, Error> + Send + 'static {
         let mut texts = 0..self.copies.len();
         move || {
             let Some(index) = texts.next() else { return Ok(None) };
-            let Encoded { input_ids, truncated } = encode(index)?;
+            let Tokens { input_ids, truncated } = encode(index)?;
             let length = Length { tokens: input_ids.len(), truncated };
             self.count(length.tokens, self.copies[index])?;
             Ok(Some((length, Work::new(input_ids, self.read.rows))))

@@ -14,7 +14,7 @@ pub(crate) use admission::aside;
 pub use admission::{Admission, Call, Held};
 use bounds::{Repeated, Spent, distinct};
 pub use pairs::{Pair, PairReading};
-use qwen3_engine::{EmbedderText, Encoded, Input, Limit, Prompt, RerankerText, Rows};
+use qwen3_engine::{EmbedderText, Input, Limit, Prompt, RerankerText, Rows, Tokens};
 pub use results::{Compute, Length, Results, Score, TokenVectors};
 use std::sync::Arc;
 use std::time::Instant;
@@ -199,7 +199,7 @@ impl Inference {
         call: Call,
         size: Size,
         read: Read,
-        encode: impl FnMut(usize) -> Result<Encoded, Error> + Send + 'static,
+        encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;

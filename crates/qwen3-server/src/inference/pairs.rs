@@ -3,7 +3,7 @@
 
 use super::bounds::Repeated;
 use crate::error::Error;
-use qwen3_engine::{Encoded, Limit, Prefix, RerankerText, TextError, Truncate};
+use qwen3_engine::{Limit, Prefix, RerankerText, TextError, Tokens, Truncate};
 use std::sync::Arc;
 
 /// A query and a document.
@@ -61,7 +61,7 @@ impl Encoder {
     ///
     /// # Errors
     /// If a text is refused, or too much is read again and again.
-    pub fn encode(&mut self, index: usize, pair: &Pair) -> Result<Encoded, Error> {
+    pub fn encode(&mut self, index: usize, pair: &Pair) -> Result<Tokens, Error> {
         let refused = |reason| Error::text(index, reason);
         let query = match self.query.take() {
             Some(query) if Arc::ptr_eq(&query.text, &pair.query) => query,
