@@ -1,16 +1,22 @@
 //! `qwen3 convert`
 
 use crate::args::ConvertArgs;
-use crate::embed::DEFAULT_MODEL;
+use crate::download::find;
 use crate::error::Error;
-use crate::inspect::print;
-use crate::run::{find, hooks};
+use crate::print::print;
+use crate::progress::hooks;
 use crate::stop::Stop;
 use qwen3_engine::{Checkpoint, ConvertOptions, DtypeChoice};
 use std::path::{Path, PathBuf};
 
 pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.source;
+    let hooks = hooks(source, stop);
+    let (model, path) = find(source, &hooks)?;
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => default_out(model, args, &path)?,
+    };
     let options = ConvertOptions {
         dtype: args.dtype,
         layout: args.layout,
@@ -19,14 +25,7 @@ pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
         force: args.force,
         revision: Some(source.revision.clone()),
         cache_folder: source.cache_folder.clone(),
-        hooks: hooks(source, stop),
-    };
-    let model = source.model.as_deref().unwrap_or(DEFAULT_MODEL);
-    // Downloads it, which can be broken off at any time.
-    let path = find(source, model, &options.hooks)?;
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None => default_out(model, args, &path)?,
+        hooks,
     };
     let converted = qwen3_engine::convert(model, &out, &options)?;
     if !source.quiet {

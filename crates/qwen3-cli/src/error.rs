@@ -1,5 +1,6 @@
 //! What ends the program early.
 
+use qwen3_engine::Kind;
 use std::io;
 use std::path::PathBuf;
 
@@ -12,22 +13,19 @@ pub enum Error {
 
     /// An option is out of its range.
     #[error("`{flag}` is {value}, but {range}")]
-    Flag {
-        /// As it is typed.
-        flag: &'static str,
-        /// Its value.
-        value: usize,
-        /// What it may be.
-        range: String,
-    },
+    Flag { flag: &'static str, value: usize, range: String },
 
     /// A model of another kind than the command wants.
-    #[error("{message}; use `qwen3 {command}` for it, or say what it is with `--kind`")]
+    #[error(
+        "`{model}` looks like {found}, not like {wanted}; use `qwen3 {}` for it, or say what it is with `--kind`",
+        command_for(*found)
+    )]
     WrongKind {
-        /// What is wrong.
-        message: String,
-        /// The command that takes such models.
-        command: &'static str,
+        model: String,
+        /// What it is.
+        found: Kind,
+        /// What the command takes.
+        wanted: &'static str,
     },
 
     /// One of the texts is refused.
@@ -35,7 +33,6 @@ pub enum Error {
     Text {
         /// Counted from 1.
         number: usize,
-        /// Why.
         reason: qwen3_engine::TextError,
     },
 
@@ -45,37 +42,23 @@ pub enum Error {
 
     /// The same file for input and output.
     #[error("`{}` is read by this run; write to another file", .path.display())]
-    SameFile {
-        /// The file.
-        path: PathBuf,
-    },
+    SameFile { path: PathBuf },
 
     /// The doctor has bad news, which stand above.
     #[error(
         "{count} of {of} checks failed; don't use what they name, and attach the file of `--json` to a bug report"
     )]
-    Distrusted {
-        /// Checks that failed.
-        count: usize,
-        /// All checks.
-        of: usize,
-    },
+    Distrusted { count: usize, of: usize },
 
     /// The file to be written is there.
     #[error("`{}` exists; write elsewhere with `--out`, or replace a file with `--force`", .path.display())]
-    Exists {
-        /// What is there.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
 
     /// `--trim-head` for a model without such a head.
     #[error(
         "`--trim-head` is for rerankers, this model looks like {kind}; leave it out, or say what the model is with `--kind`"
     )]
-    TrimHead {
-        /// What the model is.
-        kind: qwen3_engine::Kind,
-    },
+    TrimHead { kind: Kind },
 
     /// Ctrl-C.
     #[error("{message}")]
@@ -98,17 +81,11 @@ pub enum Error {
 
     /// An input can't be read.
     #[error("can't read `{name}`")]
-    Read {
-        /// The file, or standard input.
-        name: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Read { name: String, source: io::Error },
 
     /// A line is not text.
     #[error("line {line} of `{name}` is not valid UTF-8; convert the file first")]
     Utf8 {
-        /// The file, or standard input.
         name: String,
         /// Counted from 1.
         line: usize,
@@ -116,26 +93,20 @@ pub enum Error {
 
     /// A file in the encoding of Windows.
     #[error("`{name}` is UTF-16; save it as UTF-8, in PowerShell with `Out-File -Encoding utf8`")]
-    Utf16 {
-        /// The file, or standard input.
-        name: String,
-    },
+    Utf16 { name: String },
 
     /// A line is too long to be one text.
     #[error("line {line} of `{name}` is longer than {} MiB; split it into texts", .max_bytes >> 20)]
     LongLine {
-        /// The file, or standard input.
         name: String,
         /// Counted from 1.
         line: usize,
-        /// The limit.
         max_bytes: usize,
     },
 
     /// A line is not JSON.
     #[error("line {line} of `{name}` is not JSON; leave `--field` out to read plain lines")]
     Json {
-        /// The file, or standard input.
         name: String,
         /// Counted from 1.
         line: usize,
@@ -146,22 +117,15 @@ pub enum Error {
     /// A line of JSON lacks the field, or it is no text.
     #[error("line {line} of `{name}` has no string in the field `{field}`")]
     Field {
-        /// The file, or standard input.
         name: String,
         /// Counted from 1.
         line: usize,
-        /// The field.
         field: String,
     },
 
     /// An output can't be written.
     #[error("can't write `{}`", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 
     /// A temporary file can't be written.
     #[error(
@@ -171,7 +135,6 @@ pub enum Error {
     Spool {
         /// Where temporary files are.
         folder: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
 
@@ -181,10 +144,7 @@ pub enum Error {
 
     /// Binary data would go to a terminal.
     #[error("{format} is binary; write it to a file with `--output FILE`, or into a pipe")]
-    BinaryToTerminal {
-        /// The format.
-        format: &'static str,
-    },
+    BinaryToTerminal { format: &'static str },
 
     /// The server can't listen.
     #[error(transparent)]
@@ -195,36 +155,21 @@ pub enum Error {
     Serve {
         /// Embedding model or reranker.
         what: &'static str,
-        /// As it was asked for.
         model: String,
-        /// Why.
         reason: String,
     },
 
     /// A file of keys can't be read.
     #[error("can't read keys from `{}`; write one key a line", .path.display())]
-    KeyFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    KeyFile { path: PathBuf, source: io::Error },
 
     /// A file of keys can't be used.
     #[error("can't read keys from `{}`", .path.display())]
-    Keys {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: qwen3_server::ApiKeyError,
-    },
+    Keys { path: PathBuf, source: qwen3_server::ApiKeyError },
 
     /// The embedding model lacks the prompt that the server would use.
     #[error("`--default-prompt-name`: {reason}")]
-    DefaultPrompt {
-        /// What there is.
-        reason: qwen3_engine::TextError,
-    },
+    DefaultPrompt { reason: qwen3_engine::TextError },
 
     /// The runtime of the server doesn't start.
     #[error("can't start the server's threads")]
@@ -246,6 +191,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same error after `finished` texts of the input: a text has another number.
+    pub fn after(self, finished: usize) -> Self {
+        match self {
+            Self::Text { number, reason } => Self::Text { number: finished + number, reason },
+            other => other,
+        }
+    }
+
     /// The message and those of its causes, in one line.
     pub fn with_causes(&self) -> String {
         let mut message = self.to_string();
@@ -260,24 +213,35 @@ impl Error {
 
 impl From<qwen3_engine::Error> for Error {
     fn from(error: qwen3_engine::Error) -> Self {
+        use qwen3_engine::Error as Engine;
         match error {
-            qwen3_engine::Error::Cancelled => Self::Cancelled { message: "cancelled".to_owned() },
-            qwen3_engine::Error::Input { input, reason } => {
-                Self::Text { number: input + 1, reason }
+            Engine::Cancelled => Self::Cancelled { message: "cancelled".to_owned() },
+            Engine::Input { input, reason } => Self::Text { number: input + 1, reason },
+            Engine::Option { option, value, range } => {
+                Self::Flag { flag: flag_of(option), value, range }
             }
-            qwen3_engine::Error::Option { option, value, range } => match option {
-                "max_batch_tokens" => Self::Flag { flag: "--batch-tokens", value, range },
-                "threads" => Self::Flag { flag: "--threads", value, range },
-                _ => Self::Flag { flag: "--max-tokens", value, range },
-            },
-            qwen3_engine::Error::WrongKind { model, found, wanted } => {
-                let message = format!("`{model}` looks like {found}, not like {wanted}");
-                let command = if wanted == "a reranker" { "embed" } else { "rerank" };
-                Self::WrongKind { message, command }
-            }
-            qwen3_engine::Error::Exists { path } => Self::Exists { path },
-            qwen3_engine::Error::TrimHead { kind } => Self::TrimHead { kind },
+            Engine::WrongKind { model, found, wanted } => Self::WrongKind { model, found, wanted },
+            Engine::Exists { path } => Self::Exists { path },
+            Engine::TrimHead { kind } => Self::TrimHead { kind },
             other => Self::Engine(other),
         }
+    }
+}
+
+/// The flag of an option of the engine; what has none is called as the engine does.
+fn flag_of(option: &'static str) -> &'static str {
+    match option {
+        "threads" => "--threads",
+        "max_batch_tokens" => "--max-batch-tokens",
+        "max_tokens" => "--max-tokens",
+        other => other,
+    }
+}
+
+/// The command that takes models of this kind.
+fn command_for(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Embedding => "embed",
+        _ => "rerank",
     }
 }

@@ -1,30 +1,37 @@
 //! The `qwen3` command.
 
-mod access;
-mod ahead;
+// What can be typed.
 mod args;
+
+// The commands.
 mod convert;
+mod devices;
 mod doctor;
+mod download;
 mod embed;
-mod error;
+mod info;
+mod rerank;
+mod serve;
+mod similarity;
+
+// Texts in, results out.
+mod ahead;
 mod field;
 mod input;
-mod inspect;
-mod notes;
 mod npy;
 mod output;
-mod rerank;
-mod run;
-mod serve;
-mod serve_args;
-mod similarity;
-#[cfg_attr(not(feature = "otlp"), path = "no_spans.rs")]
-mod spans;
+mod print;
+mod table;
+mod vectors;
+
+// The run itself: its model, what is told meanwhile, what ends it.
+mod error;
+mod loading;
+mod notes;
+mod progress;
 mod stats;
 mod stop;
-mod table;
 mod terminal;
-mod variables;
 
 use args::{Command, parse};
 use error::Error;
@@ -83,13 +90,13 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Embed(args) => embed::embed(&args, &stop),
         Command::Similarity(args) => similarity::similarity(&args, &stop),
         Command::Rerank(args) => rerank::rerank(&args, &stop),
-        Command::Devices(args) => inspect::devices(&args),
-        Command::Info(args) => inspect::info(&args, &stop),
-        Command::Download(args) => inspect::download(&args, &stop),
+        Command::Devices(args) => devices::devices(&args),
+        Command::Info(args) => info::info(&args, &stop),
+        Command::Download(args) => download::download(&args, &stop),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Convert(args) => convert::convert(&args, &stop),
         Command::Serve(args) => serve::serve(*args),
-        Command::Completions { shell } => inspect::print(&args::completions(shell)),
+        Command::Completions { shell } => print::print(&args::completions(shell)),
     }
 }
 

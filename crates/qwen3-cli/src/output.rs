@@ -1,6 +1,6 @@
 //! Results to standard output or a file, row by row.
 
-use crate::args::{EmbedFormat, InputArgs, OutputArgs};
+use crate::args::{InputArgs, OutputArgs};
 use crate::error::Error;
 use qwen3_engine::NewFile;
 use same_file::Handle;
@@ -247,27 +247,6 @@ fn failed(path: Option<&Path>, error: io::Error) -> Error {
         _ if error.kind() == ErrorKind::BrokenPipe => Error::BrokenPipe,
         Some(path) => Error::Write { path: path.to_owned(), source: error },
         None => Error::Stdout(error),
-    }
-}
-
-/// The format by the ending of the file's name, or for where it goes.
-pub fn embed_format(
-    asked: Option<EmbedFormat>,
-    args: &OutputArgs,
-    output: &Output,
-) -> Result<EmbedFormat, Error> {
-    let ending = args.output.as_ref().and_then(|path| path.extension()?.to_str());
-    let format = asked.unwrap_or(match ending {
-        Some("npy") => EmbedFormat::Npy,
-        Some("json") => EmbedFormat::Json,
-        Some("f32" | "bin") => EmbedFormat::F32,
-        _ if output.is_terminal() => EmbedFormat::Table,
-        _ => EmbedFormat::Jsonl,
-    });
-    match format {
-        EmbedFormat::Npy if output.is_terminal() => Err(Error::BinaryToTerminal { format: "npy" }),
-        EmbedFormat::F32 if output.is_terminal() => Err(Error::BinaryToTerminal { format: "f32" }),
-        _ => Ok(format),
     }
 }
 

@@ -4,8 +4,10 @@ use crate::ahead::tokenize_ahead;
 use crate::args::{RerankArgs, TextFormat};
 use crate::error::Error;
 use crate::input::Texts;
+use crate::loading::load;
+use crate::notes;
 use crate::output::{Inputs, Output};
-use crate::run::{dtype_name, hooks, load, note_fallbacks, note_tokens};
+use crate::progress::hooks;
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
@@ -18,15 +20,14 @@ const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
 type Place = (Ranked, String);
 
 pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
-    let hooks = hooks(&args.model.source, stop);
+    let source = &args.model.source;
+    let hooks = hooks(source, stop);
     let mut texts = Texts::new(&args.documents, &args.input, &hooks.cancel)?;
-    let inputs = Inputs::of_model(args.model.source.model.as_deref())
-        .and_texts(&args.documents, &args.input);
+    let inputs = Inputs::of_model(source.model.as_deref()).and_texts(&args.documents, &args.input);
     let output = Output::open(&args.output, &inputs)?;
     let first = texts.chunk()?;
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
-    note_fallbacks(&args.model, model.device(), model.fallbacks());
-    note_tokens(&args.model, model.tokens_without_row());
+    notes::of_model(source, model.device(), model.fallbacks(), model.tokens_without_row());
 
     let mut stats = Stats::start(load_time);
     let options = RankOptions { instruction: args.instruction.clone(), top_k: None, hooks };
@@ -47,7 +48,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
         places.truncate(args.top_n.unwrap_or(usize::MAX));
         Ok(())
     });
-    done.map_err(|error| in_order(error, stats.texts()))?;
+    done.map_err(|error| error.after(stats.texts()))?;
 
     let format = args.format.unwrap_or(match output.is_terminal() {
         true => TextFormat::Table,
@@ -60,17 +61,9 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
         TextFormat::Jsonl => places.iter().map(|place| format!("{}\n", object(place))).collect(),
     })?;
     if args.model.stats {
-        stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
+        stats.print(model.device(), model.dtype());
     }
     Ok(())
-}
-
-/// An error about a document, told in terms of the whole input.
-fn in_order(error: Error, before: usize) -> Error {
-    match error {
-        Error::Text { number, reason } => Error::Text { number: before + number, reason },
-        other => other,
-    }
 }
 
 fn object(ranked: &Ranked, log_odds: bool) -> Value {

@@ -1,10 +1,12 @@
 //! `qwen3 similarity`
 
-use crate::args::{SimilarityArgs, TextFormat};
-use crate::embed::{DEFAULT_MODEL, encode_options};
+use crate::args::{SimilarityArgs, TextFormat, encode_options};
+use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
+use crate::loading::load;
+use crate::notes;
 use crate::output::{Inputs, Output};
-use crate::run::{dtype_name, hooks, load, note_fallbacks, note_tokens};
+use crate::progress::hooks;
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
@@ -12,11 +14,11 @@ use qwen3_engine::{Embedder, EncodeOptions, Prompt};
 use serde_json::json;
 
 pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
-    let output = Output::open(&args.output, &Inputs::of_model(args.model.source.model.as_deref()))?;
-    let hooks = hooks(&args.model.source, stop);
+    let source = &args.model.source;
+    let output = Output::open(&args.output, &Inputs::of_model(source.model.as_deref()))?;
+    let hooks = hooks(source, stop);
     let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
-    note_fallbacks(&args.model, model.device(), model.fallbacks());
-    note_tokens(&args.model, model.tokens_without_row());
+    notes::of_model(source, model.device(), model.fallbacks(), model.tokens_without_row());
 
     let mut stats = Stats::start(load_time);
     let for_queries = encode_options(&args.prompt, &args.vectors, hooks);
@@ -48,7 +50,7 @@ pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
         }
     })?;
     if args.model.stats {
-        stats.print(&model.device().to_string(), &dtype_name(model.dtype()));
+        stats.print(model.device(), model.dtype());
     }
     Ok(())
 }

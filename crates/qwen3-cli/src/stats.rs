@@ -1,6 +1,7 @@
 //! The line that `--stats` prints.
 
-use qwen3_engine::peak_memory_bytes;
+use crate::args::dtype_name;
+use qwen3_engine::{DeviceId, Dtype, peak_memory_bytes};
 use serde_json::json;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ impl Stats {
     }
 
     /// One JSON object on standard error.
-    pub fn print(&self, device: &str, dtype: &str) {
+    pub fn print(&self, device: DeviceId, dtype: Dtype) {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = json!({
             "texts": self.texts,
@@ -40,8 +41,8 @@ impl Stats {
             "tokens_per_second": self.tokens as f64 / seconds,
             "load_seconds": self.load.as_secs_f64(),
             "peak_bytes": peak_memory_bytes(),
-            "device": device,
-            "dtype": dtype,
+            "device": device.to_string(),
+            "dtype": dtype_name(dtype),
         });
         // Whoever closed standard error does not want them.
         let _ = writeln!(std::io::stderr(), "{line}");

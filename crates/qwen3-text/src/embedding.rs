@@ -1,18 +1,20 @@
 //! Tokens for Qwen3-Embedding: prompt, text, end token.
 
-use crate::tokenizer::{TextTokenizer, truncated};
+use crate::limit::truncated;
+use crate::tokenizer::TextTokenizer;
 use crate::tokenizer_json::{TokenizerJson, read};
 use crate::{Error, Limit, Prefix, SpecialTokens, Tokens};
 use std::path::Path;
 
-/// The token whose hidden state is the embedding, by the name it has in files that don't append it themselves.
+/// The token whose hidden state is the embedding, by the name it has in files that don't
+/// append it themselves.
 const END_TOKEN: &str = "<|endoftext|>";
 
 /// Makes tokens of texts for an embedding model.
 ///
-/// Every input ends with the end token, whose hidden state becomes the vector: it is never cut off, and never added
-/// twice. It is the token that the post-processor of `tokenizer.json` appends; the first files that were published
-/// have none, and `<|endoftext|>` is taken.
+/// Every input ends with the end token, whose hidden state becomes the vector: it is never cut
+/// off, and never added twice. It is the token that the post-processor of `tokenizer.json`
+/// appends; the first files that were published have none, and `<|endoftext|>` is taken.
 #[derive(Debug)]
 pub struct EmbeddingTokenizer {
     text: TextTokenizer,
@@ -33,8 +35,8 @@ impl EmbeddingTokenizer {
         Ok(Self { text: TextTokenizer::new(json, special), eos_token_id })
     }
 
-    /// The same for a model whose embedding table has `rows` rows: no text gives an id beyond them. An added token
-    /// that is beyond is text like any other.
+    /// The same for a model whose embedding table has `rows` rows: no text gives an id beyond
+    /// them. An added token that is beyond is text like any other.
     ///
     /// # Errors
     /// If the end token or one that isn't added is beyond the table.
@@ -45,8 +47,9 @@ impl EmbeddingTokenizer {
 
     /// The tokens of `prompt` and `text`, put together without a space, and the end token.
     ///
-    /// Both are tokenized as one string, as the references do, and the policy for special tokens holds for both.
-    /// [`Truncate::Left`](crate::Truncate::Left) therefore drops the prompt first.
+    /// Both are tokenized as one string, as the references do, and the policy for special
+    /// tokens holds for both. [`Truncate::Left`](crate::Truncate::Left) therefore drops the
+    /// prompt first.
     pub fn tokenize(&self, prompt: &str, text: &str, limit: Limit) -> Result<Tokens, Error> {
         self.tokenize_after(&self.prefix(prompt, limit)?, text, limit)
     }
@@ -71,9 +74,11 @@ impl EmbeddingTokenizer {
         Ok(self.ended(self.text.tokenize(prefix, &text, limit, 1)?))
     }
 
-    /// The tokens of an input that somebody else has tokenized: the end token is appended unless it is the last already.
+    /// The tokens of an input that somebody else has tokenized: the end token is appended
+    /// unless it is the last already.
     ///
-    /// The policy for special tokens is about text; ids may be any of the vocabulary. No ids at all are an empty text.
+    /// The policy for special tokens is about text; ids may be any of the vocabulary. No ids
+    /// at all are an empty text.
     pub fn tokens_of_ids(&self, ids: &[u32], limit: Limit) -> Result<Tokens, Error> {
         self.check(limit)?;
         let vocab_size = self.vocab_size();

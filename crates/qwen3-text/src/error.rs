@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 /// Why a tokenizer could not be loaded, or a text not be tokenized.
 ///
-/// [`TooLong`](Error::TooLong), [`Unbroken`](Error::Unbroken), [`LimitTooSmall`](Error::LimitTooSmall), [`UnknownId`](Error::UnknownId),
-/// [`UnknownPrompt`](Error::UnknownPrompt) and [`SpecialToken`](Error::SpecialToken) are about what was asked for;
-/// the others about the files or the program's settings.
+/// [`TooLong`](Error::TooLong), [`Unbroken`](Error::Unbroken),
+/// [`LimitTooSmall`](Error::LimitTooSmall), [`UnknownId`](Error::UnknownId),
+/// [`UnknownPrompt`](Error::UnknownPrompt) and [`SpecialToken`](Error::SpecialToken) are about
+/// what was asked for; the others about the files or the program's settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,7 +32,8 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-    /// `tokenizer.json` has a part that Qwen3 models don't use and this crate doesn't implement.
+    /// `tokenizer.json` has a part that Qwen3 models don't use and this crate doesn't
+    /// implement.
     #[error("`{}` has the {part} `{found}`, expected {expected}; is it that of a Qwen3 model?", path.display())]
     Unsupported {
         /// The file.
@@ -131,7 +133,8 @@ pub enum Error {
         /// The limit.
         max_tokens: usize,
     },
-    /// A stretch of the text has no place where it may be cut, and would take too much memory at once.
+    /// A stretch of the text has no place where it may be cut, and would take too much memory
+    /// at once.
     #[error(
         "text has {found} bytes in a row without a place to cut (letters without a blank, digit or mark, or white \
          space alone), more than the {max_bytes} that are tokenized at once; break them up"

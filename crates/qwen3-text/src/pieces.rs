@@ -1,27 +1,31 @@
 //! Cuts a long text where its tokens are cut anyway, so that it needn't be tokenized at once.
 //!
-//! `tokenizers` keeps up to 350 bytes per byte of a text while it tokenizes it, and tokenizes all of it even if a limit
-//! keeps the first page. Piece by piece, the memory is that of one piece, and the rest is left alone once the limit is
-//! reached. The pieces' ids, joined, are exactly those of the whole text.
+//! `tokenizers` keeps up to 350 bytes per byte of a text while it tokenizes it, and tokenizes
+//! all of it even if a limit keeps the first page. Piece by piece, the memory is that of one
+//! piece, and the rest is left alone once the limit is reached. The pieces' ids, joined, are
+//! exactly those of the whole text.
 //!
-//! The rules hold for Qwen's pattern only, [`QWEN_PATTERN`]. It has no look-behind, and one look-ahead: `\s+(?!\S)`.
+//! The rules hold for Qwen's pattern only, [`QWEN_PATTERN`]. It has no look-behind, and one
+//! look-ahead: `\s+(?!\S)`.
 
-/// The pattern of Qwen's pre-tokenizer, which splits a text into words before merges make tokens of them.
-pub(crate) const QWEN_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// The pattern of Qwen's pre-tokenizer, which splits a text into words before merges make
+/// tokens of them.
+pub const QWEN_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Long texts are tokenized in pieces of this size, one of which takes 20 MB at most while it is tokenized.
+/// Long texts are tokenized in pieces of this size, one of which takes 20 MB at most while it
+/// is tokenized.
 const PIECE_BYTES: usize = 1 << 16;
 
 /// Where texts may be cut. By default there is no place that an added token forbids.
 #[derive(Debug, Default)]
-pub(crate) struct Cuts {
+pub struct Cuts {
     /// The characters of added tokens: a cut between two of them could fall into one.
     of_tokens: Vec<char>,
 }
 
 impl Cuts {
     /// Places that leave occurrences of these tokens whole.
-    pub(crate) fn beside<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
+    pub fn beside<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
         let mut of_tokens: Vec<char> = tokens.flat_map(str::chars).collect();
         of_tokens.sort_unstable();
         of_tokens.dedup();
@@ -31,12 +35,12 @@ impl Cuts {
     /// Takes the next piece off `text`, from its start; an empty text has none.
     ///
     /// A piece has [`PIECE_BYTES`] or more and is as short as the rules allow.
-    pub(crate) fn first_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
+    pub fn first_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
         self.first_piece_of(text, PIECE_BYTES)
     }
 
     /// The same from the end of `text`.
-    pub(crate) fn last_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
+    pub fn last_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
         self.last_piece_of(text, PIECE_BYTES)
     }
 
@@ -69,8 +73,9 @@ impl Cuts {
         None
     }
 
-    /// The last place that leaves `min_bytes` or more behind it and where `text` may be cut, whatever follows the text.
-    pub(crate) fn last(&self, text: &str, min_bytes: usize) -> Option<usize> {
+    /// The last place that leaves `min_bytes` or more behind it and where `text` may be cut,
+    /// whatever follows the text.
+    pub fn last(&self, text: &str, min_bytes: usize) -> Option<usize> {
         let to = text.floor_char_boundary(text.len().saturating_sub(min_bytes));
         let (mut next, mut char) = {
             let mut after = text[to..].chars();
@@ -89,24 +94,27 @@ impl Cuts {
 
     fn allow(&self, before: char, char: char, next: Option<char>) -> bool {
         let of_token = |char: char| self.of_tokens.binary_search(&char).is_ok();
-        // White space that a token follows is the end of a text to the pattern, and its last blank no word.
+        // White space that a token follows is the end of a text to the pattern, and its last
+        // blank no word.
         let is_last = before.is_whitespace() && next.is_some_and(of_token) && char.is_whitespace();
         may_cut(before, char, next) && !(of_token(before) && of_token(char)) && !is_last
     }
 }
 
-/// Whether a word ends between `before` and `char` in every text, and ends there too if nothing follows.
+/// Whether a word ends between `before` and `char` in every text, and ends there too if
+/// nothing follows.
 ///
-/// As the pattern sees the text after NFC, a cut also has to stay clear of characters that could compose across it:
-/// `char` is ASCII or [a mark](is_mark), or `before` a line break.
+/// As the pattern sees the text after NFC, a cut also has to stay clear of characters that
+/// could compose across it: `char` is ASCII or [a mark](is_mark), or `before` a line break.
 fn may_cut(before: char, char: char, next: Option<char>) -> bool {
     match char {
         // No word goes on from something else to a blank.
         ' ' | '\t' if !before.is_whitespace() => true,
-        // The last blank of white space never belongs to those before it: `\s+(?!\S)` gives it back, and after a line
-        // break a new word begins.
+        // The last blank of white space never belongs to those before it: `\s+(?!\S)` gives it
+        // back, and after a line break a new word begins.
         ' ' | '\t' => next.is_some_and(|next| !next.is_whitespace()),
-        // A digit is always a word of its own. After white space the look-ahead would see the cut.
+        // A digit is always a word of its own. After white space the look-ahead would see the
+        // cut.
         '0'..='9' if !before.is_whitespace() => true,
         // No word goes on from a letter to something else than a letter.
         _ if is_mark(char) => is_letter(before),
@@ -157,7 +165,7 @@ fn is_letter(char: char) -> bool {
 }
 
 /// Whether [`Cuts::beside`] is enough for `token` to be recognised as in the whole text.
-pub(crate) fn keeps_whole(token: &tokenizers::AddedToken) -> bool {
+pub fn keeps_whole(token: &tokenizers::AddedToken) -> bool {
     let looks_around = token.single_word || token.lstrip || token.rstrip;
     // It is looked for in the text after NFC, whose characters may be others.
     let is_cut = |char: char| char.is_whitespace() || char.is_ascii_digit() || is_mark(char);

@@ -1,4 +1,5 @@
-//! What is written before a text: the instruct prompt, and the prompts that a model folder names.
+//! What is written before a text: the instruct prompt, and the prompts that a model folder
+//! names.
 
 use crate::Error;
 use crate::tokenizer_json::read;
@@ -15,8 +16,8 @@ pub const DEFAULT_TASK: &str =
 
 /// The prompt of an embedding query: ``Instruct: {task}\nQuery:``.
 ///
-/// The query follows without a space, as in the official examples; a space changes its first token and with it the
-/// vector. Documents have no prompt.
+/// The query follows without a space, as in the official examples; a space changes its first
+/// token and with it the vector. Documents have no prompt.
 pub fn instruct_prompt(task: &str) -> String {
     format!("Instruct: {task}\nQuery:")
 }
@@ -38,14 +39,15 @@ struct File {
     similarity_fn_name: Option<String>,
 }
 
-/// The prompts that sentence-transformers gives to every model, empty where its files have none.
+/// The prompts that sentence-transformers gives to every model, empty where its files have
+/// none.
 const USUAL: [&str; 2] = ["query", "document"];
 
 impl Prompts {
     /// Reads `config_sentence_transformers.json`.
     ///
-    /// A folder without that file gets the prompts of the official models, [`Prompts::default`]. A file without
-    /// prompts means a model without prompts.
+    /// A folder without that file gets the prompts of the official models,
+    /// [`Prompts::default`]. A file without prompts means a model without prompts.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("config_sentence_transformers.json");
         match read(&path) {
@@ -80,7 +82,8 @@ impl Prompts {
         })
     }
 
-    /// The first of these prompts that there is, else nothing: what nobody asked for by name need not exist.
+    /// The first of these prompts that there is, else nothing: what nobody asked for by name
+    /// need not exist.
     pub fn first_of(&self, names: &[&str]) -> &str {
         names.iter().find_map(|name| self.prompts.get(*name)).map_or("", String::as_str)
     }
@@ -96,14 +99,16 @@ impl Prompts {
         self.prompts.get(name).map(String::as_str)
     }
 
-    /// How the vectors are meant to be compared, as the file spells it: `cosine` for the official models.
+    /// How the vectors are meant to be compared, as the file spells it: `cosine` for the
+    /// official models.
     pub fn similarity_fn_name(&self) -> Option<&str> {
         self.similarity_fn_name.as_deref()
     }
 }
 
 impl Default for Prompts {
-    /// The prompts of the official models: `query` is [`instruct_prompt`] of [`DEFAULT_TASK`], `document` is empty.
+    /// The prompts of the official models: `query` is [`instruct_prompt`] of [`DEFAULT_TASK`],
+    /// `document` is empty.
     fn default() -> Self {
         let prompts = [("query", instruct_prompt(DEFAULT_TASK)), ("document", String::new())];
         Self {

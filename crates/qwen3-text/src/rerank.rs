@@ -5,16 +5,17 @@ use crate::tokenizer_json::{TokenizerJson, read};
 use crate::{Error, Limit, Prefix, SpecialTokens, Tokens, Truncate};
 use std::path::Path;
 
-// The template is that of the Transformers example in github.com/QwenLM/Qwen3-Embedding. The vLLM example there joins
-// the three fields with two line breaks (issue 146), and its scores differ.
+// The template is that of the Transformers example in github.com/QwenLM/Qwen3-Embedding. The
+// vLLM example there joins the three fields with two line breaks (issue 146), and its scores
+// differ.
 const PREFIX: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n";
 const SUFFIX: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
 /// Makes tokens of query and document for a reranker.
 ///
-/// The model is asked whether the document answers the query; its score compares two of the logits that follow the last
-/// token, [`yes_token_id`](Self::yes_token_id) and [`no_token_id`](Self::no_token_id). Nothing is appended to the
-/// template.
+/// The model is asked whether the document answers the query; its score compares two of the
+/// logits that follow the last token, [`yes_token_id`](Self::yes_token_id) and
+/// [`no_token_id`](Self::no_token_id). Nothing is appended to the template.
 #[derive(Debug)]
 pub struct RerankTokenizer {
     text: TextTokenizer,
@@ -34,7 +35,8 @@ impl RerankTokenizer {
     /// The same from the file's content; `path` is for messages.
     pub fn from_json(json: &[u8], path: &Path, special: SpecialTokens) -> Result<Self, Error> {
         let json = TokenizerJson::from_json(json, path)?;
-        // The template's own control tokens are always parsed, whatever the policy for the user's text.
+        // The template's own control tokens are always parsed, whatever the policy for the
+        // user's text.
         let prefix_ids = ids(&json.tokenizer, PREFIX)?;
         let suffix_ids = ids(&json.tokenizer, SUFFIX)?;
         let [yes_token_id, no_token_id] = [single_token(&json, "yes")?, single_token(&json, "no")?];
@@ -52,12 +54,14 @@ impl RerankTokenizer {
         Ok(Self { text: self.text.within(rows, &template)?, ..self })
     }
 
-    /// The tokens of the question whether `document` answers `query` in the sense of `instruction`.
+    /// The tokens of the question whether `document` answers `query` in the sense of
+    /// `instruction`.
     ///
-    /// Instruction, query and document are one string, in this order, between the template's prefix and suffix, and the
-    /// string alone is truncated: [`Truncate::Right`](crate::Truncate::Right) drops the document's end, and
-    /// [`Truncate::Left`](crate::Truncate::Left) the instruction first, which is seldom wanted. The policy for special
-    /// tokens holds for each of the three.
+    /// Instruction, query and document are one string, in this order, between the template's
+    /// prefix and suffix, and the string alone is truncated:
+    /// [`Truncate::Right`](crate::Truncate::Right) drops the document's end, and
+    /// [`Truncate::Left`](crate::Truncate::Left) the instruction first, which is seldom
+    /// wanted. The policy for special tokens holds for each of the three.
     pub fn tokenize(
         &self,
         instruction: &str,
@@ -89,8 +93,8 @@ impl RerankTokenizer {
         self.text.prefix(instruction, &text, limit, self.reserved_tokens(limit)?)
     }
 
-    /// As [`Self::tokenize`] with the instruction and the query that `prefix` is of. The limit may be another than that of
-    /// the prefix, but not wider, and has to drop the same side.
+    /// As [`Self::tokenize`] with the instruction and the query that `prefix` is of. The limit
+    /// may be another than that of the prefix, but not wider, and has to drop the same side.
     pub fn tokenize_after(
         &self,
         prefix: &Prefix,
@@ -110,8 +114,8 @@ impl RerankTokenizer {
         Ok(Tokens { input_ids, truncated })
     }
 
-    /// The tokens of texts one after the other, without the template: what nobody should score, but some published
-    /// numbers are of.
+    /// The tokens of texts one after the other, without the template: what nobody should
+    /// score, but some published numbers are of.
     pub fn tokenize_plain(&self, texts: &[&str]) -> Result<Vec<u32>, Error> {
         let limit = Limit { max_tokens: usize::MAX, truncate: Truncate::Error };
         let before = Prefix::default();
@@ -147,7 +151,8 @@ impl RerankTokenizer {
         }
     }
 
-    /// Tokens of the template before and after instruction, query and document; a limit has to be larger.
+    /// Tokens of the template before and after instruction, query and document; a limit has to
+    /// be larger.
     pub fn overhead_tokens(&self) -> usize {
         self.prefix_ids.len() + self.suffix_ids.len()
     }

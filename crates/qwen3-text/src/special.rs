@@ -1,16 +1,19 @@
 //! What becomes of special tokens that stand in a user's text.
 
 use crate::Error;
+use crate::names::{name_of, named};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
-/// What to do where a text contains the text of an added token, such as `<|im_end|>` or `<think>`.
+/// What to do where a text contains the text of an added token, such as `<|im_end|>` or
+/// `<think>`.
 ///
-/// A token that is recognised speaks to the model with the authority of the template: a document with
-/// `<|im_end|>` in it can end the reranker's question and answer it. "Added token" means every entry of
-/// `added_tokens` in `tokenizer.json`, whether marked `special` or not.
+/// A token that is recognised speaks to the model with the authority of the template: a
+/// document with `<|im_end|>` in it can end the reranker's question and answer it. "Added
+/// token" means every entry of `added_tokens` in `tokenizer.json`, whether marked `special` or
+/// not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecialTokens {
     /// They are recognised, as all reference implementations do.
@@ -23,19 +26,16 @@ pub enum SpecialTokens {
     Reject,
 }
 
-impl SpecialTokens {
-    const ALL: [(Self, &str); 4] = [
-        (Self::Parse, "parse"),
-        (Self::Literal, "literal"),
-        (Self::Strip, "strip"),
-        (Self::Reject, "reject"),
-    ];
-}
+const POLICIES: [(SpecialTokens, &str); 4] = [
+    (SpecialTokens::Parse, "parse"),
+    (SpecialTokens::Literal, "literal"),
+    (SpecialTokens::Strip, "strip"),
+    (SpecialTokens::Reject, "reject"),
+];
 
 impl fmt::Display for SpecialTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(policy, _)| policy == self).map_or("", |(_, name)| name);
-        f.pad(name)
+        f.pad(name_of(&POLICIES, *self))
     }
 }
 
@@ -43,24 +43,23 @@ impl FromStr for SpecialTokens {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self, Error> {
-        Self::ALL
-            .iter()
-            .find(|(_, name)| *name == word)
-            .map(|(policy, _)| *policy)
-            .ok_or_else(|| Error::UnknownSpecialTokens { found: word.to_owned() })
+        let unknown = || Error::UnknownSpecialTokens { found: word.to_owned() };
+        named(&POLICIES, word).ok_or_else(unknown)
     }
 }
 
 /// `text` without any of `tokens`, in time linear in the text.
 ///
-/// The kept text grows character by character, and a token is cut off as soon as it stands at the end. So no token is
-/// ever left behind, and a nest of a million tokens costs no more than any other text; removing all occurrences in
-/// passes would take a pass per level. Where two tokens end at the same place, the longer one goes.
+/// The kept text grows character by character, and a token is cut off as soon as it stands at
+/// the end. So no token is ever left behind, and a nest of a million tokens costs no more than
+/// any other text; removing all occurrences in passes would take a pass per level. Where two
+/// tokens end at the same place, the longer one goes.
 ///
-/// The match is on the text as it came, which is also where `tokenizers` looks for Qwen3's added tokens (`normalized` is
-/// false). NFC could complete a token afterwards only from U+037E (`;`), U+1FEF (a backquote) or U+212A (`K`); the
-/// result is tokenized without added tokens in any case.
-pub(crate) fn strip<'t>(text: &'t str, tokens: &[String]) -> Cow<'t, str> {
+/// The match is on the text as it came, which is also where `tokenizers` looks for Qwen3's
+/// added tokens (`normalized` is false). NFC could complete a token afterwards only from
+/// U+037E (`;`), U+1FEF (a backquote) or U+212A (`K`); the result is tokenized without added
+/// tokens in any case.
+pub fn strip<'t>(text: &'t str, tokens: &[String]) -> Cow<'t, str> {
     if !tokens.iter().any(|token| text.contains(token)) {
         return Cow::Borrowed(text);
     }
@@ -81,7 +80,7 @@ pub(crate) fn strip<'t>(text: &'t str, tokens: &[String]) -> Cow<'t, str> {
 }
 
 /// An error with the first of `tokens` in `text`, if there is one.
-pub(crate) fn reject(text: &str, tokens: &[String]) -> Result<(), Error> {
+pub fn reject(text: &str, tokens: &[String]) -> Result<(), Error> {
     let first = tokens
         .iter()
         .filter_map(|token| Some((text.find(token)?, Reverse(token.len()), token)))
@@ -137,7 +136,7 @@ mod tests {
 
     #[test]
     fn policies_are_spelled_in_lower_case() {
-        for (policy, name) in SpecialTokens::ALL {
+        for (policy, name) in POLICIES {
             assert_eq!(policy.to_string(), name);
             assert_eq!(name.parse::<SpecialTokens>().unwrap(), policy);
         }

@@ -23,21 +23,16 @@ pub struct Token {
 }
 
 impl EmbeddingTokenizer {
-    /// The tokens of a text with their places; with `end_token` followed by the end token. Nothing is cut.
-    ///
-    /// # Errors
-    /// If the `tokenizers` library fails on the text.
+    /// The tokens of a text with their places; with `end_token` followed by the end token.
+    /// Nothing is cut.
     pub fn tokens(&self, text: &str, end_token: bool) -> Result<Vec<Token>, Error> {
         let mut tokens = self.text().tokens(text)?;
         tokens.extend(end_token.then(|| self.end_token()));
         Ok(tokens)
     }
 
-    /// Some of these tokens, from the byte `from` of the text, and the byte from which there may be more: a long text has
-    /// more than memory should hold at once. One begins with 0.
-    ///
-    /// # Errors
-    /// As [`Self::tokens`].
+    /// Some of these tokens, from the byte `from` of the text, and the byte from which there
+    /// may be more: a long text has more than memory should hold at once. One begins with 0.
     pub fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), Error> {
         self.text().next_tokens(text, from)
     }
@@ -47,8 +42,8 @@ impl EmbeddingTokenizer {
         self.text().appended(self.eos_token_id())
     }
 
-    /// The text of tokens, without those marked `special` if they are to be skipped. Bytes that are no UTF-8 become
-    /// `\u{FFFD}`.
+    /// The text of tokens, without those marked `special` if they are to be skipped. Bytes
+    /// that are no UTF-8 become `\u{FFFD}`.
     ///
     /// # Errors
     /// If an id is outside of the vocabulary.
@@ -59,25 +54,16 @@ impl EmbeddingTokenizer {
 
 impl RerankTokenizer {
     /// The tokens of a text with their places, without the template. Nothing is cut.
-    ///
-    /// # Errors
-    /// If the `tokenizers` library fails on the text.
     pub fn tokens(&self, text: &str) -> Result<Vec<Token>, Error> {
         self.text().tokens(text)
     }
 
     /// As [`EmbeddingTokenizer::next_tokens`].
-    ///
-    /// # Errors
-    /// As [`Self::tokens`].
     pub fn next_tokens(&self, text: &str, from: usize) -> Result<(Vec<Token>, usize), Error> {
         self.text().next_tokens(text, from)
     }
 
     /// As [`EmbeddingTokenizer::decode`].
-    ///
-    /// # Errors
-    /// If an id is outside of the vocabulary.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, Error> {
         self.text().decode(ids, skip_special)
     }
@@ -147,7 +133,8 @@ impl TextTokenizer {
     }
 }
 
-/// Whether the bytes before `token` can't be a part of its first character: ASCII, or a blank in the byte-level alphabet.
+/// Whether the bytes before `token` can't be a part of its first character: ASCII, or a blank
+/// in the byte-level alphabet.
 fn begins_a_character(token: &str) -> bool {
     token.starts_with(|char: char| char.is_ascii() || char == 'Ġ')
 }

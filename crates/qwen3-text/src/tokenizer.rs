@@ -1,71 +1,18 @@
-//! What both tokenizers share: special tokens by policy, limits and truncation.
+//! What both tokenizers share: texts to ids, with special tokens by policy, as far as a
+//! limit keeps them.
 
 use crate::Error;
+use crate::limit::{Limit, Tokens, Truncate, enough_tokens, truncated};
 use crate::pieces::Cuts;
 use crate::special::{self, SpecialTokens};
 use crate::tokenizer_json::TokenizerJson;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use tokenizers::{AddedToken, AddedVocabulary, Tokenizer};
 
-/// What to drop from a text that has more tokens than allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Truncate {
-    /// The end of the text, as the reference implementations do.
-    #[default]
-    Right,
-    /// The start of the text, and with it the prompt or instruction, as Transformers' `truncation_side="left"` does.
-    Left,
-    /// Nothing: such a text is an error.
-    Error,
-}
-
-impl Truncate {
-    const ALL: [(Self, &str); 3] =
-        [(Self::Right, "right"), (Self::Left, "left"), (Self::Error, "error")];
-}
-
-impl fmt::Display for Truncate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(side, _)| side == self).map_or("", |(_, name)| name);
-        f.pad(name)
-    }
-}
-
-impl FromStr for Truncate {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self, Error> {
-        Self::ALL
-            .iter()
-            .find(|(_, name)| *name == word)
-            .map(|(side, _)| *side)
-            .ok_or_else(|| Error::UnknownTruncate { found: word.to_owned() })
-    }
-}
-
-/// How many tokens an input may have, and what to do if it has more.
-#[derive(Clone, Copy, Debug)]
-pub struct Limit {
-    /// The most tokens of an input, those of the template and the end token included.
-    pub max_tokens: usize,
-    /// What to do with a longer one.
-    pub truncate: Truncate,
-}
-
-/// An input as the model reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tokens {
-    /// The ids of all its tokens, those of the template and the end token included.
-    pub input_ids: Vec<u32>,
-    /// Whether tokens of the text were dropped.
-    pub truncated: bool,
-}
-
-/// What stands before several texts, such as a prompt or a query: tokenized once, as far as no text can change its tokens.
+/// What stands before several texts, such as a prompt or a query: tokenized once, as far as no
+/// text can change its tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Prefix {
     /// No more than the limit keeps, and one, so that it is noticed.
@@ -75,14 +22,14 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Bytes of its end that are tokenized again with each text. There are few where its last word begins with a blank,
-    /// a line break, a digit or a mark.
+    /// Bytes of its end that are tokenized again with each text. There are few where its last
+    /// word begins with a blank, a line break, a digit or a mark.
     pub fn bytes_per_text(&self) -> usize {
         self.rest.len()
     }
 
     /// `text` with what has to be tokenized together with it.
-    pub(crate) fn with<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub fn with<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.rest.as_str() {
             "" => Cow::Borrowed(text),
             rest => Cow::Owned([rest, text].concat()),
@@ -90,18 +37,19 @@ impl Prefix {
     }
 }
 
-/// What is tokenized at once takes up to 350 bytes of memory per byte, and nothing stops it. It also has to be below a
-/// million: `fancy-regex`, which runs the pattern, gives up on so many white-space characters in a row (`MAX_STACK` in
-/// its `vm.rs`), and `tokenizers` then takes the whole rest of the text for one word.
-pub(crate) const MAX_PIECE_BYTES: usize = 1 << 18;
+/// What is tokenized at once takes up to 350 bytes of memory per byte, and nothing stops it.
+/// It also has to be below a million: `fancy-regex`, which runs the pattern, gives up on so
+/// many white-space characters in a row (`MAX_STACK` in its `vm.rs`), and `tokenizers` then
+/// takes the whole rest of the text for one word.
+pub const MAX_PIECE_BYTES: usize = 1 << 18;
 
 /// Tokenizes text without anything around it.
 #[derive(Debug)]
-pub(crate) struct TextTokenizer {
+pub struct TextTokenizer {
     /// Has added tokens only if the policy is to parse them.
-    pub(crate) tokenizer: Tokenizer,
+    pub tokenizer: Tokenizer,
     /// The added tokens of the file, by id, whatever the policy.
-    pub(crate) added_by_id: BTreeMap<u32, AddedToken>,
+    pub added_by_id: BTreeMap<u32, AddedToken>,
     special: SpecialTokens,
     added_tokens: Vec<String>,
     vocab_size: usize,
@@ -115,7 +63,7 @@ pub(crate) struct TextTokenizer {
 }
 
 impl TextTokenizer {
-    pub(crate) fn new(json: TokenizerJson, special: SpecialTokens) -> Self {
+    pub fn new(json: TokenizerJson, special: SpecialTokens) -> Self {
         let TokenizerJson { mut tokenizer, added_tokens, vocab_size, path, highest, .. } = json;
         let parse = special == SpecialTokens::Parse;
         if !parse {
@@ -145,12 +93,13 @@ impl TextTokenizer {
         }
     }
 
-    /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no model can have been
-    /// trained, are text like any other: published 4B and 8B models have such tokens.
+    /// The same for a model whose table has `rows` rows. Added tokens beyond it, with which no
+    /// model can have been trained, are text like any other: published 4B and 8B models have
+    /// such tokens.
     ///
     /// # Errors
     /// If other tokens are beyond it, or those that every input has.
-    pub(crate) fn within(mut self, rows: usize, of_all_inputs: &[u32]) -> Result<Self, Error> {
+    pub fn within(mut self, rows: usize, of_all_inputs: &[u32]) -> Result<Self, Error> {
         let is_beyond = |id: u32| id as usize >= rows;
         let beyond = |token, id| Error::BeyondTable { path: self.path.clone(), token, id, rows };
         if let Some((token, id)) = self.highest.as_ref().filter(|(_, id)| is_beyond(*id)) {
@@ -174,16 +123,16 @@ impl TextTokenizer {
         Ok(self)
     }
 
-    pub(crate) fn vocab_size(&self) -> usize {
+    pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
-    pub(crate) fn without_row(&self) -> &[String] {
+    pub fn without_row(&self) -> &[String] {
         &self.without_row
     }
 
     /// `text` with its special tokens removed or refused, where that is the policy.
-    pub(crate) fn apply_policy<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Error> {
+    pub fn apply_policy<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Error> {
         match self.special {
             SpecialTokens::Parse | SpecialTokens::Literal => {}
             SpecialTokens::Strip => return Ok(special::strip(text, &self.added_tokens)),
@@ -192,9 +141,9 @@ impl TextTokenizer {
         Ok(Cow::Borrowed(text))
     }
 
-    /// `before` and `text`, which has been through [`Self::apply_policy`] together with the rest of `before`, as what
-    /// stands before other texts.
-    pub(crate) fn prefix(
+    /// `before` and `text`, which has been through [`Self::apply_policy`] together with the
+    /// rest of `before`, as what stands before other texts.
+    pub fn prefix(
         &self,
         before: &Prefix,
         text: &str,
@@ -213,9 +162,9 @@ impl TextTokenizer {
         Ok(Prefix { input_ids, rest: rest.to_owned() })
     }
 
-    /// The tokens of `before` and of `text`, which has been through [`Self::apply_policy`] together with the rest of
-    /// `before`, in a limit of which `reserved_tokens` are taken.
-    pub(crate) fn tokenize(
+    /// The tokens of `before` and of `text`, which has been through [`Self::apply_policy`]
+    /// together with the rest of `before`, in a limit of which `reserved_tokens` are taken.
+    pub fn tokenize(
         &self,
         before: &Prefix,
         text: &str,
@@ -227,7 +176,8 @@ impl TextTokenizer {
         truncated(ids, limit, reserved_tokens)
     }
 
-    /// `before` and the ids of `text`; of a text beyond `enough_tokens` not all, but more than these.
+    /// `before` and the ids of `text`; of a text beyond `enough_tokens` not all, but more than
+    /// these.
     fn ids_after(
         &self,
         before: &[u32],
@@ -261,7 +211,7 @@ impl TextTokenizer {
     }
 
     /// Takes the next piece off `text`, whose tokens are the same without the others.
-    pub(crate) fn first_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
+    pub fn first_piece<'t>(&self, text: &mut &'t str) -> Option<&'t str> {
         match &self.cuts {
             Some(cuts) => cuts.first_piece(text),
             None => Some(std::mem::take(text)).filter(|piece| !piece.is_empty()),
@@ -283,7 +233,7 @@ impl TextTokenizer {
 }
 
 /// Whether a piece may be tokenized at once.
-pub(crate) fn check_bytes(piece: &str) -> Result<(), Error> {
+pub fn check_bytes(piece: &str) -> Result<(), Error> {
     match piece.len() {
         found if found > MAX_PIECE_BYTES => {
             Err(Error::Unbroken { found, max_bytes: MAX_PIECE_BYTES })
@@ -292,72 +242,9 @@ pub(crate) fn check_bytes(piece: &str) -> Result<(), Error> {
     }
 }
 
-/// Beyond the limit nothing is kept, except that an error tells how long the text is.
-fn enough_tokens(limit: Limit, reserved_tokens: usize) -> usize {
-    match limit.truncate {
-        Truncate::Right | Truncate::Left => limit.max_tokens.saturating_sub(reserved_tokens),
-        Truncate::Error => usize::MAX,
-    }
-}
-
-/// `ids` cut to a limit of which `reserved_tokens` are taken by what will be put around them.
-pub(crate) fn truncated(
-    mut ids: Vec<u32>,
-    limit: Limit,
-    reserved_tokens: usize,
-) -> Result<Tokens, Error> {
-    let room = limit.max_tokens.saturating_sub(reserved_tokens);
-    let excess = ids.len().saturating_sub(room);
-    match limit.truncate {
-        _ if excess == 0 => {}
-        Truncate::Right => ids.truncate(room),
-        Truncate::Left => drop(ids.drain(..excess)),
-        Truncate::Error => {
-            let found = ids.len() + reserved_tokens;
-            return Err(Error::TooLong { found, max_tokens: limit.max_tokens });
-        }
-    }
-    Ok(Tokens { input_ids: ids, truncated: excess > 0 })
-}
-
 /// The ids of `text`, and nothing around them.
-pub(crate) fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
+pub fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
     let encoding =
         tokenizer.encode_fast(text, false).map_err(|source| Error::Tokenize { source })?;
     Ok(encoding.get_ids().to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(truncate: Truncate, max_tokens: usize, expected: Option<(&[u32], bool)>) {
-        let tokens = truncated(vec![1, 2, 3, 4], Limit { max_tokens, truncate }, 2);
-        let tokens = tokens.ok().map(|tokens| (tokens.input_ids, tokens.truncated));
-        assert_eq!(tokens, expected.map(|(ids, truncated)| (ids.to_vec(), truncated)));
-    }
-
-    #[test]
-    fn truncation_drops_the_side_it_names() {
-        check(Truncate::Right, 5, Some((&[1, 2, 3], true)));
-        check(Truncate::Left, 5, Some((&[2, 3, 4], true)));
-        check(Truncate::Error, 5, None);
-        for truncate in [Truncate::Right, Truncate::Left, Truncate::Error] {
-            check(truncate, 6, Some((&[1, 2, 3, 4], false)));
-        }
-    }
-
-    #[test]
-    fn truncations_are_spelled_in_lower_case() {
-        for (side, name) in Truncate::ALL {
-            assert_eq!(side.to_string(), name);
-            assert_eq!(name.parse::<Truncate>().unwrap(), side);
-        }
-        assert_eq!(Truncate::default(), Truncate::Right);
-        let error = "Right".parse::<Truncate>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown truncation `Right`; choose `right`, `left` or `error`"
-        );
-    }
 }

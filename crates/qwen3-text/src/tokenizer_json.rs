@@ -1,8 +1,9 @@
 //! Reads `tokenizer.json`: the parts that decide about ids, and nothing else.
 //!
-//! The file is read here and not by `Tokenizer::from_file`, which panics on some edited files (release 0.23.2): a merge
-//! longer than every token of the vocabulary, a template with an undefined token. Reading it here also takes half the
-//! time and memory, and the file's own `truncation`, `padding`, `dropout` and `decoder` have no say.
+//! The file is read here and not by `Tokenizer::from_file`, which panics on some edited files
+//! (release 0.23.2): a merge longer than every token of the vocabulary, a template with an
+//! undefined token. Reading it here also takes half the time and memory, and the file's own
+//! `truncation`, `padding`, `dropout` and `decoder` have no say.
 
 use crate::Error;
 use crate::pieces::{QWEN_PATTERN, keeps_whole};
@@ -18,7 +19,7 @@ use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
 const MAX_BYTES: u64 = 32 << 20;
 
 /// What `tokenizer.json` says.
-pub(crate) struct TokenizerJson {
+pub struct TokenizerJson {
     pub path: PathBuf,
     /// Recognises added tokens, and appends nothing.
     pub tokenizer: Tokenizer,
@@ -51,7 +52,7 @@ struct File {
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct AddedTokenWithId {
+pub struct AddedTokenWithId {
     pub id: u32,
     #[serde(flatten)]
     pub token: AddedToken,
@@ -79,7 +80,7 @@ enum Merge {
 }
 
 impl TokenizerJson {
-    pub(crate) fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
+    pub fn from_json(json: &[u8], path: &Path) -> Result<Self, Error> {
         let file: File = match serde_json::from_slice(json) {
             Ok(file) => file,
             Err(source) => return Err(Error::Parse { path: path.to_owned(), source }),
@@ -89,7 +90,7 @@ impl TokenizerJson {
 }
 
 /// The content of a file of a model's folder; what is larger than any of them is cut.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let content = || {
         // A pipe would be waited for, and a device has no end.
         if !std::fs::metadata(path)?.is_file() {
@@ -264,7 +265,8 @@ fn appended_ids(path: &Path, post_processor: &Value) -> Result<Vec<u32>, Error> 
     Ok(ids)
 }
 
-/// The elements of a `Sequence`, which stand under `key`, or the value itself; nothing for null.
+/// The elements of a `Sequence`, which stand under `key`, or the value itself; nothing for
+/// null.
 fn elements<'v>(value: &'v Value, key: &str) -> Vec<&'v Value> {
     match value[key].as_array() {
         Some(children) if value["type"] == "Sequence" => {

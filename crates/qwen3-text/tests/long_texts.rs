@@ -13,7 +13,8 @@ fn embedding(special: SpecialTokens) -> EmbeddingTokenizer {
     EmbeddingTokenizer::from_folder(&fixture("tiny-embedding"), special).unwrap()
 }
 
-/// 150 kB that end in the middle of nothing: words, digits, white space, Chinese, special tokens.
+/// 150 kB that end in the middle of nothing: words, digits, white space, Chinese, special
+/// tokens.
 fn long_text() -> String {
     let mut seed = 7_u32;
     let mut text = String::new();
@@ -64,7 +65,8 @@ fn a_limit_at_the_end_of_a_piece_is_noticed() {
 
 #[test]
 fn texts_are_cut_for_qwens_words_only() {
-    // A pattern that makes one word of everything, and a merge across the place where a piece would end.
+    // A pattern that makes one word of everything, and a merge across the place where a piece
+    // would end.
     let one_word = edited("one word", "tiny-embedding", |json| {
         json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("no match");
         let model = json["model"].as_object_mut().unwrap();

@@ -40,7 +40,8 @@ fn check_texts(reference: &Path, tokenizer: &EmbeddingTokenizer, key: &str) {
     }
 }
 
-/// Compares with the `pairs` of a reference, whose ids stand under `key`; returns how many pairs have that key.
+/// Compares with the `pairs` of a reference, whose ids stand under `key`; returns how many
+/// pairs have that key.
 fn check_pairs(reference: &Path, tokenizer: &RerankTokenizer, key: &str) -> usize {
     let reference = json(reference);
     let pairs = reference["pairs"].as_array().unwrap();

@@ -76,7 +76,7 @@ fn values_beyond_what_the_model_takes_are_answered_with_the_range() {
     check_value("--max-tokens", "0", &["max", "tokens", "is 0", "1 to 32768"]);
     check_value("--max-tokens", "32769", &["max", "tokens", "is 32769", "1 to 32768"]);
     check_value("--threads", "0", &["threads", "is 0", "at least 1"]);
-    check_value("--batch-tokens", "0", &["batch", "tokens", "is 0", "at least 1"]);
+    check_value("--max-batch-tokens", "0", &["batch", "tokens", "is 0", "at least 1"]);
     check_value("--prompt-name", "passage", &["`passage`", "`document`, `query`"]);
 }
 
@@ -84,7 +84,7 @@ fn values_beyond_what_the_model_takes_are_answered_with_the_range() {
 fn a_message_names_the_option_as_it_was_typed() {
     check_value("--max-tokens", "0", &["--max-tokens"]);
     check_value("--threads", "0", &["--threads"]);
-    check_value("--batch-tokens", "0", &["--batch-tokens"]);
+    check_value("--max-batch-tokens", "0", &["--max-batch-tokens"]);
 }
 
 #[test]

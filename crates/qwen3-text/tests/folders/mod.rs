@@ -3,8 +3,9 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// A folder of `tests/fixtures`, whose tokenizer has 606 tokens and five added ones: `<|endoftext|>` 606,
-/// `<|im_start|>` 607, `<|im_end|>` 608, `<think>` 609 and `</think>` 610.
+/// A folder of `tests/fixtures`, whose tokenizer has 606 tokens and five added ones:
+/// `<|endoftext|>` 606, `<|im_start|>` 607, `<|im_end|>` 608, `<think>` 609 and `</think>`
+/// 610.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
 }
@@ -14,7 +15,8 @@ pub fn json(path: &Path) -> Value {
     serde_json::from_slice(&json).unwrap()
 }
 
-/// A folder of its own for the test `name`, with a copy of the fixture's `tokenizer.json` after `edit`.
+/// A folder of its own for the test `name`, with a copy of the fixture's `tokenizer.json`
+/// after `edit`.
 #[allow(dead_code, reason = "not every test file edits")]
 pub fn edited(name: &str, fixture_name: &str, edit: impl FnOnce(&mut Value)) -> PathBuf {
     let mut tokenizer = json(&fixture(fixture_name).join("tokenizer.json"));
@@ -22,7 +24,8 @@ pub fn edited(name: &str, fixture_name: &str, edit: impl FnOnce(&mut Value)) -> 
     with_file(name, "tokenizer.json", tokenizer.to_string().as_bytes())
 }
 
-/// A copy of the fixture with another spelling of its pattern, which the rules for pieces don't know: the slow, obvious way.
+/// A copy of the fixture with another spelling of its pattern, which the rules for pieces
+/// don't know: the slow, obvious way.
 #[allow(dead_code, reason = "not every test file needs it")]
 pub fn in_one_piece(name: &str, fixture_name: &str) -> PathBuf {
     edited(&format!("{fixture_name} in one piece for {name}"), fixture_name, |json| {

@@ -1,7 +1,7 @@
 //! Who may ask a server: its keys, and the web pages.
 
+use super::args::AccessArgs;
 use crate::error::Error;
-use crate::serve_args::NetworkArgs;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
@@ -44,7 +44,7 @@ impl TypedValueParser for ApiKeyParser {
 ///
 /// # Errors
 /// If they contradict each other.
-pub fn check(args: &NetworkArgs) -> Result<(), String> {
+pub fn check(args: &AccessArgs) -> Result<(), String> {
     Origin::check(&args.cors_allow_origin)
         .map_err(|error| format!("`--cors-allow-origin`: {error}"))?;
     match args.protect_monitoring && args.api_key.is_empty() && args.api_key_file.is_none() {
@@ -59,7 +59,7 @@ pub fn check(args: &NetworkArgs) -> Result<(), String> {
 ///
 /// # Errors
 /// If the file can't be read, or a line is no key, or none is.
-pub fn keys(args: &NetworkArgs) -> Result<Vec<ApiKey>, Error> {
+pub fn keys(args: &AccessArgs) -> Result<Vec<ApiKey>, Error> {
     let mut keys = args.api_key.clone();
     if let Some(path) = &args.api_key_file {
         let lines = read(path).map_err(|source| Error::KeyFile { path: path.clone(), source })?;
@@ -80,7 +80,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// Tells whoever runs the server if more may ask than they may think.
-pub fn warn_if_open(args: &NetworkArgs, address: &str, has_keys: bool) {
+pub fn warn_if_open(args: &AccessArgs, address: &str, has_keys: bool) {
     let is_set = [has_keys, has_keys, !args.cors_allow_origin.is_empty()];
     for (name, _) in VARIABLES.into_iter().zip(is_set).filter(|(_, is_set)| !is_set) {
         if std::env::var_os(name).is_some_and(|value| value.is_empty()) {

@@ -2,7 +2,7 @@
 //! names, defaults and environment variables; variables of ours begin with `QWEN3_`,
 //! since a plain `DEVICE` or `MAX_TOKENS` may be somebody else's.
 
-use crate::access::ApiKeyParser;
+use super::access::ApiKeyParser;
 use clap::{Args, ValueEnum};
 use qwen3_engine::{DeviceChoice, DtypeChoice, SpecialTokens};
 use qwen3_server::{ApiKey, Origin};
@@ -20,7 +20,9 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub limits: LimitsArgs,
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub listen: ListenArgs,
+    #[command(flatten)]
+    pub access: AccessArgs,
     #[command(flatten)]
     pub operation: OperationArgs,
 }
@@ -172,10 +174,10 @@ pub struct LimitsArgs {
     pub cache_bytes: usize,
 }
 
-/// Who may ask, and how.
+/// Where it listens, and how connections are.
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
-pub struct NetworkArgs {
+pub struct ListenArgs {
     /// Address to listen on, or a name for all of its addresses; `::` is every one, of IPv6 and IPv4
     #[arg(long, env = "HOSTNAME", value_name = "HOST", default_value = "::")]
     pub hostname: String,
@@ -215,6 +217,12 @@ pub struct NetworkArgs {
     /// Its private key, in PEM
     #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+}
+
+/// Who may ask.
+#[derive(Args)]
+#[command(next_help_heading = "Network")]
+pub struct AccessArgs {
     /// A key that clients must send as `Authorization: Bearer KEY`; several: comma between
     #[arg(
         long,

@@ -1,14 +1,20 @@
 //! What can be typed, with its help, and nothing of what is done with it.
 
-use crate::access;
-use crate::serve_args::ServeArgs;
-use crate::variables::{empty_argument, naming_the_variable, without_mute_variable};
-use clap::error::ErrorKind;
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
-use qwen3_engine::{
-    DeviceChoice, DtypeChoice, Hooks, Kind, Layout, Options, Similarity, SpecialTokens, Truncate,
+mod model;
+mod parse;
+mod texts;
+mod variables;
+
+pub use model::{ModelArgs, SourceArgs, dtype_name};
+pub use parse::{completions, parse};
+pub use texts::{
+    EmbedFormat, InputArgs, OutputArgs, PromptArgs, TextFormat, VectorArgs, encode_options,
 };
+
+use crate::serve::args::ServeArgs;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use qwen3_engine::{DeviceChoice, DtypeChoice, Layout, Similarity};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -72,104 +78,6 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-}
-
-/// Where a model's files are.
-#[derive(Args)]
-pub struct SourceArgs {
-    /// Hub id, folder, or converted file [default: Qwen/Qwen3-Embedding-0.6B; rerank:
-    /// Qwen/Qwen3-Reranker-0.6B]
-    #[arg(short, long, value_name = "ID|PATH")]
-    pub model: Option<String>,
-    /// Branch, tag or commit on the hub
-    #[arg(long, default_value = "main")]
-    pub revision: String,
-    /// The hub's cache [default: that of huggingface_hub]
-    #[arg(long, value_name = "FOLDER")]
-    pub cache_folder: Option<PathBuf>,
-    /// What the model is: embedding, reranker or seq-cls [default: detected]
-    #[arg(long)]
-    pub kind: Option<Kind>,
-    /// Print nothing but results and errors
-    #[arg(short, long)]
-    pub quiet: bool,
-}
-
-/// How a model runs.
-#[derive(Args)]
-pub struct ModelArgs {
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// auto, cpu, ndarray, wgpu, vulkan, metal, dx12 or cuda, with an index as in `cuda:1`
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Precision of the weights in memory: f32, bf16, f16 or auto (the model's own, if the device can)
-    #[arg(long, default_value = "auto")]
-    pub dtype: DtypeChoice,
-    /// Longest text in tokens [default: what the model takes; rerank: 8192]
-    #[arg(long, value_name = "TOKENS")]
-    pub max_tokens: Option<usize>,
-    /// What to do with longer texts: cut on the right, on the left, or stop with an error
-    #[arg(long, value_name = "right|left|error", default_value = "right")]
-    pub truncate: Truncate,
-    /// Control tokens in texts: parse, literal, strip or reject [default: parse; rerank: literal]
-    #[arg(long, value_name = "POLICY")]
-    pub special_tokens: Option<SpecialTokens>,
-    /// Tokens computed at one time; more needs more memory [default: by device]
-    #[arg(long, value_name = "TOKENS")]
-    pub batch_tokens: Option<usize>,
-    /// Worker threads [default: the physical cores it may use]
-    #[arg(long)]
-    pub threads: Option<usize>,
-    /// Print texts, tokens, seconds, tokens/s, load seconds and peak memory, as a line of JSON on
-    /// standard error
-    #[arg(long)]
-    pub stats: bool,
-}
-
-/// Where texts come from.
-#[derive(Args)]
-pub struct InputArgs {
-    /// Read texts from a file, one a line, or from standard input (`-`)
-    #[arg(short, long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
-    /// Lines are JSON objects; the text is in this field
-    #[arg(long, value_name = "NAME")]
-    pub field: Option<String>,
-}
-
-/// Where results go.
-#[derive(Args)]
-pub struct OutputArgs {
-    /// Write to a file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// What is put in front of a text.
-#[derive(Args)]
-#[group(multiple = false)]
-pub struct PromptArgs {
-    /// Use the model's prompt of this name, such as `query`
-    #[arg(long, value_name = "NAME")]
-    pub prompt_name: Option<String>,
-    /// Use the prompt `Instruct: TASK\nQuery:`
-    #[arg(long, value_name = "TASK")]
-    pub instruction: Option<String>,
-    /// Use exactly this prompt
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-}
-
-/// What vectors look like.
-#[derive(Args)]
-pub struct VectorArgs {
-    /// Keep this many of the first dimensions [default: all]
-    #[arg(long)]
-    pub dimensions: Option<usize>,
-    /// Leave vectors as they are instead of scaling them to length 1
-    #[arg(long)]
-    pub no_normalize: bool,
 }
 
 #[derive(Args)]
@@ -299,93 +207,10 @@ pub struct ConvertArgs {
     pub force: bool,
 }
 
-/// Formats of vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EmbedFormat {
-    /// The first numbers of each vector, for reading
-    Table,
-    /// One array of objects
-    Json,
-    /// One object a line
-    Jsonl,
-    /// NumPy's file format, float32 `[texts, dimensions]`
-    Npy,
-    /// Little-endian float32, vector after vector, nothing else
-    F32,
-}
-
-/// Formats of everything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TextFormat {
-    /// For reading
-    Table,
-    /// One value
-    Json,
-    /// One object a line
-    Jsonl,
-}
-
-impl ModelArgs {
-    /// The engine's options.
-    pub fn options(&self, hooks: Hooks) -> Options {
-        Options {
-            device: self.device,
-            dtype: self.dtype,
-            threads: self.threads,
-            max_batch_tokens: self.batch_tokens,
-            max_tokens: self.max_tokens,
-            truncate: self.truncate,
-            special_tokens: self.special_tokens,
-            kind: self.source.kind,
-            revision: Some(self.source.revision.clone()),
-            cache_folder: self.source.cache_folder.clone(),
-            token: None,
-            hooks,
-        }
-    }
-}
-
-/// The arguments of this process; ends it with 2 if they are wrong.
-pub fn parse() -> Arguments {
-    let mut command =
-        command().mut_subcommand("serve", |serve| serve.mut_args(without_mute_variable));
-    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
-        Ok(matches) => matches,
-        // It tells of every variable, whatever its value.
-        Err(help) if help.kind() == ErrorKind::DisplayHelp => self::command().get_matches(),
-        Err(error) => naming_the_variable(error, &command).exit(),
-    };
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let (name, matches) = matches.subcommand().expect("one is required");
-    let subcommand = command.find_subcommand_mut(name).expect("it has been found");
-    if let Some(arg) = empty_argument(subcommand, matches) {
-        let message = format!("the value of '{arg}' is empty; is it of a variable that isn't set?");
-        subcommand.error(ErrorKind::InvalidValue, message).exit();
-    }
-    if let Command::Serve(args) = &arguments.command
-        && let Err(message) = access::check(&args.network)
-    {
-        subcommand.error(ErrorKind::ArgumentConflict, message).exit();
-    }
-    arguments
-}
-
-/// Values of the environment may be secret, and help texts are shown around.
-fn command() -> clap::Command {
-    let hidden = |arg: Arg| arg.hide_env_values(true);
-    Arguments::command().mut_subcommand("serve", |serve| serve.mut_args(hidden))
-}
-
-/// The completion script.
-pub fn completions(shell: Shell) -> String {
-    let mut script = vec![];
-    clap_complete::generate(shell, &mut command(), "qwen3", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -1,0 +1,164 @@
+//! `qwen3 serve`
+
+pub mod access;
+pub mod args;
+mod settings;
+mod spans;
+
+use crate::embed::DEFAULT_MODEL;
+use crate::error::Error;
+use crate::stop::Signals;
+use access::warn_if_open;
+use args::ServeArgs;
+use qwen3_engine::Kind;
+use qwen3_server::inference::Inference;
+use qwen3_server::scheduler::Trouble;
+use qwen3_server::{
+    Address, App, Bound, Metrics, ServeOptions, Settings, Source, load_embedder, load_reranker,
+    metrics_router, router,
+};
+use settings::{address, scheduling, serve_options, settings, source};
+use spans::Spans;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub fn serve(args: ServeArgs) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Runtime)?;
+    let spans = {
+        let _inside = runtime.enter();
+        Spans::new(&args.operation)?
+    };
+    start_log(&args, &spans)?;
+    let result = runtime.block_on(run(args, &spans));
+    spans.stop();
+    // What is still computed for nobody doesn't keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(args: ServeArgs, spans: &Spans) -> Result<(), Error> {
+    // A model may load for minutes: who wants to stop it doesn't wait so long.
+    let mut stop = std::pin::pin!(told_to_stop(Signals::new().map_err(Error::Signal)?));
+    // First, so that a wrong file or a port in use doesn't cost a minute.
+    let settings = settings(&args)?;
+    let options = serve_options(&args)?;
+    let address = address(&args.listen);
+    let bound = Bound::new(&address).await?;
+    let metrics = match args.listen.prometheus_port {
+        Some(port) => Some(Bound::new(&Address::Tcp(args.listen.hostname.clone(), port)).await?),
+        None => None,
+    };
+    let has_keys = !settings.api_keys.is_empty();
+    warn_if_open(&args.access, &address.to_string(), has_keys);
+
+    let loading = tokio::task::spawn_blocking(move || load(&args, settings));
+    let loaded = tokio::select! {
+        biased;
+        () = &mut stop => return Ok(()),
+        loaded = loading => loaded,
+    };
+    let app = Arc::new(loaded.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))?);
+    for name in app.names() {
+        tracing::info!(model = name, "serving");
+    }
+    answer(&app, spans, Listening { bound, metrics, options, has_keys }, stop).await?;
+    for scheduler in app.schedulers() {
+        scheduler.stop();
+    }
+    Ok(())
+}
+
+/// Where the server will listen, and how.
+struct Listening {
+    bound: Bound,
+    /// For /metrics alone.
+    metrics: Option<Bound>,
+    options: ServeOptions,
+    has_keys: bool,
+}
+
+/// Answers until `stop`. Not before the models are there: nobody waits for an answer, or
+/// takes this for ready.
+async fn answer(
+    app: &Arc<App>,
+    spans: &Spans,
+    Listening { bound, metrics, options, has_keys }: Listening,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let listener = bound.listen()?;
+    let options = ServeOptions { metrics: app.metrics().clone(), ..options };
+    let url = listener.url(options.tls.is_some());
+    tracing::info!(address = listener.address(), url, has_keys, "listening");
+    if let Some(listener) = metrics.map(Bound::listen).transpose()? {
+        tracing::info!(address = listener.address(), "listening for /metrics");
+        let (routes, never) = (metrics_router(app), std::future::pending());
+        tokio::spawn(qwen3_server::serve(listener, routes, options.clone(), never));
+    }
+    let routes = spans.of_requests(router(app.clone()));
+    match qwen3_server::serve(listener, routes, options, stop).await {
+        true => tracing::info!("stopped"),
+        false => tracing::warn!("stopped; requests that took too long were broken off"),
+    }
+    Ok(())
+}
+
+fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
+    let filter = EnvFilter::new(&args.operation.log_level);
+    let log = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let log = match args.operation.json_output {
+        true => log.json().flatten_event(true).boxed(),
+        false => log.boxed(),
+    };
+    let log = log.with_filter(filter.and(filter_fn(|of| of.is_event())));
+    tracing_subscriber::registry().with(log).with(spans.layer()).init();
+    Ok(())
+}
+
+fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
+    let metrics = Metrics::new();
+    let (model, reranker) = (args.models.model.as_deref(), args.models.reranker.as_deref());
+    let model = if reranker.is_none() { model.or(Some(DEFAULT_MODEL)) } else { model };
+    let embedder = model.map(|model| {
+        let source = source(args, model, Kind::Embedding);
+        load_embedder(&source, scheduling(args), &metrics)
+            .map_err(|trouble| failed("embedding model", &source, &trouble))
+    });
+    let embedder = embedder.transpose()?;
+    if let Some(embedder) = &embedder {
+        let prompt = embedder.text.prompt(&settings.default_prompt);
+        prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
+    }
+    let reranker = reranker.map(|model| {
+        let source = source(args, model, Kind::Reranker);
+        load_reranker(&source, scheduling(args), &metrics)
+            .map_err(|trouble| failed("reranker", &source, &trouble))
+    });
+    Ok(App::new(Inference::new(settings, metrics), embedder, reranker.transpose()?))
+}
+
+fn failed(what: &'static str, source: &Source, trouble: &Trouble) -> Error {
+    let way_out = match trouble {
+        Trouble::Engine(qwen3_engine::Error::WrongKind { .. }) => {
+            "; `--model` takes embedding models, `--reranker` rerankers"
+        }
+        _ => "",
+    };
+    Error::Serve { what, model: source.model.clone(), reason: format!("{trouble}{way_out}") }
+}
+
+/// Ready at the first signal; a Ctrl-C after it ends the process at once.
+async fn told_to_stop(mut signals: Signals) {
+    signals.first().await;
+    tracing::info!("stopping: no new connections, requests are finished");
+    tokio::spawn(async move {
+        signals.second().await;
+        std::process::exit(i32::from(crate::CANCELLED));
+    });
+}
