@@ -8,7 +8,7 @@ use crate::spans::Spans;
 use crate::stop::Signals;
 use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings, Trouble};
+use qwen3_server::scheduler::{QueueLimits, ReplicaError, SchedulerSettings};
 use qwen3_server::{
     Address, App, Bound, Metrics, ServeOptions, Settings, Source, Timeouts, Tls, load_embedder,
     load_reranker, metrics_router, router,
@@ -126,9 +126,9 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
     Ok(App::new(Inference::new(settings, metrics), embedder, reranker.transpose()?))
 }
 
-fn failed(what: &'static str, source: &Source, trouble: &Trouble) -> Error {
+fn failed(what: &'static str, source: &Source, trouble: &ReplicaError) -> Error {
     let way_out = match trouble {
-        Trouble::Engine(qwen3_engine::Error::WrongKind { .. }) => {
+        ReplicaError::Engine(qwen3_engine::Error::WrongKind { .. }) => {
             "; `--model` takes embedding models, `--reranker` rerankers"
         }
         _ => "",

@@ -5,7 +5,8 @@ use super::{
     top_n,
 };
 use crate::app::{App, SharedApp};
-use crate::error::{Cause, Error};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::inference::{Call, Score};
 use axum::Extension as Layered;
 use axum::extract::State;
@@ -162,12 +163,9 @@ pub async fn rerank(
 
 impl Dialect for Cohere {
     fn error(error: &Error) -> Response {
-        let status = match error.cause() {
-            Cause::Empty => StatusCode::BAD_REQUEST,
-            Cause::Backend => match error {
-                Error::WrongModel { .. } => StatusCode::NOT_FOUND,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            },
+        let status = match error.kind() {
+            ErrorKind::WrongModel => StatusCode::NOT_FOUND,
+            ErrorKind::Device => StatusCode::INTERNAL_SERVER_ERROR,
             _ => error.status(),
         };
         (status, Json(CohereError { message: error.to_string() })).into_response()

@@ -3,8 +3,8 @@
 
 use super::cohere::Cohere;
 use super::{
-    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, JsonText,
-    Ranking, Rejected, Usage, answer, cohere, openai, tei, top_n,
+    Answer, Body, Dialect, DialectError, DocumentText, Documents, Extension, Fields, FromFields,
+    JsonText, Ranking, Usage, answer, cohere, openai, tei, top_n,
 };
 use crate::app::{App, SharedApp};
 use crate::error::Error;
@@ -107,7 +107,7 @@ pub async fn rerank_by_body(
 ) -> Response {
     let json = match JsonText::read(request, &app).await {
         Ok(json) => json,
-        Err(error) => return Rejected::<Jina>::from(error).into_response(),
+        Err(error) => return DialectError::<Jina>::from(error).into_response(),
     };
     if json.has_any(&["texts"]).await {
         return match Body::parse(json).await {

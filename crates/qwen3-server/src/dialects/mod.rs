@@ -16,7 +16,8 @@ pub mod tei;
 pub mod vllm;
 
 use crate::app::{App, Cut, SharedApp};
-use crate::error::{Cause, Error};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::inference::{Call, Compute, Held, Pair, PairReading, Reading, Results, Score, aside};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, header};
@@ -37,14 +38,14 @@ pub trait Dialect: Send + Sync + 'static {
 }
 
 /// An error in the words of a dialect.
-pub struct Rejected<D>(Error, PhantomData<D>);
+pub struct DialectError<D>(Error, PhantomData<D>);
 
 /// A body that was read as JSON; it counts among those that the server holds
 /// until the request has ended.
 pub struct Body<D, T>(pub T, #[allow(dead_code, reason = "held")] (Held, PhantomData<D>));
 
 /// A result in JSON with the headers that tell what it took, or an error.
-pub type Answer<D> = Result<Response, Rejected<D>>;
+pub type Answer<D> = Result<Response, DialectError<D>>;
 
 /// The answer to a request.
 ///
@@ -57,37 +58,35 @@ pub async fn answer<D>(compute: Compute, body: impl Serialize + Send + 'static) 
 
 /// What a middleware wants to know of an error, for logs and metrics.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct LoggedError {
     /// The label of `te_request_failure`.
     pub metric: &'static str,
     /// The message, where the fault is ours and it holds nothing of the client.
     pub fault: Option<String>,
 }
 
-impl<D> From<Error> for Rejected<D> {
+impl<D> From<Error> for DialectError<D> {
     fn from(error: Error) -> Self {
         Self(error, PhantomData)
     }
 }
 
-impl<D: Dialect> IntoResponse for Rejected<D> {
+impl<D: Dialect> IntoResponse for DialectError<D> {
     fn into_response(self) -> Response {
         let error = self.0;
         let mut response = D::error(&error);
         if let Some(after) = error.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().into());
         }
-        let is_failed = matches!(error, Error::Failed { .. });
-        let is_ours =
-            response.status().is_server_error() || (is_failed && error.cause() == Cause::Backend);
+        let is_ours = response.status().is_server_error() || error.kind() == ErrorKind::Device;
         let fault = is_ours.then(|| error.to_string());
-        response.extensions_mut().insert(Told { metric: error.metric(), fault });
+        response.extensions_mut().insert(LoggedError { metric: error.metric(), fault });
         response
     }
 }
 
 impl<D: Dialect, T: FromFields + Send + 'static> FromRequest<SharedApp> for Body<D, T> {
-    type Rejection = Rejected<D>;
+    type Rejection = DialectError<D>;
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Self::Rejection> {
         Self::parse(JsonText::read(request, app).await?).await
@@ -99,7 +98,7 @@ impl<D, T: FromFields + Send + 'static> Body<D, T> {
     ///
     /// # Errors
     /// If it is not JSON of this shape.
-    pub async fn parse(json: JsonText) -> Result<Self, Rejected<D>> {
+    pub async fn parse(json: JsonText) -> Result<Self, DialectError<D>> {
         let (body, held) = json.parse().await?;
         Ok(Self(body, (held, PhantomData)))
     }

@@ -5,7 +5,8 @@ use super::{
     Answer, Body, Dialect, Extension, Fields, FromFields, Inputs, Usage, Value, answer, dimensions,
 };
 use crate::app::{App, SharedApp};
-use crate::error::{Cause, Error};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::inference::{Call, Results, Vector};
 use axum::Extension as Layered;
 use axum::extract::State;
@@ -229,18 +230,16 @@ impl EncodingFormat {
 /// OpenAI's status, type and code of an error; vLLM and llama.cpp have the same statuses.
 pub(super) fn status_type_code(error: &Error) -> (StatusCode, &'static str, Option<&'static str>) {
     let invalid = "invalid_request_error";
-    match error.cause() {
-        Cause::Authentication => (error.status(), invalid, Some("invalid_api_key")),
-        Cause::Route | Cause::Body => (error.status(), invalid, None),
-        Cause::Empty | Cause::Validation | Cause::Tokenizer => {
+    match error.kind() {
+        ErrorKind::Authentication => (error.status(), invalid, Some("invalid_api_key")),
+        ErrorKind::Route | ErrorKind::Body => (error.status(), invalid, None),
+        ErrorKind::Empty | ErrorKind::Validation | ErrorKind::Tokenizer => {
             (StatusCode::BAD_REQUEST, invalid, None)
         }
-        Cause::Overloaded => (error.status(), "rate_limit_error", Some("rate_limit_exceeded")),
-        Cause::Backend => match error {
-            Error::WrongModel { .. } => (StatusCode::NOT_FOUND, invalid, Some("model_not_found")),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
-        },
-        Cause::Unhealthy | Cause::Internal => (error.status(), "server_error", None),
+        ErrorKind::Overloaded => (error.status(), "rate_limit_error", Some("rate_limit_exceeded")),
+        ErrorKind::WrongModel => (StatusCode::NOT_FOUND, invalid, Some("model_not_found")),
+        ErrorKind::Device => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+        ErrorKind::Unavailable | ErrorKind::Internal => (error.status(), "server_error", None),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::openai::{EmbeddingsRequest, Numbers, param, status_type_code, vectors};
 use super::{
-    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, JsonText,
-    Ranking, Rejected, Texts, Usage, answer, pair_reading, tei, top_n,
+    Answer, Body, Dialect, DialectError, DocumentText, Documents, Extension, Fields, FromFields,
+    JsonText, Ranking, Texts, Usage, answer, pair_reading, tei, top_n,
 };
 use crate::app::{App, SharedApp};
 use crate::error::Error;
@@ -273,7 +273,7 @@ pub async fn rerank_by_body(
 ) -> Response {
     let json = match JsonText::read(request, &app).await {
         Ok(json) => json,
-        Err(error) => return Rejected::<tei::Tei>::from(error).into_response(),
+        Err(error) => return DialectError::<tei::Tei>::from(error).into_response(),
     };
     if json.has_any(&["documents"]).await && !json.has_any(&["texts"]).await {
         return match Body::parse(json).await {

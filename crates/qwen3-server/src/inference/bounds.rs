@@ -3,7 +3,7 @@
 
 use super::{Call, Inference, Length, Read, TextOrIds};
 use crate::error::Error;
-use crate::scheduler::{QueueLimits, Refused, Work};
+use crate::scheduler::{QueueLimits, SubmitError, Work};
 use crate::settings::Settings;
 use qwen3_engine::{Encoded, Prefix};
 use std::collections::HashMap;
@@ -85,7 +85,7 @@ impl Spent {
         }
         let (inference, call, n_texts) = (inference.clone(), call.clone(), places.len());
         if n_texts > limits.texts {
-            return Err(Refused::TooLarge { texts: n_texts, tokens: n_texts, limits }.into());
+            return Err(SubmitError::TooLarge { texts: n_texts, tokens: n_texts, limits }.into());
         }
         // A text has a token at least.
         inference.check_answer(bytes(read.numbers(1).saturating_mul(n_texts)))?;
@@ -112,7 +112,7 @@ impl Spent {
         let tokens = self.call.count(n_tokens);
         if tokens > self.limits.tokens {
             let (texts, limits) = (self.n_texts, self.limits);
-            return Err(Refused::TooLarge { texts, tokens, limits }.into());
+            return Err(SubmitError::TooLarge { texts, tokens, limits }.into());
         }
         let numbers = self.read.numbers(n_tokens).saturating_mul(copies);
         self.numbers = self.numbers.saturating_add(numbers);

@@ -8,7 +8,7 @@ mod results;
 
 use crate::error::Error;
 use crate::metrics::{Metrics, RequestTimes, Task};
-use crate::scheduler::{Computed, Failure, Scheduler, Work};
+use crate::scheduler::{ComputeError, Computed, Scheduler, Work};
 use crate::settings::Settings;
 pub(crate) use admission::aside;
 pub use admission::{Admission, Call, Held};
@@ -242,13 +242,13 @@ impl Inference {
 
 /// The rows of all texts, and how long the slowest of them took.
 fn collected(
-    answers: Vec<Result<Computed, Failure>>,
+    answers: Vec<Result<Computed, ComputeError>>,
     times: &mut RequestTimes,
 ) -> Result<Vec<Arc<[f32]>>, Error> {
     let mut results = Vec::with_capacity(answers.len());
     for (input, answer) in answers.into_iter().enumerate() {
         let Computed { rows, queued, computed } =
-            answer.map_err(|reason| Error::Failed { input, reason })?;
+            answer.map_err(|reason| Error::NotComputed { input, reason })?;
         times.queue = times.queue.max(queued);
         times.inference = times.inference.max(computed);
         results.push(rows);

@@ -13,7 +13,7 @@
 //! own, so that answers can't be mixed up.
 
 mod cache;
-mod outcome;
+mod errors;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -21,8 +21,8 @@ mod worker;
 
 use crate::metrics::ModelMetrics;
 use cache::Cache;
-pub use outcome::{Computed, Failure, Refused, Trouble};
-use queue::{Full, Queue, RequestId};
+pub use errors::{ComputeError, ReplicaError, SubmitError};
+use queue::{Queue, QueueFull, RequestId};
 pub use queue::{QueueLimits, Work};
 use qwen3_engine::{CancelToken, Error as EngineError, Rows};
 use std::collections::HashSet;
@@ -125,7 +125,18 @@ pub struct Scheduler {
 /// nobody else wants leave the queue, and their batch if it is all theirs.
 pub struct Ticket {
     place: Place,
-    answers: Vec<oneshot::Receiver<Result<Computed, Failure>>>,
+    answers: Vec<oneshot::Receiver<Result<Computed, ComputeError>>>,
+}
+
+/// The rows of one text, and how long they took.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// `[C]`, or `[tokens · C]`; finite.
+    pub rows: Arc<[f32]>,
+    /// From queue to batch.
+    pub queued: Duration,
+    /// The batch.
+    pub computed: Duration,
 }
 
 struct Place {
@@ -136,7 +147,7 @@ struct Place {
 
 struct Waiter {
     since: Instant,
-    answer: oneshot::Sender<Result<Computed, Failure>>,
+    answer: oneshot::Sender<Result<Computed, ComputeError>>,
 }
 
 struct Shared {
@@ -175,7 +186,7 @@ impl Scheduler {
         loaders: Vec<Load>,
         settings: SchedulerSettings,
         metrics: ModelMetrics,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, ReplicaError> {
         let replicas = loaders.len();
         let shared = Arc::new(Shared {
             settings,
@@ -212,7 +223,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// If too much waits, or no replica works.
-    pub fn submit(&self, works: Vec<Work>) -> Result<Ticket, Refused> {
+    pub fn submit(&self, works: Vec<Work>) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
         let since = Instant::now();
         let (n_texts, n_tokens) =
@@ -234,13 +245,13 @@ impl Scheduler {
         let hits = n_texts - waiting.len();
         match state.queue.push(request, waiting) {
             Ok(joined) => shared.metrics.shared_work(hits, joined),
-            Err(Full::Always) => {
+            Err(QueueFull::Always) => {
                 let limits = self.limits();
-                return Err(Refused::TooLarge { texts: n_texts, tokens: n_tokens, limits });
+                return Err(SubmitError::TooLarge { texts: n_texts, tokens: n_tokens, limits });
             }
-            Err(Full::Now) => {
+            Err(QueueFull::Now) => {
                 let retry_after = shared.metrics.time_for(state.queue.tokens());
-                return Err(Refused::Overloaded { texts: state.queue.texts(), retry_after });
+                return Err(SubmitError::Overloaded { texts: state.queue.texts(), retry_after });
             }
         }
         shared.metrics.queue(state.queue.texts(), state.queue.tokens());
@@ -254,7 +265,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// Why not.
-    pub fn health(&self) -> Result<(), Refused> {
+    pub fn health(&self) -> Result<(), SubmitError> {
         self.shared.lock().available()
     }
 
@@ -301,10 +312,10 @@ impl Drop for Scheduler {
 impl Ticket {
     /// The answers, in the order of the texts. Dropping the future gives the
     /// place in the queue up.
-    pub async fn answers(mut self) -> Vec<Result<Computed, Failure>> {
+    pub async fn answers(mut self) -> Vec<Result<Computed, ComputeError>> {
         let mut answers = Vec::with_capacity(self.answers.len());
         for receiver in &mut self.answers {
-            let gone = || Failure::Unavailable { reason: "the worker ended".to_owned() };
+            let gone = || ComputeError::Unavailable { reason: "the worker ended".to_owned() };
             answers.push(receiver.await.unwrap_or_else(|_| Err(gone())));
         }
         // Nothing is left to be given up.
@@ -341,12 +352,12 @@ impl State {
         None
     }
 
-    fn available(&self) -> Result<(), Refused> {
+    fn available(&self) -> Result<(), SubmitError> {
         if self.is_stopped {
-            return Err(Refused::Unavailable { reason: "the server shuts down".to_owned() });
+            return Err(SubmitError::Unavailable { reason: "the server shuts down".to_owned() });
         }
         match self.phases.iter().all(|phase| matches!(phase, Phase::Lost(_))) {
-            true => Err(Refused::Unavailable { reason: NOT_LOADED.to_owned() }),
+            true => Err(SubmitError::Unavailable { reason: NOT_LOADED.to_owned() }),
             false => Ok(()),
         }
     }
@@ -381,14 +392,14 @@ impl Shared {
         }
         let waiting = state.queue.drain();
         drop(state);
-        fail(waiting, &Failure::Unavailable { reason: "the server shuts down".to_owned() });
+        fail(waiting, &ComputeError::Unavailable { reason: "the server shuts down".to_owned() });
         self.wake.notify_all();
     }
 }
 
 /// Tells all of them the same. Who doesn't listen any more is not told.
-fn fail(waiting: Vec<Waiter>, failure: &Failure) {
+fn fail(waiting: Vec<Waiter>, error: &ComputeError) {
     for waiter in waiting {
-        let _ = waiter.answer.send(Err(failure.clone()));
+        let _ = waiter.answer.send(Err(error.clone()));
     }
 }

@@ -3,8 +3,8 @@
 
 use super::queue::Work;
 use super::{
-    Computed, Failure, Load, Loaded, NOT_LOADED, Phase, Precision, Running, Shared, State, Trouble,
-    fail,
+    ComputeError, Computed, Load, Loaded, NOT_LOADED, Phase, Precision, ReplicaError, Running,
+    Shared, State, fail,
 };
 use qwen3_engine::{CancelToken, Error as EngineError, Rows};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,7 +43,7 @@ impl Worker {
     }
 
     /// Until it is over. `loaded` hears of the first load.
-    pub fn run(mut self, loaded: impl FnOnce(Result<(), Trouble>)) {
+    pub fn run(mut self, loaded: impl FnOnce(Result<(), ReplicaError>)) {
         let first = self.load_once();
         let failed = first.is_err();
         loaded(first);
@@ -120,7 +120,7 @@ impl Worker {
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn load_once(&mut self) -> Result<(), Trouble> {
+    fn load_once(&mut self) -> Result<(), ReplicaError> {
         self.enter(Phase::Loading);
         let started = Instant::now();
         let network = guarded(|| self.try_load(Precision::Chosen))?;
@@ -162,7 +162,7 @@ impl Worker {
             let mut state = self.shared.lock();
             if state.available().is_err() {
                 let waiting = state.queue.drain();
-                fail(waiting, &Failure::Unavailable { reason: NOT_LOADED.to_owned() });
+                fail(waiting, &ComputeError::Unavailable { reason: NOT_LOADED.to_owned() });
             }
             let until = Instant::now() + pause;
             while let Some(left) = until.checked_duration_since(Instant::now())
@@ -203,7 +203,7 @@ impl Worker {
     fn compute(&mut self, works: &[Work], cancel: &CancelToken) {
         let Some(network) = &self.network else {
             let reason = "its device was lost with the texts before it".to_owned();
-            return self.answer_failure(works, &Failure::Unavailable { reason });
+            return self.answer_failure(works, &ComputeError::Unavailable { reason });
         };
         let batch: Vec<&[u32]> = works.iter().map(|work| &*work.input_ids).collect();
         let tokens: usize = batch.iter().map(|ids| ids.len()).sum();
@@ -214,7 +214,7 @@ impl Worker {
                 self.answer(works, rows, started);
                 return self.fitted();
             }
-            Err(Trouble::Engine(error)) => error,
+            Err(ReplicaError::Engine(error)) => error,
             Err(panic) => return self.lose(works, &panic),
         };
         match error {
@@ -222,7 +222,7 @@ impl Worker {
             EngineError::OutOfMemory { message, .. } => {
                 self.shared.metrics.out_of_memory();
                 if works.len() == 1 {
-                    return self.answer_failure(works, &Failure::OutOfMemory { message });
+                    return self.answer_failure(works, &ComputeError::OutOfMemory { message });
                 }
                 self.did_not_fit(tokens);
                 self.compute_halves(works, cancel);
@@ -235,9 +235,9 @@ impl Worker {
             // The same; it shows before anything is computed, so halves are cheap.
             error if error.is_of_input() && works.len() > 1 => self.compute_halves(works, cancel),
             error if error.is_of_input() => {
-                self.answer_failure(works, &Failure::Input { reason: error.to_string() });
+                self.answer_failure(works, &ComputeError::Input { reason: error.to_string() });
             }
-            error => self.lose(works, &Trouble::Engine(error)),
+            error => self.lose(works, &ReplicaError::Engine(error)),
         }
     }
 
@@ -248,12 +248,12 @@ impl Worker {
     }
 
     /// Gives a network up that can't be relied on any more.
-    fn lose(&mut self, works: &[Work], trouble: &Trouble) {
-        let message = trouble.to_string();
+    fn lose(&mut self, works: &[Work], error: &ReplicaError) {
+        let message = error.to_string();
         tracing::error!(replica = self.replica, error = message, "the device failed");
         (self.network, self.precise) = (None, None);
         self.enter(Phase::Lost(message.clone()));
-        self.answer_failure(works, &Failure::Device { message });
+        self.answer_failure(works, &ComputeError::Device { message });
     }
 
     /// Once more in float32 for a text that gave NaN or infinity.
@@ -273,10 +273,10 @@ impl Worker {
             .map(|network| guarded(|| network.rows(&[&work.input_ids], work.rows, cancel)));
         match rows {
             Some(Ok(rows)) => self.answer(works, rows, started),
-            Some(Err(Trouble::Engine(EngineError::Cancelled))) => self.put_back(works),
+            Some(Err(ReplicaError::Engine(EngineError::Cancelled))) => self.put_back(works),
             failed => {
                 self.precise = self.precise.take().filter(|_| is_intact(failed.as_ref()));
-                self.answer_failure(works, &Failure::NonFinite);
+                self.answer_failure(works, &ComputeError::NonFinite);
             }
         }
     }
@@ -340,24 +340,24 @@ impl Worker {
         self.shared.metrics.queue(state.queue.texts(), state.queue.tokens());
     }
 
-    fn answer_failure(&self, works: &[Work], failure: &Failure) {
+    fn answer_failure(&self, works: &[Work], error: &ComputeError) {
         let mut state = self.shared.lock();
         let waiting = works.iter().flat_map(|work| state.queue.finish(work)).collect();
-        fail(waiting, failure);
+        fail(waiting, error);
         self.shared.metrics.queue(state.queue.texts(), state.queue.tokens());
     }
 }
 
 /// Whether a network can still be used after this.
-fn is_intact<T>(result: Option<&Result<T, Trouble>>) -> bool {
+fn is_intact<T>(result: Option<&Result<T, ReplicaError>>) -> bool {
     use EngineError::{NonFinite, OutOfMemory};
-    matches!(result, Some(Err(Trouble::Engine(NonFinite { .. } | OutOfMemory { .. }))))
+    matches!(result, Some(Err(ReplicaError::Engine(NonFinite { .. } | OutOfMemory { .. }))))
 }
 
 /// The message and those of its causes.
-fn with_causes(trouble: &Trouble) -> String {
-    let mut message = trouble.to_string();
-    let mut cause = std::error::Error::source(trouble);
+fn with_causes(error: &ReplicaError) -> String {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         message = format!("{message}: {error}");
         cause = error.source();
@@ -366,11 +366,11 @@ fn with_causes(trouble: &Trouble) -> String {
 }
 
 /// A panic, which no engine should have, is an error like any other.
-fn guarded<T>(call: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Trouble> {
+fn guarded<T>(call: impl FnOnce() -> Result<T, EngineError>) -> Result<T, ReplicaError> {
     let result = catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Trouble::Panic { message: text.unwrap_or("no message").to_owned() }
+        ReplicaError::Panic { message: text.unwrap_or("no message").to_owned() }
     })?;
     Ok(result?)
 }

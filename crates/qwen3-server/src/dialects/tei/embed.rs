@@ -3,7 +3,8 @@
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
 use crate::dialects::{
-    Answer, Body, Extension, Fields, FromFields, Inputs, Rejected, Texts, Value, answer, dimensions,
+    Answer, Body, DialectError, Extension, Fields, FromFields, Inputs, Texts, Value, answer,
+    dimensions,
 };
 use crate::error::Error;
 use crate::inference::{Call, Compute, Results, TextOrIds, TokenVectors, Vector};
@@ -222,7 +223,7 @@ pub(super) async fn cosines(
     request_body = EmbedAllRequest,
     responses((status = 424, description = "The model has no sparse vectors", body = TeiError))
 )]
-pub async fn embed_sparse(Body(_, _): Body<Tei, EmbedAllRequest>) -> Rejected<Tei> {
+pub async fn embed_sparse(Body(_, _): Body<Tei, EmbedAllRequest>) -> DialectError<Tei> {
     let message = "Backend error: Model is not an embedding model with SPLADE pooling";
     Error::WrongModel { message }.into()
 }

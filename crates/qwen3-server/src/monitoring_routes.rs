@@ -1,7 +1,7 @@
 //! Routes for machines that watch, and for the page that shows the server.
 
 use crate::app::SharedApp;
-use crate::dialects::Rejected;
+use crate::dialects::DialectError;
 use crate::dialects::tei::{Tei, TeiError};
 use crate::scheduler::{Phase, Scheduler};
 use axum::extract::State;
@@ -61,7 +61,7 @@ pub struct LatencyStats {
         (status = 503, description = "An engine is being rebuilt", body = TeiError),
     )
 )]
-pub async fn health(State(app): State<SharedApp>) -> Result<(), Rejected<Tei>> {
+pub async fn health(State(app): State<SharedApp>) -> Result<(), DialectError<Tei>> {
     Ok(app.health()?)
 }
 
