@@ -10,8 +10,8 @@ use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, ReplicaError, SchedulerSettings};
 use qwen3_server::{
-    Address, App, Bound, Metrics, ServeOptions, Settings, Source, Timeouts, Tls, load_embedder,
-    load_reranker, metrics_router, router,
+    Address, App, Bound, Metrics, Models, ServeOptions, Settings, Source, Timeouts, Tls,
+    load_embedder, load_reranker, metrics_router, router,
 };
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -102,38 +102,36 @@ fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
 fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
     let metrics = Metrics::new();
     let scheduling = scheduling(args);
-    let (model, reranker) = (&args.models.model, &args.models.reranker);
-    let model = match (model, reranker) {
-        (None, None) => Some(DEFAULT_MODEL.to_owned()),
-        (model, _) => model.clone(),
-    };
-    let reranker = reranker.clone();
-    let embedder = model.map(|model| {
-        let source = source(args, model, Kind::Embedding);
-        load_embedder(&source, scheduling, &metrics)
-            .map_err(|trouble| failed("embedding model", &source, &trouble))
-    });
-    let embedder = embedder.transpose()?;
-    if let Some(embedder) = &embedder {
-        let prompt = embedder.text.prompt(&settings.default_prompt);
+    let embedder = |model: &str| {
+        let source = source(args, model.to_owned(), Kind::Embedding);
+        let loaded = load_embedder(&source, scheduling, &metrics);
+        let loaded = loaded.map_err(|error| failed("embedding model", &source, &error))?;
+        let prompt = loaded.text.prompt(&settings.default_prompt);
         prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
-    }
-    let reranker = reranker.map(|model| {
-        let source = source(args, model, Kind::Reranker);
-        load_reranker(&source, scheduling, &metrics)
-            .map_err(|trouble| failed("reranker", &source, &trouble))
-    });
-    Ok(App::new(Inference::new(settings, metrics), embedder, reranker.transpose()?))
+        Ok::<_, Error>(loaded)
+    };
+    let reranker = |model: &str| {
+        let source = source(args, model.to_owned(), Kind::Reranker);
+        let loaded = load_reranker(&source, scheduling, &metrics);
+        loaded.map_err(|error| failed("reranker", &source, &error))
+    };
+    let models = match (&args.models.model, &args.models.reranker) {
+        (None, None) => Models::Embedder(embedder(DEFAULT_MODEL)?),
+        (Some(model), None) => Models::Embedder(embedder(model)?),
+        (None, Some(model)) => Models::Reranker(reranker(model)?),
+        (Some(model), Some(other)) => Models::Both(embedder(model)?, reranker(other)?),
+    };
+    Ok(App::new(Inference::new(settings, metrics), models))
 }
 
-fn failed(what: &'static str, source: &Source, trouble: &ReplicaError) -> Error {
-    let way_out = match trouble {
+fn failed(what: &'static str, source: &Source, error: &ReplicaError) -> Error {
+    let way_out = match error {
         ReplicaError::Engine(qwen3_engine::Error::WrongKind { .. }) => {
             "; `--model` takes embedding models, `--reranker` rerankers"
         }
         _ => "",
     };
-    Error::Serve { what, model: source.model.clone(), reason: format!("{trouble}{way_out}") }
+    Error::Serve { what, model: source.model.clone(), reason: format!("{error}{way_out}") }
 }
 
 /// Where a model comes from; `wanted` says which of the two it is.

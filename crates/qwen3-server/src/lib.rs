@@ -44,7 +44,7 @@ mod listen;
 mod socket_file;
 mod tls;
 
-pub use app::App;
+pub use app::{App, Models};
 pub use auth::{ApiKey, ApiKeyError};
 pub use client::Timeouts;
 pub use cors::{Origin, OriginError};

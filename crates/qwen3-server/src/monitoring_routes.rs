@@ -82,10 +82,10 @@ pub async fn metrics(State(app): State<SharedApp>) -> impl IntoResponse {
 )]
 pub async fn stats(State(app): State<SharedApp>) -> Json<Stats> {
     let mut models = vec![];
-    if let Some(model) = &app.embedder {
+    if let Some(model) = app.models.embedder() {
         models.push(model_stats(&model.name, "embedding", &model.scheduler));
     }
-    if let Some(model) = &app.reranker {
+    if let Some(model) = app.models.reranker() {
         models.push(model_stats(&model.name, "reranker", &model.scheduler));
     }
     let uptime_seconds = app.started.elapsed().as_secs_f64();

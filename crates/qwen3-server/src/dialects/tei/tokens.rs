@@ -1,7 +1,7 @@
 //! `/tokenize` and `/decode`.
 
 use super::{Tei, TeiError};
-use crate::app::{App, SharedApp};
+use crate::app::{App, Models, SharedApp};
 use crate::dialects::{Answer, Body, Fields, FromFields, Kind, Texts, Value};
 use crate::error::Error;
 use crate::inference::{Call, Inference, aside};
@@ -238,10 +238,9 @@ fn list(parts: Vec<Vec<u8>>) -> Response {
 }
 
 fn tokenizer(app: &App) -> Tokenizer {
-    match (&app.embedder, &app.reranker) {
-        (Some(model), _) => Tokenizer::Embedder(model.text.clone()),
-        (None, Some(model)) => Tokenizer::Reranker(model.text.clone()),
-        (None, None) => unreachable!("a server has a model"),
+    match &app.models {
+        Models::Embedder(model) | Models::Both(model, _) => Tokenizer::Embedder(model.text.clone()),
+        Models::Reranker(model) => Tokenizer::Reranker(model.text.clone()),
     }
 }
 
