@@ -4,10 +4,12 @@
 use crate::app::SharedApp;
 use crate::dialects::LoggedError;
 use crate::inference::Call;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::HeaderValue;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
+use std::convert::Infallible;
 use std::time::Duration;
 use tower_http::request_id::RequestId;
 
@@ -31,6 +33,15 @@ pub async fn modest_id(mut request: Request) -> Request {
         request.headers_mut().remove(ID_HEADER);
     }
     request
+}
+
+/// Every request has one, since [`observe`] begins it.
+impl<S: Sync> FromRequestParts<S> for Call {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().expect("the access log begins it").clone())
+    }
 }
 
 /// Starts the clock of a request, counts its answer, and writes a line to the log.

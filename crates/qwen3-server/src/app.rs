@@ -1,10 +1,10 @@
 //! What every route sees: the models, and how requests are treated.
 
 use crate::error::Error;
-use crate::inference::{Inference, Model, Reading};
+use crate::inference::{Inference, Model};
 use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
-use qwen3_engine::{EmbedderText, Limit, Prompt, RerankerText, Truncate};
+use qwen3_engine::{EmbedderText, RerankerText};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,17 +51,6 @@ impl Models {
             Self::Embedder(_) => None,
         }
     }
-}
-
-/// How a request wants long texts treated.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cut {
-    /// Whether to cut at all; `None`: as the server is set.
-    pub truncate: Option<bool>,
-    /// Whether the start is dropped instead of the end.
-    pub left: bool,
-    /// Fewer tokens than the model takes.
-    pub max_tokens: Option<usize>,
 }
 
 impl App {
@@ -122,39 +111,6 @@ impl App {
     pub fn health(&self) -> Result<(), Error> {
         self.schedulers().try_for_each(Scheduler::health)?;
         Ok(())
-    }
-
-    /// A model's limit for one request.
-    pub fn limit(&self, of_model: Limit, cut: Cut) -> Limit {
-        let max_tokens = cut.max_tokens.unwrap_or(usize::MAX).min(of_model.max_tokens);
-        let truncate = match cut.truncate.unwrap_or(self.inference.settings.auto_truncate) {
-            true if cut.left => Truncate::Left,
-            true => Truncate::Right,
-            false => Truncate::Error,
-        };
-        Limit { max_tokens, truncate }
-    }
-
-    /// How the embedding model reads the texts of one request.
-    ///
-    /// # Errors
-    /// If a prompt is asked for in two ways, or there is no embedding model.
-    pub fn reading(
-        &self,
-        prompt_name: Option<String>,
-        instruction: Option<String>,
-        cut: Cut,
-    ) -> Result<Reading, Error> {
-        let prompt = match (prompt_name, instruction) {
-            (None, None) => self.inference.settings.default_prompt.clone(),
-            (Some(name), None) => Prompt::Name(name),
-            (None, Some(task)) => Prompt::Instruction(task),
-            (Some(_), Some(_)) => {
-                let reason = "and `prompt_name` exclude each other; send one".to_owned();
-                return Err(Error::Invalid { field: "instruction", reason });
-            }
-        };
-        Ok(Reading { prompt, limit: self.limit(self.embedder()?.text.limit(), cut) })
     }
 }
 

@@ -22,7 +22,7 @@ use utoipa::{Modify, OpenApi as _};
         tei::tokenize, tei::decode, tei::info, tei::invocations, tei::vertex,
         openai::embeddings, openai::models,
         cohere::rerank_v2,
-        jina::rerank_by_body,
+        jina::rerank,
         vllm::pooling, vllm::score,
         llama_cpp::embedding,
         ollama::embed, ollama::embeddings, ollama::tags, ollama::version,

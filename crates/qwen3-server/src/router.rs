@@ -11,7 +11,9 @@ use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
 use crate::dialects::tei::Tei;
 use crate::dialects::vllm::Vllm;
-use crate::dialects::{Dialect, DialectError, cohere, jina, llama_cpp, ollama, openai, tei, vllm};
+use crate::dialects::{
+    Dialect, DialectError, by_body, cohere, llama_cpp, ollama, openai, tei, vllm,
+};
 use crate::error::Error;
 use crate::{monitoring_routes, pages};
 use axum::Router;
@@ -57,7 +59,7 @@ fn routes(app: &SharedApp) -> Router {
         .route("/embed_sparse", post(tei::embed_sparse))
         .route("/similarity", post(tei::similarity))
         .route("/predict", post(tei::predict))
-        .route("/rerank", post(vllm::rerank_by_body))
+        .route("/rerank", post(by_body::rerank))
         .route("/tokenize", post(tei::tokenize))
         .route("/decode", post(tei::decode))
         .route("/vertex", post(tei::vertex))
@@ -70,9 +72,9 @@ fn routes(app: &SharedApp) -> Router {
         .route("/v1/models", get(openai::models));
     let cohere = Router::new().route("/v2/rerank", post(cohere::rerank_v2));
     let jina = Router::new()
-        .route("/v1/rerank", post(jina::rerank_by_body))
-        .route("/v1/reranking", post(jina::rerank_by_body))
-        .route("/reranking", post(jina::rerank_by_body));
+        .route("/v1/rerank", post(by_body::rerank_v1))
+        .route("/v1/reranking", post(by_body::rerank_v1))
+        .route("/reranking", post(by_body::rerank_v1));
     let vllm = Router::new()
         .route("/pooling", post(vllm::pooling))
         .route("/score", post(vllm::score))

@@ -1,34 +1,12 @@
 //! What one request may take: it is counted before the work, or while it is
 //! tokenized, and the request ends where a limit is passed.
 
-use super::{Call, Inference, Length, Read, TextOrIds};
+use super::job::{Job, Output};
+use super::{Call, Inference, Length};
 use crate::error::Error;
 use crate::scheduler::{QueueLimits, SubmitError, Work};
 use crate::settings::Settings;
 use qwen3_engine::{Encoded, Prefix};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-/// The texts that differ, each with the index of the first that is like it, and
-/// for every text its place among them: equal ones are tokenized once.
-pub fn distinct(inputs: Vec<TextOrIds>) -> (Vec<(usize, TextOrIds)>, Vec<usize>) {
-    let mut seen = HashMap::with_capacity(inputs.len());
-    let mut firsts = vec![];
-    let place = |(index, input)| {
-        let next = firsts.len();
-        match seen.entry(input) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => {
-                firsts.push(index);
-                *entry.insert(next)
-            }
-        }
-    };
-    let places = inputs.into_iter().enumerate().map(place).collect();
-    let mut texts: Vec<_> = seen.into_iter().map(|(input, place)| (firsts[place], input)).collect();
-    texts.sort_unstable_by_key(|(first, _)| *first);
-    (texts, places)
-}
 
 /// Bytes of prefixes that are tokenized again with each text.
 pub struct Repeated {
@@ -55,41 +33,36 @@ impl Repeated {
 }
 
 /// What a request has taken, and may take.
-pub struct Spent {
+pub struct Budget {
     inference: Inference,
     call: Call,
     limits: QueueLimits,
-    read: Read,
+    output: Output,
+    n_texts: usize,
     /// How many texts are like each of those that differ.
     copies: Vec<usize>,
-    n_texts: usize,
     numbers: usize,
 }
 
-impl Spent {
-    /// Of texts with these places among those that differ.
+impl Budget {
+    /// Of a job for a queue with these limits.
     ///
     /// # Errors
-    /// If there are too many, whatever their length.
-    pub fn new(
-        inference: &Inference,
-        limits: QueueLimits,
-        call: &Call,
-        places: &[usize],
-        read: Read,
-    ) -> Result<Self, Error> {
-        let mut copies = vec![];
-        for &place in places {
-            copies.resize(copies.len().max(place + 1), 0);
-            copies[place] += 1;
-        }
-        let (inference, call, n_texts) = (inference.clone(), call.clone(), places.len());
+    /// If there are too many texts, whatever their length.
+    pub fn new(inference: &Inference, job: &Job, limits: QueueLimits) -> Result<Self, Error> {
+        let (n_texts, output) = (job.places.len(), job.output);
         if n_texts > limits.texts {
             return Err(SubmitError::TooLarge { texts: n_texts, tokens: n_texts, limits }.into());
         }
         // A text has a token at least.
-        inference.check_answer(bytes(read.numbers(1).saturating_mul(n_texts)))?;
-        Ok(Self { inference, call, limits, read, copies, n_texts, numbers: 0 })
+        inference.check_answer(bytes(output.numbers(1).saturating_mul(n_texts)))?;
+        let mut copies = vec![];
+        for &place in &job.places {
+            copies.resize(copies.len().max(place + 1), 0);
+            copies[place] += 1;
+        }
+        let (inference, call) = (inference.clone(), job.call.clone());
+        Ok(Self { inference, call, limits, output, n_texts, copies, numbers: 0 })
     }
 
     /// What `encode` makes of each text that differs, until it is more than a
@@ -104,7 +77,7 @@ impl Spent {
             let Encoded { input_ids, truncated } = encode(index)?;
             let length = Length { tokens: input_ids.len(), truncated };
             self.count(length.tokens, self.copies[index])?;
-            Ok(Some((length, Work::new(input_ids, self.read.rows))))
+            Ok(Some((length, Work::new(input_ids, self.output.rows))))
         }
     }
 
@@ -114,7 +87,7 @@ impl Spent {
             let (texts, limits) = (self.n_texts, self.limits);
             return Err(SubmitError::TooLarge { texts, tokens, limits }.into());
         }
-        let numbers = self.read.numbers(n_tokens).saturating_mul(copies);
+        let numbers = self.output.numbers(n_tokens).saturating_mul(copies);
         self.numbers = self.numbers.saturating_add(numbers);
         self.inference.check_answer(bytes(self.numbers))
     }
@@ -123,21 +96,4 @@ impl Spent {
 /// Of so many numbers.
 pub fn bytes(numbers: usize) -> usize {
     numbers.saturating_mul(size_of::<f32>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_texts_have_one_place() {
-        let texts = ["b", "a", "b", "c", "a"].map(|text| TextOrIds::Text(text.to_owned()));
-        let texts = [&texts[..], &[TextOrIds::Ids(vec![1]), TextOrIds::Ids(vec![1])]].concat();
-        let (different, places) = distinct(texts.clone());
-        assert_eq!(places, [0, 1, 0, 2, 1, 3, 3]);
-        assert_eq!(different.iter().map(|(first, _)| *first).collect::<Vec<_>>(), [0, 1, 3, 5]);
-        for (text, place) in texts.iter().zip(places) {
-            assert_eq!(*text, different[place].1);
-        }
-    }
 }
