@@ -4,6 +4,7 @@
 mod recovery;
 mod stress;
 
+use super::state::NOT_LOADED;
 use super::*;
 use crate::metrics::Metrics;
 use qwen3_engine::{DeviceId, Dtype, TextError};
