@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, Options};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
-use qwen3_server::{App, Metrics, Settings, Source, load_embedder, load_reranker, router};
+use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -39,7 +39,7 @@ fn server() -> Router {
     let reranker = load_reranker(&source("tiny-reranker-tied"), scheduling, &metrics);
     let (embedder, reranker) = (embedder.expect("a fixture"), reranker.expect("a fixture"));
     let inference = Inference::new(Settings::default(), metrics);
-    router(Arc::new(App::new(inference, Some(embedder), Some(reranker))))
+    router(Arc::new(App::new(inference, Models::Both(embedder, reranker))))
 }
 
 /// A route, a line break, a body: the answer is one, or says what is wrong.

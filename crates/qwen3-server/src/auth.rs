@@ -1,7 +1,7 @@
 //! API keys: how they are written, and who has one.
 
 use crate::app::SharedApp;
-use crate::dialects::{Dialect, Rejected};
+use crate::dialects::{Dialect, DialectError};
 use crate::error::Error;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
@@ -85,7 +85,7 @@ pub async fn with_key<D: Dialect>(
 ) -> Response {
     match may_pass(request.headers(), &app.inference.settings.api_keys) {
         true => next.run(request).await,
-        false => Rejected::<D>::from(Error::Unauthorized).into_response(),
+        false => DialectError::<D>::from(Error::Unauthorized).into_response(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a client can be told. Each dialect says it in its own words.
 
-use crate::scheduler::{Failure, Refused};
-use axum::http::StatusCode;
+use crate::scheduler::{ComputeError, SubmitError};
 use qwen3_engine::{Error as EngineError, TextError};
 use std::time::Duration;
 
@@ -166,17 +165,17 @@ pub enum Error {
     },
     /// The scheduler took none of it.
     #[error("{reason}")]
-    Refused {
+    NotQueued {
         /// Why.
-        reason: Refused,
+        reason: SubmitError,
     },
     /// A text could not be computed.
     #[error("input {input}: {reason}")]
-    Failed {
+    NotComputed {
         /// Its index.
         input: usize,
         /// Why.
-        reason: Failure,
+        reason: ComputeError,
     },
     /// It took too long.
     #[error("the request took longer than {} s; send fewer texts, or allow more time", .allowed.as_secs_f64())]
@@ -189,119 +188,7 @@ pub enum Error {
     Internal,
 }
 
-/// Causes that dialects tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The key.
-    Authentication,
-    /// The route or its method.
-    Route,
-    /// The body as such.
-    Body,
-    /// Nothing to compute.
-    Empty,
-    /// A field.
-    Validation,
-    /// A text.
-    Tokenizer,
-    /// Not now.
-    Overloaded,
-    /// The device.
-    Backend,
-    /// Not until the engine is back.
-    Unhealthy,
-    /// Ours.
-    Internal,
-}
-
 impl Error {
-    /// What it is about.
-    pub fn cause(&self) -> Cause {
-        match self {
-            Self::Unauthorized => Cause::Authentication,
-            Self::NoRoute | Self::NoMethod => Cause::Route,
-            Self::Compressed { .. }
-            | Self::NoBody
-            | Self::NotUtf8 { .. }
-            | Self::OtherUnicode { .. }
-            | Self::Syntax { .. }
-            | Self::Payload { .. }
-            | Self::Values { .. }
-            | Self::SlowBody => Cause::Body,
-            Self::Empty { .. } => Cause::Empty,
-            Self::Text { .. } | Self::Failed { reason: Failure::Input { .. }, .. } => {
-                Cause::Tokenizer
-            }
-            Self::Field { .. }
-            | Self::BatchSize { .. }
-            | Self::Answer { .. }
-            | Self::Repeated { .. }
-            | Self::TooLong { .. }
-            | Self::Invalid { .. }
-            | Self::Prompt { .. }
-            | Self::Refused { reason: Refused::TooLarge { .. } } => Cause::Validation,
-            Self::Busy { .. }
-            | Self::BusyBytes { .. }
-            | Self::Refused { reason: Refused::Overloaded { .. } } => Cause::Overloaded,
-            Self::Refused { reason: Refused::Unavailable { .. } }
-            | Self::Failed { reason: Failure::Unavailable { .. }, .. }
-            | Self::Deadline { .. } => Cause::Unhealthy,
-            Self::WrongModel { .. } | Self::Failed { .. } => Cause::Backend,
-            Self::Internal => Cause::Internal,
-        }
-    }
-
-    /// The status, as text-embeddings-inference has it.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Compressed { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Payload { .. } | Self::Values { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
-            _ => match self.cause() {
-                Cause::Authentication => StatusCode::UNAUTHORIZED,
-                Cause::Route => StatusCode::NOT_FOUND,
-                Cause::Body | Cause::Empty => StatusCode::BAD_REQUEST,
-                Cause::Validation | Cause::Tokenizer => StatusCode::UNPROCESSABLE_ENTITY,
-                Cause::Overloaded => StatusCode::TOO_MANY_REQUESTS,
-                Cause::Backend => StatusCode::FAILED_DEPENDENCY,
-                Cause::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
-                Cause::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            },
-        }
-    }
-
-    /// When it may be worth to try again.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { reason: Refused::Overloaded { retry_after, .. } } => Some(*retry_after),
-            Self::Busy { .. }
-            | Self::BusyBytes { .. }
-            | Self::Refused { reason: Refused::Unavailable { .. } }
-            | Self::Failed { reason: Failure::Unavailable { .. }, .. } => {
-                Some(Duration::from_secs(1))
-            }
-            _ => None,
-        }
-    }
-
-    /// The label of `te_request_failure`.
-    pub fn metric(&self) -> &'static str {
-        match self {
-            Self::BatchSize { .. } => "batch_size",
-            Self::WrongModel { .. } => "model_type",
-            Self::Failed { reason: Failure::NonFinite, .. } => "missing_values",
-            Self::Deadline { .. } => "deadline",
-            _ => match self.cause() {
-                Cause::Overloaded => "overloaded",
-                Cause::Tokenizer => "tokenization",
-                Cause::Backend | Cause::Unhealthy | Cause::Internal => "inference",
-                _ => "validation",
-            },
-        }
-    }
-
     /// An input that the tokenizer refuses.
     pub fn text(input: usize, reason: TextError) -> Self {
         match reason {
@@ -327,8 +214,8 @@ impl Error {
     }
 }
 
-impl From<Refused> for Error {
-    fn from(reason: Refused) -> Self {
-        Self::Refused { reason }
+impl From<SubmitError> for Error {
+    fn from(reason: SubmitError) -> Self {
+        Self::NotQueued { reason }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::inference::{About, Model};
 use crate::metrics::Metrics;
-use crate::scheduler::{Load, Loaded, Phase, Precision, Scheduler, SchedulerSettings, Trouble};
+use crate::scheduler::{
+    Load, Loaded, Phase, Precision, ReplicaError, Scheduler, SchedulerSettings,
+};
 use qwen3_engine::{
     CancelToken, DeviceChoice, Dtype, DtypeChoice, EmbedderText, Error as EngineError, Hooks,
     ModelFiles, Network, Options, RerankerText, Rows,
@@ -30,7 +32,7 @@ pub fn load_embedder(
     source: &Source,
     settings: SchedulerSettings,
     metrics: &Metrics,
-) -> Result<Model<EmbedderText>, Trouble> {
+) -> Result<Arc<Model<EmbedderText>>, ReplicaError> {
     let text = EmbedderText::load(&source.model, &source.options)?;
     note_tokens(source, text.tokens_without_row());
     let files = text.files().clone();
@@ -45,7 +47,7 @@ pub fn load_reranker(
     source: &Source,
     settings: SchedulerSettings,
     metrics: &Metrics,
-) -> Result<Model<RerankerText>, Trouble> {
+) -> Result<Arc<Model<RerankerText>>, ReplicaError> {
     let text = RerankerText::load(&source.model, &source.options)?;
     note_tokens(source, text.tokens_without_row());
     let files = text.files().clone();
@@ -67,7 +69,7 @@ fn load<T>(
     settings: SchedulerSettings,
     metrics: &Metrics,
     label: &'static str,
-) -> Result<Model<T>, Trouble> {
+) -> Result<Arc<Model<T>>, ReplicaError> {
     let loaders =
         source.devices.iter().map(|device| loader(files, &source.options, *device)).collect();
     let scheduler = Scheduler::start(loaders, settings, metrics.model(label))?;
@@ -84,7 +86,7 @@ fn load<T>(
             .then_some(settings.max_batch_texts),
     };
     let name = source.name.clone().unwrap_or_else(|| source.model.clone());
-    Ok(Model { name, about, text: Arc::new(text), scheduler })
+    Ok(Arc::new(Model { name, about, text: Arc::new(text), scheduler }))
 }
 
 /// Loads the network on a device, whenever it is called: always that of the same

@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the types.
 
 use crate::dialects::{cohere, jina, llama_cpp, ollama, openai, tei, vllm};
-use crate::monitoring;
+use crate::monitoring_routes;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
@@ -22,11 +22,11 @@ use utoipa::{Modify, OpenApi as _};
         tei::tokenize, tei::decode, tei::info, tei::invocations, tei::vertex,
         openai::embeddings, openai::models,
         cohere::rerank_v2,
-        jina::rerank_by_body,
+        jina::rerank,
         vllm::pooling, vllm::score,
         llama_cpp::embedding,
         ollama::embed, ollama::embeddings, ollama::tags, ollama::version,
-        monitoring::health, monitoring::metrics, monitoring::stats,
+        monitoring_routes::health, monitoring_routes::metrics, monitoring_routes::stats,
     ),
     components(schemas(vllm::VllmRerankRequest, vllm::VllmRerankResponse, cohere::CohereRerankResponse)),
     modifiers(&Aliases, &Keys),

@@ -1,5 +1,6 @@
 //! Which path leads where, and what every request passes on its way.
 
+use crate::access_log::{modest_id, observe};
 use crate::app::SharedApp;
 use crate::auth::with_key;
 use crate::cors::cors;
@@ -10,10 +11,11 @@ use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
 use crate::dialects::tei::Tei;
 use crate::dialects::vllm::Vllm;
-use crate::dialects::{Dialect, Rejected, cohere, jina, llama_cpp, ollama, openai, tei, vllm};
+use crate::dialects::{
+    Dialect, DialectError, by_body, cohere, llama_cpp, ollama, openai, tei, vllm,
+};
 use crate::error::Error;
-use crate::observe::{modest_id, observe};
-use crate::{monitoring, pages};
+use crate::{monitoring_routes, pages};
 use axum::Router;
 use axum::http::header;
 use axum::middleware::{from_fn_with_state, map_request, map_response};
@@ -33,11 +35,13 @@ pub fn router(app: SharedApp) -> Router {
         routes = routes.nest(prefix, self::routes(&SharedApp::new(alone)));
     }
     let routes = routes
-        .fallback(async || Rejected::<Tei>::from(Error::NoRoute))
-        .method_not_allowed_fallback(async || Rejected::<Tei>::from(Error::NoMethod));
+        .fallback(async || DialectError::<Tei>::from(Error::NoRoute))
+        .method_not_allowed_fallback(async || DialectError::<Tei>::from(Error::NoMethod));
     routes
         // The first is the innermost.
-        .layer(CatchPanicLayer::custom(|_| Rejected::<Tei>::from(Error::Internal).into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            DialectError::<Tei>::from(Error::Internal).into_response()
+        }))
         .layer(from_fn_with_state(app.clone(), observe))
         .layer(cors(&app.inference.settings.cors_allow_origins))
         .layer(PropagateRequestIdLayer::x_request_id())
@@ -55,22 +59,22 @@ fn routes(app: &SharedApp) -> Router {
         .route("/embed_sparse", post(tei::embed_sparse))
         .route("/similarity", post(tei::similarity))
         .route("/predict", post(tei::predict))
-        .route("/rerank", post(vllm::rerank_by_body))
+        .route("/rerank", post(by_body::rerank))
         .route("/tokenize", post(tei::tokenize))
         .route("/decode", post(tei::decode))
         .route("/vertex", post(tei::vertex))
         .route("/invocations", post(tei::invocations))
         .route("/", post(tei::invocations))
-        .route("/stats", get(monitoring::stats));
+        .route("/stats", get(monitoring_routes::stats));
     let openai = Router::new()
         .route("/v1/embeddings", post(openai::embeddings))
         .route("/embeddings", post(openai::embeddings))
         .route("/v1/models", get(openai::models));
     let cohere = Router::new().route("/v2/rerank", post(cohere::rerank_v2));
     let jina = Router::new()
-        .route("/v1/rerank", post(jina::rerank_by_body))
-        .route("/v1/reranking", post(jina::rerank_by_body))
-        .route("/reranking", post(jina::rerank_by_body));
+        .route("/v1/rerank", post(by_body::rerank_v1))
+        .route("/v1/reranking", post(by_body::rerank_v1))
+        .route("/reranking", post(by_body::rerank_v1));
     let vllm = Router::new()
         .route("/pooling", post(vllm::pooling))
         .route("/score", post(vllm::score))
@@ -82,10 +86,10 @@ fn routes(app: &SharedApp) -> Router {
         .route("/api/tags", get(ollama::tags))
         .route("/api/version", get(ollama::version));
     let mut watched = Router::new()
-        .route("/", get(monitoring::health))
-        .route("/health", get(monitoring::health))
-        .route("/ping", get(monitoring::health))
-        .route("/metrics", get(monitoring::metrics));
+        .route("/", get(monitoring_routes::health))
+        .route("/health", get(monitoring_routes::health))
+        .route("/ping", get(monitoring_routes::health))
+        .route("/metrics", get(monitoring_routes::metrics));
     if app.inference.settings.protect_monitoring {
         watched = guarded::<Tei>(watched, app);
     }
@@ -103,7 +107,7 @@ fn routes(app: &SharedApp) -> Router {
 
 /// `/metrics` alone, for a port of its own.
 pub fn metrics_router(app: &SharedApp) -> Router {
-    let mut routes = Router::new().route("/metrics", get(monitoring::metrics));
+    let mut routes = Router::new().route("/metrics", get(monitoring_routes::metrics));
     if app.inference.settings.protect_monitoring {
         routes = guarded::<Tei>(routes, app);
     }

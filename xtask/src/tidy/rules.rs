@@ -11,7 +11,7 @@ type Found = Vec<(usize, String)>;
 type Rule = fn(&Source) -> Found;
 
 /// Every rule by its name, but for [`kernels_without_reference`].
-pub const RULES: [(&str, Rule); 14] = [
+pub const RULES: [(&str, Rule); 15] = [
     ("one-network", one_network),
     ("no-backend-in-the-model", no_backend_in_the_model),
     ("arrows", arrows),
@@ -22,6 +22,7 @@ pub const RULES: [(&str, Rule); 14] = [
     ("printing", printing),
     ("environment", environment),
     ("threads", threads),
+    ("dialects", dialects),
     ("white-space", white_space),
     ("header", header),
     ("length", length),
@@ -34,6 +35,7 @@ pub const HUB: &str = "crates/qwen3-engine/src/hub.rs";
 const KERNELS: &str = "crates/qwen3-kernels/";
 const ENGINE: &str = "crates/qwen3-engine/";
 const SERVER: &str = "crates/qwen3-server/";
+pub const DIALECTS: &str = "crates/qwen3-server/src/dialects/";
 const OTLP: &str = "crates/qwen3-otlp/";
 const CLI: &str = "crates/qwen3-cli/";
 
@@ -300,6 +302,18 @@ fn threads(source: &Source) -> Found {
         _ => false,
     };
     bad_words(&source.shipped, is_bad, &format!("below {ENGINE}: threads are started there"))
+}
+
+/// The dialects of the server don't know each other: what they share is beside them.
+fn dialects(source: &Source) -> Found {
+    let of = source.path.strip_prefix(DIALECTS).and_then(|path| path.split(['/', '.']).next());
+    let names = ["cohere", "jina", "llama_cpp", "ollama", "openai", "tei", "vllm"];
+    if !of.is_some_and(|of| names.contains(&of)) {
+        return vec![];
+    }
+    let is_bad = |_, word: &str| names.contains(&word) && of != Some(word);
+    let say = format!("is another dialect; what both need belongs to {DIALECTS}");
+    bad_words(&source.shipped, is_bad, &say)
 }
 
 /// No noise in diffs.

@@ -35,7 +35,7 @@ fn the_repository_is_tidy() {
 #[test]
 fn the_places_that_rules_name_exist() {
     let is_there = |path: &str| Path::new(ROOT).join(path).exists();
-    for path in [rules::MODEL, rules::BACKEND, rules::HUB] {
+    for path in [rules::MODEL, rules::BACKEND, rules::HUB, rules::DIALECTS] {
         assert!(is_there(path), "{path}");
     }
     for (name, _) in rules::OURS {
@@ -65,6 +65,18 @@ fn the_network_is_defined_once() {
     expect(LIBRARY, "// struct Qwen3\nimpl Qwen3 {}", &[]);
     // A test may call the command by its name.
     expect("crates/qwen3-cli/tests/x.rs", "struct Qwen3;", &[]);
+}
+
+#[test]
+fn no_dialect_knows_another() {
+    let dialects = rules::DIALECTS;
+    let bad = "use super::{openai, tei};";
+    expect(&format!("{dialects}tei.rs"), bad, &["2: dialects"]);
+    expect(&format!("{dialects}tei/embed.rs"), bad, &["2: dialects"]);
+    expect(&format!("{dialects}vllm.rs"), bad, &["2: dialects", "2: dialects"]);
+    // What dispatches knows them all.
+    expect(&format!("{dialects}by_body.rs"), bad, &[]);
+    expect(&format!("{dialects}openai.rs"), "// as of tei\nlet openai = \"vllm\";", &[]);
 }
 
 #[test]

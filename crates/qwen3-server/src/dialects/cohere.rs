@@ -1,13 +1,13 @@
 //! Cohere: `/v2/rerank`, and `/v1/rerank` where the body is Cohere's.
 
 use super::{
-    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, Ranking, answer,
-    top_n,
+    Answer, Body, Dialect, DocumentText, Documents, Fields, FromFields, RankedDocument, Ranking,
+    SharedFields, answer, top_n,
 };
 use crate::app::{App, SharedApp};
-use crate::error::{Cause, Error};
-use crate::inference::{Call, Score};
-use axum::Extension as Layered;
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
+use crate::inference::Call;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
@@ -46,7 +46,7 @@ pub struct CohereRerankRequest {
     pub return_documents: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for CohereRerankRequest {
@@ -58,7 +58,7 @@ impl FromFields for CohereRerankRequest {
             top_n: top_n(fields, 1)?,
             max_tokens_per_doc: fields.count(&["max_tokens_per_doc"], 1)?,
             return_documents: fields.flag(&["return_documents"])?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -123,7 +123,7 @@ pub struct CohereUnits {
 )]
 pub async fn rerank_v2(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     body: Body<Cohere, CohereRerankRequest>,
 ) -> Answer<Cohere> {
     rerank(&app, call, body, "2").await
@@ -136,38 +136,34 @@ pub async fn rerank(
     Body(request, _): Body<Cohere, CohereRerankRequest>,
     version: &'static str,
 ) -> Answer<Cohere> {
-    let as_probability = request.extension.normalize.unwrap_or(true);
     let documents = request.documents.into_texts();
-    let returned = request.return_documents.unwrap_or(false).then(|| documents.clone());
     let search_units = documents.len().div_ceil(DOCUMENTS_PER_SEARCH);
-    let mut ranking = Ranking::new(request.query, documents, request.extension);
+    let mut ranking = Ranking::new(request.query, documents, request.shared);
     ranking.max_document_tokens = request.max_tokens_per_doc;
-    let scores = ranking.score(app, call).await?;
-    let result = |(index, score): (usize, Score)| CohereResult {
-        document: returned.as_ref().map(|texts| DocumentText { text: texts[index].clone() }),
-        index,
-        relevance_score: score.shown(as_probability) as f32,
+    ranking.top_n = request.top_n;
+    ranking.return_documents = request.return_documents.unwrap_or(false);
+    let ranked = ranking.compute(app, call).await?;
+    let result = |document: RankedDocument| CohereResult {
+        document: document.text.map(|text| DocumentText { text }),
+        index: document.index,
+        relevance_score: document.score,
     };
-    let top_n = request.top_n.unwrap_or(usize::MAX);
     let response = CohereRerankResponse {
         id: uuid::Uuid::new_v4().to_string(),
-        results: scores.ranked().into_iter().take(top_n).map(result).collect(),
+        results: ranked.documents.into_iter().map(result).collect(),
         meta: CohereMeta {
             api_version: CohereVersion { version, is_experimental: false },
             billed_units: CohereUnits { search_units },
         },
     };
-    answer(scores.compute, response).await
+    answer(ranked.cost, response).await
 }
 
 impl Dialect for Cohere {
     fn error(error: &Error) -> Response {
-        let status = match error.cause() {
-            Cause::Empty => StatusCode::BAD_REQUEST,
-            Cause::Backend => match error {
-                Error::WrongModel { .. } => StatusCode::NOT_FOUND,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            },
+        let status = match error.kind() {
+            ErrorKind::WrongModel => StatusCode::NOT_FOUND,
+            ErrorKind::Device => StatusCode::INTERNAL_SERVER_ERROR,
             _ => error.status(),
         };
         (status, Json(CohereError { message: error.to_string() })).into_response()

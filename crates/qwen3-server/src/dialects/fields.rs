@@ -295,6 +295,12 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// How many numbers of a vector are asked for; less than one is 0, which no vector has.
+pub fn dimensions(fields: &Fields<'_>) -> Result<Option<usize>, Error> {
+    let asked = fields.whole(&["dimensions"])?;
+    Ok(asked.map(|asked| usize::try_from(asked).unwrap_or(0)))
+}
+
 /// An object's fields but those that are `null`; of two of one name the last, as
 /// most readers of JSON have it.
 struct Object<'a>(BTreeMap<String, &'a RawValue>);

@@ -1,22 +1,16 @@
 //! Jina: `/v1/rerank`. The answer also has what clients of vLLM, llama.cpp and
 //! SGLang read on this route.
 
-use super::cohere::Cohere;
 use super::{
-    Answer, Body, Dialect, DocumentText, Documents, Extension, Fields, FromFields, JsonText,
-    Ranking, Rejected, Usage, answer, cohere, openai, tei, top_n,
+    Answer, Body, Dialect, DocumentText, Documents, Fields, FromFields, RankedDocument, Ranking,
+    SharedFields, Usage, answer, new_id, status_type_code, top_n,
 };
-use crate::app::{App, SharedApp};
+use crate::app::App;
 use crate::error::Error;
-use crate::inference::{Call, Score};
-use axum::Extension as Layered;
-use axum::extract::{Request, State};
+use crate::inference::Call;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// Fields that only Cohere has.
-const COHERES: [&str; 2] = ["max_tokens_per_doc", "max_chunks_per_doc"];
 
 /// Jina.
 pub struct Jina;
@@ -45,7 +39,7 @@ pub struct JinaRerankRequest {
     pub return_documents: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for JinaRerankRequest {
@@ -56,7 +50,7 @@ impl FromFields for JinaRerankRequest {
             documents: Documents::from_fields(fields)?,
             top_n: top_n(fields, 0)?,
             return_documents: fields.flag(&["return_documents"])?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -92,7 +86,7 @@ pub struct JinaResult {
 /// is: `texts` is text-embeddings-inference's, fields that only Cohere has are
 /// Cohere's, and everything else Jina's.
 #[utoipa::path(
-    post, path = "/v1/rerank", tag = "Jina",
+    post, path = "/v1/rerank", tag = "Jina", operation_id = "rerank_by_body",
     request_body = JinaRerankRequest,
     responses(
         (status = 200, description = "The documents, best first", body = JinaRerankResponse),
@@ -100,62 +94,34 @@ pub struct JinaResult {
         (status = "5XX", description = "The device failed, or the engine is being rebuilt", body = JinaError),
     )
 )]
-pub async fn rerank_by_body(
-    State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
-    request: Request,
-) -> Response {
-    let json = match JsonText::read(request, &app).await {
-        Ok(json) => json,
-        Err(error) => return Rejected::<Jina>::from(error).into_response(),
-    };
-    if json.has_any(&["texts"]).await {
-        return match Body::parse(json).await {
-            Ok(body) => tei::rerank(&app, call, body).await.into_response(),
-            Err(rejected) => rejected.into_response(),
-        };
-    }
-    if json.has_any(&COHERES).await {
-        return match Body::<Cohere, _>::parse(json).await {
-            Ok(body) => cohere::rerank(&app, call, body, "1").await.into_response(),
-            Err(rejected) => rejected.into_response(),
-        };
-    }
-    match Body::parse(json).await {
-        Ok(body) => rerank(&app, call, body).await.into_response(),
-        Err(rejected) => rejected.into_response(),
-    }
-}
-
-async fn rerank(
+pub async fn rerank(
     app: &App,
     call: Call,
     Body(request, _): Body<Jina, JinaRerankRequest>,
 ) -> Answer<Jina> {
-    let as_probability = request.extension.normalize.unwrap_or(true);
-    let documents = request.documents.into_texts();
-    let returned = request.return_documents.unwrap_or(true).then(|| documents.clone());
     let model = app.reranker()?.name.clone();
-    let scores = Ranking::new(request.query, documents, request.extension).score(app, call).await?;
-    let result = |(index, score): (usize, Score)| JinaResult {
-        index,
-        document: returned.as_ref().map(|texts| DocumentText { text: texts[index].clone() }),
-        relevance_score: score.shown(as_probability) as f32,
+    let mut ranking = Ranking::new(request.query, request.documents.into_texts(), request.shared);
+    ranking.top_n = request.top_n;
+    ranking.return_documents = request.return_documents.unwrap_or(true);
+    let ranked = ranking.compute(app, call).await?;
+    let result = |document: RankedDocument| JinaResult {
+        index: document.index,
+        document: document.text.map(|text| DocumentText { text }),
+        relevance_score: document.score,
     };
-    let top_n = request.top_n.unwrap_or(usize::MAX);
     let response = JinaRerankResponse {
-        id: format!("rerank-{}", uuid::Uuid::new_v4().simple()),
+        id: new_id("rerank"),
         object: "list",
         model,
-        usage: scores.compute.into(),
-        results: scores.ranked().into_iter().take(top_n).map(result).collect(),
+        usage: ranked.cost.into(),
+        results: ranked.documents.into_iter().map(result).collect(),
     };
-    answer(scores.compute, response).await
+    answer(ranked.cost, response).await
 }
 
 impl Dialect for Jina {
     fn error(error: &Error) -> Response {
-        let (status, ..) = openai::status_type_code(error);
+        let (status, ..) = status_type_code(error);
         (status, Json(JinaError { detail: error.to_string() })).into_response()
     }
 }

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::{FromFields, survey};
 use crate::app::App;
 use crate::error::Error;
-use crate::inference::{Held, Inference};
+use crate::inference::{HeldBytes, Inference};
 use axum::body::{Body as HttpBody, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
@@ -18,7 +18,7 @@ const LONG_BODY_BYTES: usize = 64 << 10;
 /// is JSON, its reader finds out.
 pub struct JsonText {
     text: Arc<str>,
-    held: Held,
+    held: HeldBytes,
     inference: Inference,
 }
 
@@ -61,7 +61,7 @@ impl JsonText {
     ///
     /// # Errors
     /// If it is not JSON of this shape.
-    pub async fn parse<T: FromFields + Send + 'static>(self) -> Result<(T, Held), Error> {
+    pub async fn parse<T: FromFields + Send + 'static>(self) -> Result<(T, HeldBytes), Error> {
         let is_long = self.is_long();
         let Self { text, held, inference } = self;
         let parse = move || T::from_fields(&Fields::of_body(&text)?);
@@ -86,7 +86,10 @@ async fn run<T: Send + 'static>(
 }
 
 /// The bytes of a body, within the server's limits of size.
-async fn received(mut body: HttpBody, inference: &Inference) -> Result<(Vec<u8>, Held), Error> {
+async fn received(
+    mut body: HttpBody,
+    inference: &Inference,
+) -> Result<(Vec<u8>, HeldBytes), Error> {
     let settings = &inference.settings;
     let limit = settings.payload_limit;
     // Told at once, to those who ask first with `Expect: 100-continue` without the body.

@@ -1,12 +1,13 @@
 //! llama.cpp's server: `/embedding`. Its reranking is on `/v1/rerank`, under
 //! `/reranking` and `/v1/reranking` too.
 
-use super::openai::status_type_code;
-use super::{Answer, Body, Dialect, Extension, Fields, FromFields, Inputs, answer};
+use super::{
+    Answer, Body, Dialect, Fields, FromFields, Inputs, SharedFields, Truncation, answer,
+    status_type_code,
+};
 use crate::app::SharedApp;
 use crate::error::Error;
-use crate::inference::{Call, Vector};
-use axum::Extension as Layered;
+use crate::inference::{Call, VectorOptions};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
@@ -42,7 +43,7 @@ pub struct EmbeddingRequest {
     pub embd_normalize: Option<i64>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for EmbeddingRequest {
@@ -50,7 +51,7 @@ impl FromFields for EmbeddingRequest {
         Ok(Self {
             content: Inputs::read(fields.need(&["content", "input"])?)?,
             embd_normalize: fields.whole(&["embd_normalize"])?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -76,12 +77,12 @@ pub struct LlamaCppEmbedding {
 )]
 pub async fn embedding(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<LlamaCpp, EmbeddingRequest>,
 ) -> Answer<LlamaCpp> {
-    let EmbeddingRequest { content, embd_normalize, extension } = request;
+    let EmbeddingRequest { content, embd_normalize, shared } = request;
     let normalize = match embd_normalize {
-        None => extension.normalize.unwrap_or(true),
+        None => shared.normalizes(),
         Some(-1) => false,
         Some(2) => true,
         Some(other) => {
@@ -89,16 +90,14 @@ pub async fn embedding(
             return Err(Error::Invalid { field: "embd_normalize", reason }.into());
         }
     };
-    let cut = extension.cut(None, None);
-    let reading = extension.reading(&app, cut)?;
-    let inputs = content.into_list();
-    let vector = Vector { dimensions: None, normalize };
-    let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
+    let options = VectorOptions { dimensions: None, normalize };
+    let texts = shared.texts(&app, content.into_list(), Truncation::default())?;
+    let embedded = app.inference.embed(app.embedder()?, call, texts, options).await?;
     let vectors = embedded.results.into_iter().enumerate();
     let response: Vec<_> = vectors
         .map(|(index, vector)| LlamaCppEmbedding { index, embedding: vec![vector] })
         .collect();
-    answer(embedded.compute, response).await
+    answer(embedded.cost, response).await
 }
 
 impl Dialect for LlamaCpp {

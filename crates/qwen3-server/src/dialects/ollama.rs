@@ -1,11 +1,12 @@
 //! Ollama: `/api/embed`, `/api/embeddings`, `/api/tags`, `/api/version`.
 
-use super::openai::status_type_code;
-use super::{Answer, Body, Dialect, Extension, Fields, FromFields, Texts, answer, dimensions};
-use crate::app::{App, SharedApp};
+use super::{
+    Answer, Body, Dialect, Fields, FromFields, SharedFields, Texts, Truncation, answer, dimensions,
+    status_type_code,
+};
+use crate::app::SharedApp;
 use crate::error::Error;
-use crate::inference::{Call, Results, TextOrIds, Vector};
-use axum::Extension as Layered;
+use crate::inference::{Call, InputItem, VectorOptions};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
@@ -36,7 +37,7 @@ pub struct OllamaEmbedRequest {
     pub dimensions: Option<usize>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for OllamaEmbedRequest {
@@ -46,7 +47,7 @@ impl FromFields for OllamaEmbedRequest {
             input: fields.find(&["input"])?.map(Texts::read).transpose()?,
             truncate: fields.flag(&["truncate"])?,
             dimensions: dimensions(fields)?.filter(|dimensions| *dimensions > 0),
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -76,7 +77,7 @@ pub struct OllamaEmbeddingsRequest {
     pub prompt: Option<String>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for OllamaEmbeddingsRequest {
@@ -84,7 +85,7 @@ impl FromFields for OllamaEmbeddingsRequest {
         Ok(Self {
             model: fields.text(&["model"])?,
             prompt: fields.text(&["prompt"])?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -142,7 +143,7 @@ pub struct OllamaVersion {
 )]
 pub async fn embed(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Ollama, OllamaEmbedRequest>,
 ) -> Answer<Ollama> {
     let texts = match request.input {
@@ -150,7 +151,6 @@ pub async fn embed(
         Some(Texts::One(text)) if text.is_empty() => vec![],
         Some(texts) => texts.into_list(),
     };
-    let truncate = request.truncate.or(Some(true));
     let mut response = OllamaEmbedResponse {
         model: app.embedder()?.name.clone(),
         embeddings: vec![],
@@ -161,13 +161,17 @@ pub async fn embed(
     if texts.is_empty() {
         return Ok(Json(response).into_response());
     }
-    let embedded =
-        vectors(&app, call, texts, truncate, request.dimensions, request.extension).await?;
-    let total_duration = embedded.compute.times.total.as_nanos();
+    let options =
+        VectorOptions { dimensions: request.dimensions, normalize: request.shared.normalizes() };
+    let inputs = texts.into_iter().map(InputItem::Text).collect();
+    let truncation = Truncation::of_flag(request.truncate.or(Some(true)));
+    let texts = request.shared.texts(&app, inputs, truncation)?;
+    let embedded = app.inference.embed(app.embedder()?, call, texts, options).await?;
+    let total_duration = embedded.cost.times.total.as_nanos();
     response.embeddings = embedded.results;
     response.total_duration = u64::try_from(total_duration).unwrap_or(u64::MAX);
-    response.prompt_eval_count = embedded.compute.tokens;
-    answer(embedded.compute, response).await
+    response.prompt_eval_count = embedded.cost.tokens;
+    answer(embedded.cost, response).await
 }
 
 /// The vector of a text, in the older way.
@@ -182,33 +186,19 @@ pub async fn embed(
 )]
 pub async fn embeddings(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Ollama, OllamaEmbeddingsRequest>,
 ) -> Answer<Ollama> {
     let Some(text) = request.prompt.filter(|prompt| !prompt.is_empty()) else {
         app.embedder()?;
         return Ok(Json(OllamaEmbeddingsResponse { embedding: vec![] }).into_response());
     };
-    let texts = vec![text];
-    let mut embedded = vectors(&app, call, texts, Some(true), None, request.extension).await?;
+    let options = VectorOptions { dimensions: None, normalize: request.shared.normalizes() };
+    let truncation = Truncation::of_flag(Some(true));
+    let texts = request.shared.texts(&app, vec![InputItem::Text(text)], truncation)?;
+    let mut embedded = app.inference.embed(app.embedder()?, call, texts, options).await?;
     let embedding = embedded.results.pop().expect("a vector per text");
-    answer(embedded.compute, OllamaEmbeddingsResponse { embedding }).await
-}
-
-async fn vectors(
-    app: &App,
-    call: Call,
-    texts: Vec<String>,
-    truncate: Option<bool>,
-    dimensions: Option<usize>,
-    extension: Extension,
-) -> Result<Results<Vec<f32>>, Error> {
-    let normalize = extension.normalize.unwrap_or(true);
-    let cut = extension.cut(truncate, None);
-    let reading = extension.reading(app, cut)?;
-    let inputs = texts.into_iter().map(TextOrIds::Text).collect();
-    let vector = Vector { dimensions, normalize };
-    app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
+    answer(embedded.cost, OllamaEmbeddingsResponse { embedding }).await
 }
 
 /// The models that are served.

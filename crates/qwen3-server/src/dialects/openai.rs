@@ -1,17 +1,13 @@
-//! OpenAI: `/v1/embeddings` and `/v1/models`. vLLM's fields of the same route too.
+//! OpenAI: `/v1/embeddings` and `/v1/models`.
 
-use super::vllm::prompt_tokens;
 use super::{
-    Answer, Body, Dialect, Extension, Fields, FromFields, Inputs, Usage, Value, answer, dimensions,
+    Answer, Body, Dialect, EmbeddingsRequest, Numbers, Usage, answer, param, status_type_code,
 };
-use crate::app::{App, SharedApp};
-use crate::error::{Cause, Error};
-use crate::inference::{Call, Results, Vector};
-use axum::Extension as Layered;
+use crate::app::SharedApp;
+use crate::error::Error;
+use crate::inference::Call;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use base64::Engine;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,50 +32,6 @@ pub struct OpenAiErrorDetails {
     pub param: Option<String>,
     /// For programs, in more detail.
     pub code: Option<&'static str>,
-}
-
-/// Texts to turn into vectors.
-#[derive(Debug, ToSchema)]
-pub struct EmbeddingsRequest {
-    /// A text, token ids, or a list of them.
-    pub input: Inputs,
-    /// Any name: there is one embedding model.
-    #[allow(dead_code, reason = "clients must send it")]
-    pub model: Option<String>,
-    /// How vectors are written.
-    pub encoding_format: Option<EncodingFormat>,
-    /// Keep this many of the first dimensions.
-    pub dimensions: Option<usize>,
-    /// Cut texts to this many tokens; -1: to as many as the model takes (vLLM).
-    pub truncate_prompt_tokens: Option<i64>,
-    /// What all dialects take.
-    #[serde(flatten)]
-    pub extension: Extension,
-}
-
-impl FromFields for EmbeddingsRequest {
-    fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
-        let format = fields.find(&["encoding_format"])?;
-        Ok(Self {
-            input: Inputs::read(fields.need(&["input"])?)?,
-            model: fields.text(&["model"])?,
-            encoding_format: format.map(EncodingFormat::read).transpose()?,
-            dimensions: dimensions(fields)?,
-            truncate_prompt_tokens: fields.whole(&["truncate_prompt_tokens"])?,
-            extension: Extension::from_fields(fields)?,
-        })
-    }
-}
-
-/// How vectors are written.
-#[derive(Clone, Copy, Debug, Default, ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum EncodingFormat {
-    /// A list of numbers.
-    #[default]
-    Float,
-    /// Little-endian float32 in base64.
-    Base64,
 }
 
 /// Vectors of texts.
@@ -107,16 +59,6 @@ pub struct EmbeddingObject {
     /// Whether the text was cut; a field of our own, left out where it wasn't.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
-}
-
-/// A vector as it is written.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum Numbers {
-    /// Number by number.
-    Float(Vec<f32>),
-    /// Little-endian float32 in base64.
-    Base64(String),
 }
 
 /// The models that are served.
@@ -153,11 +95,11 @@ pub struct ModelObject {
 )]
 pub async fn embeddings(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<OpenAi, EmbeddingsRequest>,
 ) -> Answer<OpenAi> {
     let format = request.encoding_format.unwrap_or_default();
-    let embedded = vectors(&app, call, request).await?;
+    let embedded = request.vectors(&app, call).await?;
     let vectors = embedded.results.into_iter().zip(embedded.lengths).enumerate();
     let data = vectors.map(|(index, (vector, length))| EmbeddingObject {
         object: "embedding",
@@ -169,25 +111,9 @@ pub async fn embeddings(
         object: "list",
         data: data.collect(),
         model: app.embedder()?.name.clone(),
-        usage: embedded.compute.into(),
+        usage: embedded.cost.into(),
     };
-    answer(embedded.compute, response).await
-}
-
-/// The vectors that a request asks for.
-pub(super) async fn vectors(
-    app: &App,
-    call: Call,
-    request: EmbeddingsRequest,
-) -> Result<Results<Vec<f32>>, Error> {
-    let EmbeddingsRequest { input, dimensions, extension, .. } = request;
-    let normalize = extension.normalize.unwrap_or(true);
-    let (truncate, max_tokens) = prompt_tokens(request.truncate_prompt_tokens)?;
-    let cut = extension.cut(truncate, max_tokens);
-    let reading = extension.reading(app, cut)?;
-    let inputs = input.into_list();
-    let vector = Vector { dimensions, normalize };
-    app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
+    answer(embedded.cost, response).await
 }
 
 /// The models that are served.
@@ -203,55 +129,6 @@ pub async fn models(State(app): State<SharedApp>) -> Json<ModelList> {
         owned_by: "qwen3",
     };
     Json(ModelList { object: "list", data: app.names().map(model).collect() })
-}
-
-impl EncodingFormat {
-    fn read(value: Value<'_>) -> Result<Self, Error> {
-        match value.bare().to_ascii_lowercase().as_str() {
-            "float" => Ok(Self::Float),
-            "base64" => Ok(Self::Base64),
-            _ => Err(value.expected("`float` or `base64`")),
-        }
-    }
-
-    /// The vector in this format.
-    pub fn write(self, vector: Vec<f32>) -> Numbers {
-        match self {
-            Self::Float => Numbers::Float(vector),
-            Self::Base64 => {
-                let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-                Numbers::Base64(base64::engine::general_purpose::STANDARD.encode(bytes))
-            }
-        }
-    }
-}
-
-/// OpenAI's status, type and code of an error; vLLM and llama.cpp have the same statuses.
-pub(super) fn status_type_code(error: &Error) -> (StatusCode, &'static str, Option<&'static str>) {
-    let invalid = "invalid_request_error";
-    match error.cause() {
-        Cause::Authentication => (error.status(), invalid, Some("invalid_api_key")),
-        Cause::Route | Cause::Body => (error.status(), invalid, None),
-        Cause::Empty | Cause::Validation | Cause::Tokenizer => {
-            (StatusCode::BAD_REQUEST, invalid, None)
-        }
-        Cause::Overloaded => (error.status(), "rate_limit_error", Some("rate_limit_exceeded")),
-        Cause::Backend => match error {
-            Error::WrongModel { .. } => (StatusCode::NOT_FOUND, invalid, Some("model_not_found")),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
-        },
-        Cause::Unhealthy | Cause::Internal => (error.status(), "server_error", None),
-    }
-}
-
-/// The field that an error is about.
-pub(super) fn param(error: &Error) -> Option<String> {
-    match error {
-        Error::Empty { field: path } | Error::Field { path, .. } => Some(path.clone()),
-        Error::Invalid { field, .. } => Some((*field).to_owned()),
-        Error::Prompt { .. } => Some("prompt_name".to_owned()),
-        _ => None,
-    }
 }
 
 /// The input that an error is about.

@@ -2,24 +2,34 @@
 //! rows from the scheduler, heads on the host. Every dialect ends here.
 
 mod admission;
-mod bounds;
+mod call;
+mod job;
+mod limits;
+mod model;
 mod pairs;
 mod results;
+mod texts;
+mod turns;
 
 use crate::error::Error;
 use crate::metrics::{Metrics, RequestTimes, Task};
-use crate::scheduler::{Computed, Failure, Scheduler, Work};
+use crate::scheduler::{ComputeError, Computed, Scheduler, Work};
 use crate::settings::Settings;
-pub(crate) use admission::aside;
-pub use admission::{Admission, Call, Held};
-use bounds::{Repeated, Spent, distinct};
-pub use pairs::{Pair, PairReading};
-use qwen3_engine::{EmbedderText, Input, Limit, Prompt, RerankerText, Rows, Tokens};
-pub use results::{Compute, Length, Results, Score, TokenVectors};
+pub use admission::HeldBytes;
+pub use call::{Admission, Call};
+use job::{Job, Output};
+use limits::{Budget, Repeated};
+pub use model::{About, Model};
+pub use pairs::{Pair, PairsToScore};
+use qwen3_engine::{EmbedderText, Encoded, RerankerText, Rows};
+pub use results::{Cost, Length, LogOdds, Results, TokenVectors};
 use std::sync::Arc;
 use std::time::Instant;
+use texts::distinct;
+pub use texts::{InputItem, TextsToEmbed, VectorOptions};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
+pub(crate) use turns::aside;
 
 /// What all models of a server share.
 #[derive(Clone)]
@@ -32,51 +42,6 @@ pub struct Inference {
     bodies: Arc<Semaphore>,
     /// KiB of answers that are being made.
     answers: Arc<Semaphore>,
-}
-
-/// One model, in its two halves.
-pub struct Model<T> {
-    /// What clients see as its name.
-    pub name: String,
-    /// What it was loaded from, to show.
-    pub about: About,
-    /// Its half on the host.
-    pub text: Arc<T>,
-    /// Its half on the devices.
-    pub scheduler: Scheduler,
-}
-
-/// What a model was loaded from.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// Hub id or path.
-    pub model_id: String,
-    /// Branch, tag or commit on the hub.
-    pub revision: Option<String>,
-    /// Device and precision of the weights, of each replica.
-    pub dtype: String,
-    /// Tokens of a batch.
-    pub max_batch_tokens: usize,
-    /// Texts of a batch.
-    pub max_batch_requests: Option<usize>,
-}
-
-/// A text, or token ids.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum TextOrIds {
-    /// Text.
-    Text(String),
-    /// What another program made of a text.
-    Ids(Vec<u32>),
-}
-
-/// How texts become tokens.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// What is put in front.
-    pub prompt: Prompt,
-    /// Length, and what happens beyond.
-    pub limit: Limit,
 }
 
 impl Inference {
@@ -104,19 +69,19 @@ impl Inference {
         &self,
         model: &Model<EmbedderText>,
         call: Call,
-        inputs: Vec<TextOrIds>,
-        reading: Reading,
-        vector: Vector,
+        texts: TextsToEmbed,
+        options: VectorOptions,
     ) -> Result<Results<Vec<f32>>, Error> {
-        model.text.dimensions(vector.dimensions).map_err(|error| Error::option(&error))?;
-        let read = Read { rows: Rows::Last, width: model.text.max_dimensions() };
-        let rows = self.rows(model, call, inputs, reading, read).await?;
+        let VectorOptions { dimensions, normalize } = options;
+        model.text.dimensions(dimensions).map_err(|error| Error::option(&error))?;
+        let output = Output { rows: Rows::Last, width: model.text.max_dimensions() };
+        let rows = self.rows(model, call, texts, output).await?;
         let text = model.text.clone();
         let shaped = move |row: Arc<[f32]>| {
-            let row = text.embedding(row.to_vec(), vector.dimensions, vector.normalize);
+            let row = text.embedding(row.to_vec(), dimensions, normalize);
             row.map_err(|error| Error::option(&error))
         };
-        aside(rows.compute.is_long(), move || rows.try_map(shaped)).await?
+        aside(rows.cost.is_long(), move || rows.try_map(shaped)).await?
     }
 
     /// A vector of each token of each text, as it leaves the network.
@@ -127,12 +92,10 @@ impl Inference {
         &self,
         model: &Model<EmbedderText>,
         call: Call,
-        inputs: Vec<TextOrIds>,
-        reading: Reading,
+        texts: TextsToEmbed,
     ) -> Result<Results<TokenVectors>, Error> {
         let width = model.text.max_dimensions();
-        let read = Read { rows: Rows::All, width };
-        let rows = self.rows(model, call, inputs, reading, read).await?;
+        let rows = self.rows(model, call, texts, Output { rows: Rows::All, width }).await?;
         rows.try_map(|rows| Ok(TokenVectors { rows, width }))
     }
 
@@ -140,30 +103,30 @@ impl Inference {
         &self,
         model: &Model<EmbedderText>,
         call: Call,
-        inputs: Vec<TextOrIds>,
-        reading: Reading,
-        read: Read,
+        texts: TextsToEmbed,
+        output: Output,
     ) -> Result<Results<Arc<[f32]>>, Error> {
+        let TextsToEmbed { inputs, prompt, limit } = texts;
         self.admit(&call, "inputs", inputs.len())?;
-        let prompt = model.text.prompt(&reading.prompt);
+        let prompt = model.text.prompt(&prompt);
         let prompt = prompt.map_err(|reason| Error::Prompt { reason })?.into_owned();
-        let (text, limit) = (model.text.clone(), reading.limit);
+        let text = model.text.clone();
         let prepared = self.blocking(move || {
             let prefix = text.prefix(&prompt, limit).map_err(|reason| Error::Prompt { reason })?;
-            let characters = inputs.iter().map(TextOrIds::characters).sum();
+            let characters = inputs.iter().map(InputItem::characters).sum();
             Ok((prefix, characters, distinct(inputs)))
         });
         let (prefix, characters, (inputs, places)) = call.in_time(prepared).await?;
-        let size = Size { task: Task::Embed, places, characters };
         let mut repeated = Repeated::new(&self.settings);
         let text = model.text.clone();
         let encode = move |index: usize| {
             repeated.add(&prefix)?;
-            let (first, input): &(usize, TextOrIds) = &inputs[index];
+            let (first, input): &(usize, InputItem) = &inputs[index];
             let encoded = text.encode(input.as_input(), &prefix, limit);
             encoded.map_err(|reason| Error::text(*first, reason))
         };
-        self.compute(&model.scheduler, call, size, read, encode).await
+        let job = Job { call, task: Task::Embed, output, places, characters };
+        self.compute(&model.scheduler, job, encode).await
     }
 
     /// Scores of pairs.
@@ -174,134 +137,78 @@ impl Inference {
         &self,
         model: &Model<RerankerText>,
         call: Call,
-        pairs: Vec<Pair>,
-        reading: PairReading,
-    ) -> Result<Results<Score>, Error> {
-        self.admit(&call, "texts", pairs.len())?;
+        pairs: PairsToScore,
+    ) -> Result<Results<LogOdds>, Error> {
+        let n_pairs = pairs.pairs.len();
+        self.admit(&call, "texts", n_pairs)?;
         let repeated = Repeated::new(&self.settings);
         let text = model.text.clone();
         let prepared = self.blocking(move || {
-            let characters = pairs::characters(&pairs);
-            Ok((pairs::Encoder::new(text, reading, repeated)?, characters, pairs))
+            let characters = pairs::characters(&pairs.pairs);
+            Ok((pairs::Encoder::new(text, pairs, repeated)?, characters))
         });
-        let (mut encoder, characters, pairs) = call.in_time(prepared).await?;
-        let places = (0..pairs.len()).collect();
-        let size = Size { task: Task::Predict, places, characters };
-        let encode = move |index: usize| encoder.encode(index, &pairs[index]);
-        let read = Read { rows: Rows::Last, width: 1 };
-        let rows = self.compute(&model.scheduler, call, size, read, encode).await?;
-        rows.try_map(|row| Ok(Score { log_odds: model.text.log_odds(&row) }))
+        let (mut encoder, characters) = call.in_time(prepared).await?;
+        let (places, output) = ((0..n_pairs).collect(), Output { rows: Rows::Last, width: 1 });
+        let job = Job { call, task: Task::Predict, output, places, characters };
+        let encode = move |index: usize| encoder.encode(index);
+        let rows = self.compute(&model.scheduler, job, encode).await?;
+        rows.try_map(|row| Ok(LogOdds(model.text.log_odds(&row))))
     }
 
     async fn compute(
         &self,
         scheduler: &Scheduler,
-        call: Call,
-        size: Size,
-        read: Read,
-        encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
+        job: Job,
+        encode: impl FnMut(usize) -> Result<Encoded, Error> + Send + 'static,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;
-        let spent = Spent::new(self, scheduler.limits(), &call, &size.places, read)?;
+        let budget = Budget::new(self, &job, scheduler.limits())?;
         let work = async {
             let started = Instant::now();
-            let n_texts = size.places.len();
-            let span = tracing::info_span!("tokenize", texts = n_texts as i64);
-            let encoded = self.in_turns(spent.counting(encode)).instrument(span).await?;
-            let tokenization = started.elapsed();
-            let of_texts = size.places.iter().map(|&place| &encoded[place]);
-            let (lengths, works): (Vec<Length>, Vec<Work>) = of_texts.cloned().unzip();
-            lengths.iter().for_each(|length| self.metrics.input_length(length.tokens));
-            let tokens: usize = lengths.iter().map(|length| length.tokens).sum();
-            let numbers: usize = lengths.iter().map(|length| read.numbers(length.tokens)).sum();
-            self.room(&call, bounds::bytes(numbers)).await;
+            let (lengths, works) = self.tokens(&job, budget.counting(encode)).await?;
+            let cost = job.cost(&lengths, started.elapsed());
+            self.room(&job.call, limits::bytes(cost.numbers)).await;
             // Collectors get other kinds of numbers as text.
-            let (texts, tokens) = (n_texts as i64, tokens as i64);
+            let (texts, tokens) = (cost.texts as i64, cost.tokens as i64);
             let span = tracing::info_span!("compute", texts, tokens);
             let answers = scheduler.submit(works)?.answers().instrument(span).await;
-            Ok((tokenization, lengths, numbers, answers))
+            Ok((lengths, cost, answers))
         };
-        let (tokenization, lengths, numbers, answers) = call.in_time(work).await?;
-        let mut times = RequestTimes { tokenization, ..RequestTimes::default() };
-        let results = collected(answers, &mut times)?;
-        times.total = call.started.elapsed();
-        let compute = Compute {
-            task: size.task,
-            texts: results.len(),
-            characters: size.characters,
-            tokens: lengths.iter().map(|length| length.tokens).sum(),
-            truncated: lengths.iter().filter(|length| length.truncated).count(),
-            numbers,
-            times,
-        };
-        self.metrics.success(compute.task, compute.texts, times);
-        Ok(Results { results, lengths, compute })
+        let (lengths, mut cost, answers) = job.call.in_time(work).await?;
+        let results = collected(answers, &mut cost.times)?;
+        cost.times.total = job.call.started.elapsed();
+        self.metrics.success(cost.task, cost.texts, cost.times);
+        Ok(Results { results, lengths, cost })
+    }
+
+    /// The tokens of each text; `step` makes those of the texts that differ.
+    async fn tokens(
+        &self,
+        job: &Job,
+        step: impl FnMut() -> Result<Option<(Length, Work)>, Error> + Send + 'static,
+    ) -> Result<(Vec<Length>, Vec<Work>), Error> {
+        let span = tracing::info_span!("tokenize", texts = job.places.len() as i64);
+        let encoded = self.in_turns(step).instrument(span).await?;
+        let of_texts = job.places.iter().map(|&place| &encoded[place]);
+        let (lengths, works): (Vec<Length>, Vec<Work>) = of_texts.cloned().unzip();
+        lengths.iter().for_each(|length| self.metrics.input_length(length.tokens));
+        Ok((lengths, works))
     }
 }
 
 /// The rows of all texts, and how long the slowest of them took.
 fn collected(
-    answers: Vec<Result<Computed, Failure>>,
+    answers: Vec<Result<Computed, ComputeError>>,
     times: &mut RequestTimes,
 ) -> Result<Vec<Arc<[f32]>>, Error> {
     let mut results = Vec::with_capacity(answers.len());
     for (input, answer) in answers.into_iter().enumerate() {
         let Computed { rows, queued, computed } =
-            answer.map_err(|reason| Error::Failed { input, reason })?;
+            answer.map_err(|reason| Error::NotComputed { input, reason })?;
         times.queue = times.queue.max(queued);
         times.inference = times.inference.max(computed);
         results.push(rows);
     }
     Ok(results)
-}
-
-/// What vectors look like.
-#[derive(Clone, Copy, Debug)]
-pub struct Vector {
-    /// The first so many; `None`: all.
-    pub dimensions: Option<usize>,
-    /// Whether they are scaled to length 1.
-    pub normalize: bool,
-}
-
-struct Size {
-    task: Task,
-    /// Of each text, its index among those that differ.
-    places: Vec<usize>,
-    characters: usize,
-}
-
-/// What is read of the network for a text.
-#[derive(Clone, Copy)]
-struct Read {
-    rows: Rows,
-    /// Numbers of a row.
-    width: usize,
-}
-
-impl Read {
-    /// Numbers of the answer for a text of so many tokens.
-    fn numbers(self, tokens: usize) -> usize {
-        match self.rows {
-            Rows::Last => self.width,
-            Rows::All => tokens.saturating_mul(self.width),
-        }
-    }
-}
-
-impl TextOrIds {
-    fn as_input(&self) -> Input<'_> {
-        match self {
-            Self::Text(text) => Input::Text(text),
-            Self::Ids(ids) => Input::Ids(ids),
-        }
-    }
-
-    fn characters(&self) -> usize {
-        match self {
-            Self::Text(text) => text.chars().count(),
-            Self::Ids(_) => 0,
-        }
-    }
 }

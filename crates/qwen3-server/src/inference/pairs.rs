@@ -1,9 +1,9 @@
 //! Pairs of a query and a document to tokens: a query that several documents
 //! have is read once.
 
-use super::bounds::Repeated;
+use super::limits::Repeated;
 use crate::error::Error;
-use qwen3_engine::{Limit, Prefix, RerankerText, TextError, Tokens, Truncate};
+use qwen3_engine::{Encoded, Limit, Prefix, RerankerText, TextError, Truncate};
 use std::sync::Arc;
 
 /// A query and a document.
@@ -14,8 +14,10 @@ pub struct Pair {
     pub document: String,
 }
 
-/// How pairs become tokens.
-pub struct PairReading {
+/// The pairs of a request, and how they become tokens.
+pub struct PairsToScore {
+    /// In the order of the answer.
+    pub pairs: Vec<Pair>,
     /// What makes a document relevant; `None`: the official default.
     pub instruction: Option<String>,
     /// Length of the whole pair, and what happens beyond.
@@ -25,8 +27,9 @@ pub struct PairReading {
 }
 
 /// Makes tokens of one pair after the other.
-pub struct Encoder {
+pub(super) struct Encoder {
     text: Arc<RerankerText>,
+    pairs: Vec<Pair>,
     instruction: Prefix,
     limit: Limit,
     max_document_tokens: Option<usize>,
@@ -48,20 +51,21 @@ impl Encoder {
     /// If the instruction is refused.
     pub fn new(
         text: Arc<RerankerText>,
-        reading: PairReading,
+        pairs: PairsToScore,
         repeated: Repeated,
     ) -> Result<Self, Error> {
-        let PairReading { instruction, limit, max_document_tokens } = reading;
+        let PairsToScore { pairs, instruction, limit, max_document_tokens } = pairs;
         let instruction = text.instruction_prefix(instruction.as_deref(), limit);
         let instruction = instruction.map_err(|reason| Error::Prompt { reason })?;
-        Ok(Self { text, instruction, limit, max_document_tokens, repeated, query: None })
+        Ok(Self { text, pairs, instruction, limit, max_document_tokens, repeated, query: None })
     }
 
     /// The tokens of the pair with this index.
     ///
     /// # Errors
     /// If a text is refused, or too much is read again and again.
-    pub fn encode(&mut self, index: usize, pair: &Pair) -> Result<Tokens, Error> {
+    pub fn encode(&mut self, index: usize) -> Result<Encoded, Error> {
+        let pair = &self.pairs[index];
         let refused = |reason| Error::text(index, reason);
         let query = match self.query.take() {
             Some(query) if Arc::ptr_eq(&query.text, &pair.query) => query,
@@ -95,7 +99,7 @@ fn cut_to(limit: Limit, max_tokens: usize) -> Limit {
 }
 
 /// Characters of pairs; those of a query that several have are read once.
-pub fn characters(pairs: &[Pair]) -> usize {
+pub(super) fn characters(pairs: &[Pair]) -> usize {
     let mut before: Option<(&Arc<str>, usize)> = None;
     let mut characters = 0;
     for Pair { query, document } in pairs {

@@ -1,4 +1,4 @@
-//! What comes of a request: vectors or scores, and what they took.
+//! What comes of a request: vectors or scores, and what they cost.
 
 use crate::error::Error;
 use crate::metrics::{RequestTimes, Task};
@@ -8,14 +8,14 @@ use std::sync::Arc;
 /// More numbers or characters take longer to write than a hop to another thread does.
 const LONG: usize = 4096;
 
-/// Rows of texts, and what they took.
+/// Rows of texts, and what they cost.
 pub struct Results<R> {
     /// In the order of the texts.
     pub results: Vec<R>,
     /// Of each text.
     pub lengths: Vec<Length>,
-    /// What it took.
-    pub compute: Compute,
+    /// What all of it cost.
+    pub cost: Cost,
 }
 
 /// How long a text was.
@@ -27,9 +27,9 @@ pub struct Length {
     pub truncated: bool,
 }
 
-/// What a request took; becomes headers of the answer.
+/// What a request cost; becomes headers of the answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Compute {
+pub struct Cost {
     /// What it was for.
     pub task: Task,
     /// Texts of the request.
@@ -55,24 +55,21 @@ pub struct TokenVectors {
     pub width: usize,
 }
 
-/// How well a document answers a query.
+/// How well a document answers a query: `logit_yes − logit_no`.
 #[derive(Clone, Copy, Debug)]
-pub struct Score {
-    /// `logit_yes − logit_no`
-    pub log_odds: f64,
-}
+pub struct LogOdds(pub f64);
 
-impl Compute {
+impl Cost {
     /// Whether there is much to answer.
     pub fn is_long(&self) -> bool {
         self.numbers + self.characters > LONG
     }
 }
 
-impl Score {
+impl LogOdds {
     /// Probability of "yes", or the log-odds as they are.
-    pub fn shown(self, as_probability: bool) -> f64 {
-        if as_probability { probability(self.log_odds) } else { self.log_odds }
+    pub fn shown(self, as_probability: bool) -> f32 {
+        (if as_probability { probability(self.0) } else { self.0 }) as f32
     }
 }
 
@@ -82,18 +79,8 @@ impl<R> Results<R> {
         self,
         map: impl FnMut(R) -> Result<S, Error>,
     ) -> Result<Results<S>, Error> {
-        let Self { results, lengths, compute } = self;
+        let Self { results, lengths, cost } = self;
         let results = results.into_iter().map(map).collect::<Result<_, _>>()?;
-        Ok(Results { results, lengths, compute })
-    }
-}
-
-impl Results<Score> {
-    /// Indices and scores, best first, equal ones in the order given.
-    pub fn ranked(&self) -> Vec<(usize, Score)> {
-        let mut ranked: Vec<_> = self.results.iter().copied().enumerate().collect();
-        // By log-odds: probabilities of good documents all round to 1.
-        ranked.sort_by(|(_, a), (_, b)| b.log_odds.total_cmp(&a.log_odds));
-        ranked
+        Ok(Results { results, lengths, cost })
     }
 }

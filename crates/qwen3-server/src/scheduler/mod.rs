@@ -13,28 +13,27 @@
 //! own, so that answers can't be mixed up.
 
 mod cache;
-mod outcome;
+mod errors;
 mod queue;
+mod state;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod worker;
 
 use crate::metrics::ModelMetrics;
-use cache::Cache;
-pub use outcome::{Computed, Failure, Refused, Trouble};
-use queue::{Full, Queue, RequestId};
+pub use errors::{ComputeError, ReplicaError, SubmitError};
+use queue::QueueFull;
 pub use queue::{QueueLimits, Work};
 use qwen3_engine::{CancelToken, Error as EngineError, Rows};
+use state::{Shared, Waiter};
 use std::collections::HashSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+pub use ticket::{Computed, Ticket};
 use tokio::sync::oneshot;
 use worker::Worker;
-
-/// Why there are no answers, as clients hear it: the cause may name files of this
-/// machine.
-const NOT_LOADED: &str = "it isn't loaded; the server's log says why";
 
 /// A network on a device.
 pub trait Loaded: Send {
@@ -121,51 +120,6 @@ pub struct Scheduler {
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// A request's place in the queue. Dropped before its end, the texts that
-/// nobody else wants leave the queue, and their batch if it is all theirs.
-pub struct Ticket {
-    place: Place,
-    answers: Vec<oneshot::Receiver<Result<Computed, Failure>>>,
-}
-
-struct Place {
-    shared: Arc<Shared>,
-    request: RequestId,
-    works: HashSet<Work>,
-}
-
-struct Waiter {
-    since: Instant,
-    answer: oneshot::Sender<Result<Computed, Failure>>,
-}
-
-struct Shared {
-    settings: SchedulerSettings,
-    metrics: ModelMetrics,
-    state: Mutex<State>,
-    /// Something is to be taken, or it is over.
-    wake: Condvar,
-    /// Ends loading and computing when it is over.
-    stop: CancelToken,
-}
-
-struct State {
-    queue: Queue<Waiter>,
-    cache: Cache,
-    /// What each replica computes now.
-    running: Vec<Option<Running>>,
-    phases: Vec<Phase>,
-    /// Tokens that a batch of each replica may have.
-    budgets: Vec<usize>,
-    is_stopped: bool,
-    last_request: RequestId,
-}
-
-struct Running {
-    works: Vec<Work>,
-    cancel: CancelToken,
-}
-
 impl Scheduler {
     /// Loads a replica with each loader, and waits for all of them. Blocks.
     ///
@@ -175,23 +129,8 @@ impl Scheduler {
         loaders: Vec<Load>,
         settings: SchedulerSettings,
         metrics: ModelMetrics,
-    ) -> Result<Self, Trouble> {
-        let replicas = loaders.len();
-        let shared = Arc::new(Shared {
-            settings,
-            metrics,
-            state: Mutex::new(State {
-                queue: Queue::new(settings.queue),
-                cache: Cache::new(settings.cache_bytes),
-                running: (0..replicas).map(|_| None).collect(),
-                phases: vec![Phase::Loading; replicas],
-                budgets: vec![usize::MAX; replicas],
-                is_stopped: false,
-                last_request: 0,
-            }),
-            wake: Condvar::new(),
-            stop: CancelToken::default(),
-        });
+    ) -> Result<Self, ReplicaError> {
+        let shared = Arc::new(Shared::new(loaders.len(), settings, metrics));
         let (loaded, results) = std::sync::mpsc::channel();
         let mut workers = vec![];
         for (replica, load) in loaders.into_iter().enumerate() {
@@ -212,7 +151,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// If too much waits, or no replica works.
-    pub fn submit(&self, works: Vec<Work>) -> Result<Ticket, Refused> {
+    pub fn submit(&self, works: Vec<Work>) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
         let since = Instant::now();
         let (n_texts, n_tokens) =
@@ -234,27 +173,26 @@ impl Scheduler {
         let hits = n_texts - waiting.len();
         match state.queue.push(request, waiting) {
             Ok(joined) => shared.metrics.shared_work(hits, joined),
-            Err(Full::Always) => {
+            Err(QueueFull::Always) => {
                 let limits = self.limits();
-                return Err(Refused::TooLarge { texts: n_texts, tokens: n_tokens, limits });
+                return Err(SubmitError::TooLarge { texts: n_texts, tokens: n_tokens, limits });
             }
-            Err(Full::Now) => {
+            Err(QueueFull::Now) => {
                 let retry_after = shared.metrics.time_for(state.queue.tokens());
-                return Err(Refused::Overloaded { texts: state.queue.texts(), retry_after });
+                return Err(SubmitError::Overloaded { texts: state.queue.texts(), retry_after });
             }
         }
         shared.metrics.queue(state.queue.texts(), state.queue.tokens());
         drop(state);
         shared.wake.notify_all();
-        let place = Place { shared: shared.clone(), request, works: different };
-        Ok(Ticket { place, answers })
+        Ok(Ticket { shared: shared.clone(), request, works: different, answers })
     }
 
     /// Whether at least one replica works, or is about to.
     ///
     /// # Errors
     /// Why not.
-    pub fn health(&self) -> Result<(), Refused> {
+    pub fn health(&self) -> Result<(), SubmitError> {
         self.shared.lock().available()
     }
 
@@ -295,100 +233,5 @@ impl Scheduler {
 impl Drop for Scheduler {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-impl Ticket {
-    /// The answers, in the order of the texts. Dropping the future gives the
-    /// place in the queue up.
-    pub async fn answers(mut self) -> Vec<Result<Computed, Failure>> {
-        let mut answers = Vec::with_capacity(self.answers.len());
-        for receiver in &mut self.answers {
-            let gone = || Failure::Unavailable { reason: "the worker ended".to_owned() };
-            answers.push(receiver.await.unwrap_or_else(|_| Err(gone())));
-        }
-        // Nothing is left to be given up.
-        self.place.works.clear();
-        answers
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.works.is_empty() {
-            return;
-        }
-        let mut state = self.shared.lock();
-        let before = state.queue.texts();
-        state.queue.cancel(self.request, &self.works);
-        self.shared.metrics.cancelled(before - state.queue.texts());
-        self.shared.metrics.queue(state.queue.texts(), state.queue.tokens());
-        for running in state.running.iter().flatten() {
-            if state.queue.is_abandoned(&running.works) {
-                running.cancel.cancel();
-            }
-        }
-    }
-}
-
-impl State {
-    /// Answers a text from the cache, or gives it back.
-    fn answer_cached(&mut self, (work, waiter): (Work, Waiter)) -> Option<(Work, Waiter)> {
-        let Some(rows) = self.cache.get(&work) else { return Some((work, waiter)) };
-        let none = Duration::ZERO;
-        // Who doesn't listen any more is not told.
-        let _ = waiter.answer.send(Ok(Computed { rows, queued: none, computed: none }));
-        None
-    }
-
-    fn available(&self) -> Result<(), Refused> {
-        if self.is_stopped {
-            return Err(Refused::Unavailable { reason: "the server shuts down".to_owned() });
-        }
-        match self.phases.iter().all(|phase| matches!(phase, Phase::Lost(_))) {
-            true => Err(Refused::Unavailable { reason: NOT_LOADED.to_owned() }),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether more waits than what the replicas take that are free, or soon will
-    /// be: then one that is unloaded is worth loading.
-    fn needs_another_replica(&self) -> bool {
-        let is_free = |replica: &usize| match self.phases[*replica] {
-            Phase::Ready(_) => self.running[*replica].is_none(),
-            Phase::Loading => true,
-            Phase::Unloaded | Phase::Lost(_) => false,
-        };
-        let free: Vec<usize> = (0..self.phases.len()).filter(is_free).collect();
-        let tokens =
-            free.iter().fold(0, |sum: usize, &free| sum.saturating_add(self.budgets[free]));
-        self.queue.tokens() > tokens && self.queue.waiting_texts() > free.len()
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds the lock; the state is whole in any case.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stop(&self) {
-        let mut state = self.lock();
-        state.is_stopped = true;
-        self.stop.cancel();
-        for running in state.running.iter().flatten() {
-            running.cancel.cancel();
-        }
-        let waiting = state.queue.drain();
-        drop(state);
-        fail(waiting, &Failure::Unavailable { reason: "the server shuts down".to_owned() });
-        self.wake.notify_all();
-    }
-}
-
-/// Tells all of them the same. Who doesn't listen any more is not told.
-fn fail(waiting: Vec<Waiter>, failure: &Failure) {
-    for waiter in waiting {
-        let _ = waiter.answer.send(Err(failure.clone()));
     }
 }

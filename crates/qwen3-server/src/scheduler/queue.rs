@@ -66,7 +66,7 @@ pub struct QueueLimits {
 
 /// Why nothing can be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum QueueFull {
     /// Not now: others are waiting.
     Now,
     /// Never: it is more than an empty queue holds.
@@ -112,7 +112,7 @@ impl<W> Queue<W> {
 
     /// Adds the texts of a request, all or none; returns how many of them are
     /// computed for somebody anyway.
-    pub fn push(&mut self, request: RequestId, works: Vec<(Work, W)>) -> Result<usize, Full> {
+    pub fn push(&mut self, request: RequestId, works: Vec<(Work, W)>) -> Result<usize, QueueFull> {
         let mut seen = HashSet::new();
         let new_tokens: usize = works
             .iter()
@@ -120,12 +120,12 @@ impl<W> Queue<W> {
             .map(|(work, _)| work.input_ids.len())
             .sum();
         if works.len() > self.limits.texts || new_tokens > self.limits.tokens {
-            return Err(Full::Always);
+            return Err(QueueFull::Always);
         }
         if self.texts + works.len() > self.limits.texts
             || self.tokens + new_tokens > self.limits.tokens
         {
-            return Err(Full::Now);
+            return Err(QueueFull::Now);
         }
         let new_texts = seen.len();
         drop(seen);

@@ -4,6 +4,7 @@
 mod recovery;
 mod stress;
 
+use super::state::NOT_LOADED;
 use super::*;
 use crate::metrics::Metrics;
 use qwen3_engine::{DeviceId, Dtype, TextError};
@@ -162,7 +163,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// The first number of each row, or what went wrong.
-fn wait(ticket: Ticket) -> Vec<Result<f32, Failure>> {
+fn wait(ticket: Ticket) -> Vec<Result<f32, ComputeError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answers = runtime.block_on(ticket.answers());
     answers.into_iter().map(|answer| answer.map(|computed| computed.rows[0])).collect()
@@ -232,12 +233,17 @@ fn a_full_queue_refuses_and_says_when_to_try_again() {
     let queue = QueueLimits { texts: 10, tokens: 60 };
     let scheduler = world.start_with(1, SchedulerSettings { queue, ..settings() });
     let always = scheduler.submit(works(0..11)).err();
-    assert!(matches!(always, Some(Refused::TooLarge { texts: 11, tokens: 110, .. })), "{always:?}");
+    assert!(
+        matches!(always, Some(SubmitError::TooLarge { texts: 11, tokens: 110, .. })),
+        "{always:?}"
+    );
     let tickets: Vec<Ticket> =
         (0..6).map(|id| scheduler.submit(works(id..id + 1)).unwrap()).collect();
     until("one is computed", || !world.batches().is_empty());
     let refused = scheduler.submit(works(20..26)).err();
-    let Some(Refused::Overloaded { texts, retry_after }) = refused else { panic!("{refused:?}") };
+    let Some(SubmitError::Overloaded { texts, retry_after }) = refused else {
+        panic!("{refused:?}")
+    };
     assert!((1..=60).contains(&retry_after.as_secs()) && texts == 6, "{texts} {retry_after:?}");
     drop(open);
     tickets.into_iter().for_each(|ticket| drop(wait(ticket)));
@@ -291,7 +297,7 @@ fn a_text_that_gives_nan_fails_alone() {
     let scheduler = world.start();
     let ids = [1, NAN, NAN_IN_16_BITS, 2];
     let ticket = scheduler.submit(ids.map(|id| work(id, 10)).to_vec()).unwrap();
-    let expected = [Ok(1.0), Err(Failure::NonFinite), Ok(NAN_IN_16_BITS as f32), Ok(2.0)];
+    let expected = [Ok(1.0), Err(ComputeError::NonFinite), Ok(NAN_IN_16_BITS as f32), Ok(2.0)];
     assert_eq!(wait(ticket), expected);
     assert_eq!(world.loads.load(Ordering::SeqCst), 2, "float32 is loaded once");
 }
@@ -322,7 +328,7 @@ fn out_of_memory_splits_the_batch_and_lowers_the_budget() {
     assert_eq!(wait(scheduler.submit(works(20..22)).unwrap()).len(), 2);
     assert_eq!(world.batches().len(), batches + 1);
     let alone = wait(scheduler.submit(vec![work(50, 31)]).unwrap());
-    assert_eq!(alone, [Err(Failure::OutOfMemory { message: "31".to_owned() })]);
+    assert_eq!(alone, [Err(ComputeError::OutOfMemory { message: "31".to_owned() })]);
 }
 
 #[test]
@@ -332,11 +338,11 @@ fn a_lost_engine_is_rebuilt_and_says_so_meanwhile() {
         world.failing_loads.store(2, Ordering::SeqCst);
         let scheduler = world.start();
         let answers = wait(scheduler.submit(vec![work(trouble, 10)]).unwrap());
-        assert!(matches!(answers[..], [Err(Failure::Device { .. })]), "{answers:?}");
+        assert!(matches!(answers[..], [Err(ComputeError::Device { .. })]), "{answers:?}");
         until("it is ill", || scheduler.health().is_err());
         let refused = scheduler.submit(works(1..2)).err();
         // Nothing of the cause, which may name files of this machine.
-        assert_eq!(refused, Some(Refused::Unavailable { reason: NOT_LOADED.to_owned() }));
+        assert_eq!(refused, Some(SubmitError::Unavailable { reason: NOT_LOADED.to_owned() }));
         until("it is back", || matches!(scheduler.snapshot().replicas[..], [Phase::Ready(_)]));
         assert_eq!(wait(scheduler.submit(works(1..2)).unwrap()), [Ok(1.0)]);
     }
@@ -358,7 +364,7 @@ fn a_model_that_does_not_load_is_an_error_at_the_start() {
     let refuses: Load = Box::new(|_, _| Err(EngineError::Cancelled));
     let metrics = Metrics::new().model("test");
     let result = Scheduler::start(vec![World::default().load(), refuses], settings(), metrics);
-    assert!(matches!(result, Err(Trouble::Engine(EngineError::Cancelled))));
+    assert!(matches!(result, Err(ReplicaError::Engine(EngineError::Cancelled))));
 }
 
 #[test]
@@ -372,7 +378,10 @@ fn stopping_answers_all_who_wait() {
     scheduler.stop();
     for ticket in tickets {
         let answers = wait(ticket);
-        assert!(matches!(answers[..], [Ok(_)] | [Err(Failure::Unavailable { .. })]), "{answers:?}");
+        assert!(
+            matches!(answers[..], [Ok(_)] | [Err(ComputeError::Unavailable { .. })]),
+            "{answers:?}"
+        );
     }
     assert!(scheduler.submit(works(1..2)).is_err());
 }

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, DtypeChoice, Options};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
-use qwen3_server::{App, Metrics, Settings, Source, load_embedder, load_reranker, router};
+use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,12 +64,14 @@ fn app_of(
         options: options(),
         devices: vec![DeviceChoice::Named(DeviceId::Cpu)],
     };
-    let named = |name: &str| (!name.is_empty()).then(|| source(name));
-    let embedder =
-        named(embedder).map(|source| load_embedder(&source, scheduling, &metrics).unwrap());
-    let reranker =
-        named(reranker).map(|source| load_reranker(&source, scheduling, &metrics).unwrap());
-    Arc::new(App::new(Inference::new(settings, metrics), embedder, reranker))
+    let embedding = |name: &str| load_embedder(&source(name), scheduling, &metrics).unwrap();
+    let reranking = |name: &str| load_reranker(&source(name), scheduling, &metrics).unwrap();
+    let models = match (embedder, reranker) {
+        (embedder, "") => Models::Embedder(embedding(embedder)),
+        ("", reranker) => Models::Reranker(reranking(reranker)),
+        (embedder, reranker) => Models::Both(embedding(embedder), reranking(reranker)),
+    };
+    Arc::new(App::new(Inference::new(settings, metrics), models))
 }
 
 /// What a server with both models and these settings shares.

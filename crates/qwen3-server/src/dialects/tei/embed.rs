@@ -3,11 +3,11 @@
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
 use crate::dialects::{
-    Answer, Body, Extension, Fields, FromFields, Inputs, Rejected, Texts, Value, answer, dimensions,
+    Answer, Body, DialectError, Fields, FromFields, Inputs, SharedFields, Texts, Truncation, Value,
+    answer, dimensions,
 };
 use crate::error::Error;
-use crate::inference::{Call, Compute, Results, TextOrIds, TokenVectors, Vector};
-use axum::Extension as Layered;
+use crate::inference::{Call, Cost, InputItem, Results, TokenVectors, VectorOptions};
 use axum::extract::State;
 use qwen3_engine::Similarity;
 use serde::{Serialize, Serializer};
@@ -24,7 +24,7 @@ pub struct EmbedRequest {
     pub dimensions: Option<usize>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for EmbedRequest {
@@ -33,7 +33,7 @@ impl FromFields for EmbedRequest {
             inputs: Inputs::read(fields.need(&["inputs"])?)?,
             truncate: fields.flag(&["truncate"])?,
             dimensions: dimensions(fields)?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -47,7 +47,7 @@ pub struct EmbedAllRequest {
     pub truncate: Option<bool>,
     /// What all dialects take; `normalize` has no effect.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for EmbedAllRequest {
@@ -55,7 +55,7 @@ impl FromFields for EmbedAllRequest {
         Ok(Self {
             inputs: Inputs::read(fields.need(&["inputs"])?)?,
             truncate: fields.flag(&["truncate"])?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -85,7 +85,7 @@ pub struct SimilarityParameters {
     pub truncate: Option<bool>,
     /// What all dialects take; `normalize` has no effect.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for SimilarityRequest {
@@ -106,7 +106,7 @@ impl FromFields for SimilarityRequest {
 impl FromFields for SimilarityParameters {
     fn from_fields(fields: &Fields<'_>) -> Result<Self, Error> {
         let truncate = fields.flag(&["truncate"])?;
-        Ok(Self { truncate, extension: Extension::from_fields(fields)? })
+        Ok(Self { truncate, shared: SharedFields::from_fields(fields)? })
     }
 }
 
@@ -124,11 +124,11 @@ impl FromFields for SimilarityParameters {
 )]
 pub async fn embed(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Tei, EmbedRequest>,
 ) -> Answer<Tei> {
     let embedded = vectors(&app, call, request).await?;
-    answer(embedded.compute, embedded.results).await
+    answer(embedded.cost, embedded.results).await
 }
 
 /// The vectors that a request asks for.
@@ -137,13 +137,10 @@ pub(super) async fn vectors(
     call: Call,
     request: EmbedRequest,
 ) -> Result<Results<Vec<f32>>, Error> {
-    let EmbedRequest { inputs, truncate, dimensions, extension } = request;
-    let normalize = extension.normalize.unwrap_or(true);
-    let cut = extension.cut(truncate, None);
-    let reading = extension.reading(app, cut)?;
-    let inputs = inputs.into_list();
-    let vector = Vector { dimensions, normalize };
-    app.inference.embed(app.embedder()?, call, inputs, reading, vector).await
+    let EmbedRequest { inputs, truncate, dimensions, shared } = request;
+    let options = VectorOptions { dimensions, normalize: shared.normalizes() };
+    let texts = shared.texts(app, inputs.into_list(), Truncation::of_flag(truncate))?;
+    app.inference.embed(app.embedder()?, call, texts, options).await
 }
 
 /// Vectors of the tokens of texts, without padding.
@@ -157,16 +154,14 @@ pub(super) async fn vectors(
 )]
 pub async fn embed_all(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Tei, EmbedAllRequest>,
 ) -> Answer<Tei> {
-    let EmbedAllRequest { inputs, truncate, extension } = request;
-    let cut = extension.cut(truncate, None);
-    let reading = extension.reading(&app, cut)?;
-    let inputs = inputs.into_list();
-    let embedded = app.inference.embed_tokens(app.embedder()?, call, inputs, reading).await?;
+    let EmbedAllRequest { inputs, truncate, shared } = request;
+    let texts = shared.texts(&app, inputs.into_list(), Truncation::of_flag(truncate))?;
+    let embedded = app.inference.embed_tokens(app.embedder()?, call, texts).await?;
     let vectors: Vec<_> = embedded.results.into_iter().map(ListOfVectors).collect();
-    answer(embedded.compute, vectors).await
+    answer(embedded.cost, vectors).await
 }
 
 /// Written from the rows as they are: a copy as lists would be as large again.
@@ -189,11 +184,11 @@ impl Serialize for ListOfVectors {
 )]
 pub async fn similarity(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Tei, SimilarityRequest>,
 ) -> Answer<Tei> {
-    let (compute, cosines) = cosines(&app, call, request).await?;
-    answer(compute, cosines).await
+    let (cost, cosines) = cosines(&app, call, request).await?;
+    answer(cost, cosines).await
 }
 
 /// The cosines that a request asks for.
@@ -201,18 +196,16 @@ pub(super) async fn cosines(
     app: &App,
     call: Call,
     request: SimilarityRequest,
-) -> Result<(Compute, Vec<f32>), Error> {
+) -> Result<(Cost, Vec<f32>), Error> {
     let SimilarityInputs { source_sentence, sentences } = request.inputs;
-    let SimilarityParameters { truncate, extension } = request.parameters.unwrap_or_default();
-    let cut = extension.cut(truncate, None);
-    let reading = extension.reading(app, cut)?;
-    let texts = std::iter::once(source_sentence).chain(sentences);
-    let inputs = texts.map(TextOrIds::Text).collect();
-    let vector = Vector { dimensions: None, normalize: true };
-    let embedded = app.inference.embed(app.embedder()?, call, inputs, reading, vector).await?;
+    let SimilarityParameters { truncate, shared } = request.parameters.unwrap_or_default();
+    let inputs = std::iter::once(source_sentence).chain(sentences).map(InputItem::Text).collect();
+    let texts = shared.texts(app, inputs, Truncation::of_flag(truncate))?;
+    let options = VectorOptions { dimensions: None, normalize: true };
+    let embedded = app.inference.embed(app.embedder()?, call, texts, options).await?;
     let (source, others) = embedded.results.split_first().expect("a vector per text");
     let cosines = others.iter().map(|other| Similarity::Cosine.of(source, other) as f32).collect();
-    Ok((embedded.compute, cosines))
+    Ok((embedded.cost, cosines))
 }
 
 /// Sparse vectors, which no Qwen3 model has: answered as there for a model
@@ -222,7 +215,7 @@ pub(super) async fn cosines(
     request_body = EmbedAllRequest,
     responses((status = 424, description = "The model has no sparse vectors", body = TeiError))
 )]
-pub async fn embed_sparse(Body(_, _): Body<Tei, EmbedAllRequest>) -> Rejected<Tei> {
+pub async fn embed_sparse(Body(_, _): Body<Tei, EmbedAllRequest>) -> DialectError<Tei> {
     let message = "Backend error: Model is not an embedding model with SPLADE pooling";
     Error::WrongModel { message }.into()
 }

@@ -1,8 +1,10 @@
 //! `/info`.
 
-use crate::app::{App, SharedApp};
+use crate::app::{Models, SharedApp};
+use crate::inference::Model;
 use axum::extract::State;
 use axum::response::Json;
+use qwen3_engine::{EmbedderText, RerankerText};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -89,28 +91,21 @@ pub struct ServedModel {
 )]
 pub async fn info(State(app): State<SharedApp>) -> Json<Info> {
     let settings = &app.inference.settings;
-    let about = match (&app.embedder, reranker(&app)) {
-        (Some(model), reranker) => (
-            ModelType::Embedding(EmbeddingType { pooling: "last_token" }),
-            model.text.limit().max_tokens,
-            &model.about,
-            reranker,
-        ),
-        (None, Some(served)) => {
-            let model = app.reranker.as_ref().expect("it is served");
-            (served.model_type, served.max_input_length, &model.about, None)
+    let (served, model, reranker) = match &app.models {
+        Models::Embedder(model) => (embedder(model), &model.about, None),
+        Models::Reranker(model) => (self::reranker(model), &model.about, None),
+        Models::Both(model, reranker) => {
+            (embedder(model), &model.about, Some(self::reranker(reranker)))
         }
-        (None, None) => unreachable!("a server has a model"),
     };
-    let (model_type, max_input_length, model, reranker) = about;
     Json(Info {
         model_id: model.model_id.clone(),
         model_sha: model.revision.clone(),
         model_dtype: model.dtype.clone(),
-        served_model_name: app.names().next().unwrap_or_default().to_owned(),
-        model_type,
+        served_model_name: served.served_model_name,
+        model_type: served.model_type,
         max_concurrent_requests: settings.max_concurrent_requests,
-        max_input_length,
+        max_input_length: served.max_input_length,
         max_batch_tokens: model.max_batch_tokens,
         max_batch_requests: model.max_batch_requests,
         max_client_batch_size: settings.max_client_batch_size,
@@ -123,15 +118,22 @@ pub async fn info(State(app): State<SharedApp>) -> Json<Info> {
     })
 }
 
-fn reranker(app: &App) -> Option<ServedModel> {
-    let model = app.reranker.as_ref()?;
+fn embedder(model: &Model<EmbedderText>) -> ServedModel {
+    ServedModel {
+        served_model_name: model.name.clone(),
+        max_input_length: model.text.limit().max_tokens,
+        model_type: ModelType::Embedding(EmbeddingType { pooling: "last_token" }),
+    }
+}
+
+fn reranker(model: &Model<RerankerText>) -> ServedModel {
     let label = model.text.label().to_owned();
-    Some(ServedModel {
+    ServedModel {
         served_model_name: model.name.clone(),
         max_input_length: model.text.limit().max_tokens,
         model_type: ModelType::Reranker(RerankerType {
             id2label: [("0".to_owned(), label.clone())].into(),
             label2id: [(label, 0)].into(),
         }),
-    })
+    }
 }

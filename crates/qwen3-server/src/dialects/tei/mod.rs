@@ -14,7 +14,8 @@ pub use rerank::*;
 pub use tokens::*;
 
 use super::Dialect;
-use crate::error::{Cause, Error};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -50,15 +51,17 @@ pub enum TeiErrorType {
 
 impl Dialect for Tei {
     fn error(error: &Error) -> Response {
-        let error_type = match error.cause() {
+        let error_type = match error.kind() {
             // As in the code: without a body.
-            Cause::Authentication => return error.status().into_response(),
-            Cause::Route | Cause::Body | Cause::Validation => TeiErrorType::Validation,
-            Cause::Empty => TeiErrorType::Empty,
-            Cause::Tokenizer => TeiErrorType::Tokenizer,
-            Cause::Overloaded => TeiErrorType::Overloaded,
-            Cause::Unhealthy => TeiErrorType::Unhealthy,
-            Cause::Backend | Cause::Internal => TeiErrorType::Backend,
+            ErrorKind::Authentication => return error.status().into_response(),
+            ErrorKind::Route | ErrorKind::Body | ErrorKind::Validation => TeiErrorType::Validation,
+            ErrorKind::Empty => TeiErrorType::Empty,
+            ErrorKind::Tokenizer => TeiErrorType::Tokenizer,
+            ErrorKind::Overloaded => TeiErrorType::Overloaded,
+            ErrorKind::Unavailable => TeiErrorType::Unhealthy,
+            ErrorKind::WrongModel | ErrorKind::Device | ErrorKind::Internal => {
+                TeiErrorType::Backend
+            }
         };
         let message = match error {
             Error::TooLong { input, max_tokens, found } => format!(

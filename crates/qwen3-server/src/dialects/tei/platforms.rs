@@ -7,8 +7,7 @@ use super::{
 use crate::app::{App, SharedApp};
 use crate::dialects::{Answer, Body, Fields, FromFields, Kind, Value, answer};
 use crate::error::Error;
-use crate::inference::{Call, Compute, aside};
-use axum::Extension as Layered;
+use crate::inference::{Call, Cost, aside};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json};
 use serde::Serialize;
@@ -87,11 +86,11 @@ pub enum Invoked {
 )]
 pub async fn invocations(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(body, _): Body<Tei, InvokeRequest>,
 ) -> Answer<Tei> {
-    let (compute, invoked) = body.invoke(&app, call).await?;
-    answer(compute, invoked).await
+    let (cost, invoked) = body.invoke(&app, call).await?;
+    answer(cost, invoked).await
 }
 
 /// The same for several bodies.
@@ -105,14 +104,14 @@ pub async fn invocations(
 )]
 pub async fn vertex(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(VertexRequest { mut instances }, _): Body<Tei, VertexRequest>,
 ) -> Answer<Tei> {
     app.inference.check_texts("instances", instances.len())?;
     let texts: usize = instances.iter().map(InvokeRequest::texts).sum();
     // As of a single request: before anything is computed.
     app.inference.check_texts("inputs", texts)?;
-    let width = app.embedder.as_ref().map_or(1, |model| model.text.max_dimensions());
+    let width = app.models.embedder().map_or(1, |model| model.text.max_dimensions());
     app.inference.check_answer(texts.saturating_mul(4 * width))?;
     let (mut predictions, mut numbers) = (Vec::with_capacity(instances.len()), 0);
     while !instances.is_empty() {
@@ -125,8 +124,8 @@ pub async fn vertex(
         let mut done = running.join_all().await;
         done.sort_by_key(|(index, _)| *index);
         for (_, result) in done {
-            let (compute, invoked) = result?;
-            numbers += compute.numbers;
+            let (cost, invoked) = result?;
+            numbers += cost.numbers;
             predictions.push(invoked);
         }
         instances = rest;
@@ -144,19 +143,19 @@ impl InvokeRequest {
         }
     }
 
-    async fn invoke(self, app: &App, call: Call) -> Result<(Compute, Invoked), Error> {
+    async fn invoke(self, app: &App, call: Call) -> Result<(Cost, Invoked), Error> {
         Ok(match self {
             Self::Embed(request) => {
                 let embedded = vectors(app, call, request).await?;
-                (embedded.compute, Invoked::Vectors(embedded.results))
+                (embedded.cost, Invoked::Vectors(embedded.results))
             }
             Self::Similarity(request) => {
-                let (compute, cosines) = cosines(app, call, request).await?;
-                (compute, Invoked::Cosines(cosines))
+                let (cost, cosines) = cosines(app, call, request).await?;
+                (cost, Invoked::Cosines(cosines))
             }
             Self::Rerank(request) => {
-                let (compute, ranks) = ranks(app, call, request).await?;
-                (compute, Invoked::Ranks(ranks))
+                let (cost, ranks) = ranks(app, call, request).await?;
+                (cost, Invoked::Ranks(ranks))
             }
         })
     }

@@ -3,12 +3,11 @@
 use super::{Tei, TeiError};
 use crate::app::{App, SharedApp};
 use crate::dialects::{
-    Answer, Body, Document, Extension, Fields, FromFields, Kind, Ranking, Value, answer,
-    pair_reading, top_n,
+    Answer, Body, Document, Fields, FromFields, Kind, RankedDocument, Ranking, SharedFields,
+    Truncation, Value, answer, top_n,
 };
 use crate::error::Error;
-use crate::inference::{Call, Compute, Pair, Score};
-use axum::Extension as Layered;
+use crate::inference::{Call, Cost, LogOdds, Pair};
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,7 +32,7 @@ pub struct RerankRequest {
     pub top_n: Option<usize>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 impl FromFields for RerankRequest {
@@ -46,7 +45,7 @@ impl FromFields for RerankRequest {
             raw_scores: fields.flag(&["raw_scores"])?,
             return_text: fields.flag(&["return_text", "return_documents"])?,
             top_n: top_n(fields, 0)?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -74,7 +73,7 @@ pub struct PredictRequest {
     pub raw_scores: Option<bool>,
     /// What all dialects take.
     #[serde(flatten)]
-    pub extension: Extension,
+    pub shared: SharedFields,
 }
 
 /// A pair of texts, or a list of pairs.
@@ -93,7 +92,7 @@ impl FromFields for PredictRequest {
             inputs: PredictInputs::read(fields.need(&["inputs"])?)?,
             truncate: fields.flag(&["truncate"])?,
             raw_scores: fields.flag(&["raw_scores"])?,
-            extension: Extension::from_fields(fields)?,
+            shared: SharedFields::from_fields(fields)?,
         })
     }
 }
@@ -148,8 +147,8 @@ pub async fn rerank(
     call: Call,
     Body(request, _): Body<Tei, RerankRequest>,
 ) -> Answer<Tei> {
-    let (compute, ranks) = ranks(app, call, request).await?;
-    answer(compute, ranks).await
+    let (cost, ranks) = ranks(app, call, request).await?;
+    answer(cost, ranks).await
 }
 
 /// The ranks that a request asks for.
@@ -157,19 +156,15 @@ pub(super) async fn ranks(
     app: &App,
     call: Call,
     request: RerankRequest,
-) -> Result<(Compute, Vec<Rank>), Error> {
-    let as_probability =
-        !request.raw_scores.unwrap_or(false) && request.extension.normalize.unwrap_or(true);
-    let texts = request.return_text.unwrap_or(false).then(|| request.texts.clone());
-    let top_n = request.top_n.unwrap_or(usize::MAX);
-    let mut ranking = Ranking::new(request.query, request.texts, request.extension);
-    ranking.truncate = request.truncate;
-    let scores = ranking.score(app, call).await?;
-    let rank = |(index, score): (usize, Score)| {
-        let text = texts.as_ref().map(|texts| texts[index].clone());
-        Rank { index, text, score: score.shown(as_probability) as f32 }
-    };
-    Ok((scores.compute, scores.ranked().into_iter().take(top_n).map(rank).collect()))
+) -> Result<(Cost, Vec<Rank>), Error> {
+    let mut ranking = Ranking::new(request.query, request.texts, request.shared);
+    ranking.truncation = Truncation::of_flag(request.truncate);
+    ranking.top_n = request.top_n;
+    ranking.as_probability &= !request.raw_scores.unwrap_or(false);
+    ranking.return_documents = request.return_text.unwrap_or(false);
+    let ranked = ranking.compute(app, call).await?;
+    let rank = |RankedDocument { index, score, text }| Rank { index, text, score };
+    Ok((ranked.cost, ranked.documents.into_iter().map(rank).collect()))
 }
 
 /// Scores of pairs of a query and a document.
@@ -183,28 +178,28 @@ pub(super) async fn ranks(
 )]
 pub async fn predict(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Tei, PredictRequest>,
 ) -> Answer<Tei> {
-    let as_probability =
-        !request.raw_scores.unwrap_or(false) && request.extension.normalize.unwrap_or(true);
+    let as_probability = request.shared.normalizes() && !request.raw_scores.unwrap_or(false);
     let (pairs, is_batch) = match request.inputs {
         PredictInputs::Pair(pair) => (vec![pair], false),
         PredictInputs::Batch(pairs) => (pairs, true),
     };
     let pair = |[query, document]: [String; 2]| Pair { query: query.into(), document };
     let pairs = pairs.into_iter().map(pair).collect();
-    let reading = pair_reading(&app, request.extension, request.truncate, None)?;
+    let truncation = Truncation::of_flag(request.truncate);
+    let pairs = request.shared.pairs(&app, pairs, truncation)?;
     let reranker = app.reranker()?;
-    let scores = app.inference.score(reranker, call, pairs, reading).await?;
-    let prediction = |score: &Score| {
+    let scores = app.inference.score(reranker, call, pairs).await?;
+    let prediction = |log_odds: LogOdds| {
         let label = reranker.text.label().to_owned();
-        vec![Prediction { score: score.shown(as_probability) as f32, label }]
+        vec![Prediction { score: log_odds.shown(as_probability), label }]
     };
-    let mut predictions: Vec<_> = scores.results.iter().map(prediction).collect();
+    let mut predictions: Vec<_> = scores.results.into_iter().map(prediction).collect();
     let response = match is_batch {
         true => Predictions::Batch(predictions),
         false => Predictions::One(predictions.remove(0)),
     };
-    answer(scores.compute, response).await
+    answer(scores.cost, response).await
 }

@@ -1,11 +1,10 @@
 //! `/tokenize` and `/decode`.
 
 use super::{Tei, TeiError};
-use crate::app::{App, SharedApp};
+use crate::app::{App, Models, SharedApp};
 use crate::dialects::{Answer, Body, Fields, FromFields, Kind, Texts, Value};
 use crate::error::Error;
 use crate::inference::{Call, Inference, aside};
-use axum::Extension as Layered;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -108,7 +107,7 @@ enum Tokenizer {
 )]
 pub async fn tokenize(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Tei, TokenizeRequest>,
 ) -> Answer<Tei> {
     let TokenizeRequest { inputs, add_special_tokens, prompt_name } = request;
@@ -157,7 +156,7 @@ pub async fn tokenize(
 )]
 pub async fn decode(
     State(app): State<SharedApp>,
-    Layered(call): Layered<Call>,
+    call: Call,
     Body(request, _): Body<Tei, DecodeRequest>,
 ) -> Answer<Tei> {
     let lists = match request.ids {
@@ -238,10 +237,9 @@ fn list(parts: Vec<Vec<u8>>) -> Response {
 }
 
 fn tokenizer(app: &App) -> Tokenizer {
-    match (&app.embedder, &app.reranker) {
-        (Some(model), _) => Tokenizer::Embedder(model.text.clone()),
-        (None, Some(model)) => Tokenizer::Reranker(model.text.clone()),
-        (None, None) => unreachable!("a server has a model"),
+    match &app.models {
+        Models::Embedder(model) | Models::Both(model, _) => Tokenizer::Embedder(model.text.clone()),
+        Models::Reranker(model) => Tokenizer::Reranker(model.text.clone()),
     }
 }
 

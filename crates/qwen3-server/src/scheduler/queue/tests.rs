@@ -80,10 +80,10 @@ fn the_queue_takes_all_of_a_request_or_nothing() {
     let texts = |range: std::ops::Range<u32>, tokens| -> Vec<_> {
         range.map(|id| (work(id, tokens), "x")).collect()
     };
-    assert_eq!(queue.push(1, texts(0..101, 1)), Err(Full::Always));
-    assert_eq!(queue.push(1, texts(0..11, 100)), Err(Full::Always));
+    assert_eq!(queue.push(1, texts(0..101, 1)), Err(QueueFull::Always));
+    assert_eq!(queue.push(1, texts(0..11, 100)), Err(QueueFull::Always));
     assert_eq!(queue.push(1, texts(0..60, 1)), Ok(0));
-    assert_eq!(queue.push(2, texts(60..101, 1)), Err(Full::Now));
+    assert_eq!(queue.push(2, texts(60..101, 1)), Err(QueueFull::Now));
     assert_eq!((queue.texts(), queue.tokens()), (60, 60));
     assert_eq!(queue.push(2, texts(60..100, 1)), Ok(0));
 }

@@ -25,7 +25,8 @@ fn a_text_that_the_network_does_not_take_fails_alone() {
     let scheduler = world.start();
     let ids = [1, 2, UNKNOWN, 3, 4];
     let answers = wait(scheduler.submit(ids.map(|id| work(id, 10)).to_vec()).unwrap());
-    let [Ok(1.0), Ok(2.0), Err(Failure::Input { reason }), Ok(3.0), Ok(4.0)] = &answers[..] else {
+    let [Ok(1.0), Ok(2.0), Err(ComputeError::Input { reason }), Ok(3.0), Ok(4.0)] = &answers[..]
+    else {
         panic!("{answers:?}");
     };
     assert!(reason.contains("token id `904`"), "{reason}");
@@ -77,8 +78,8 @@ fn what_the_network_itself_refuses_fails_alone_too() {
     let model = load_embedder(&source, settings(), &Metrics::new()).unwrap();
     let works = vec![work(1, 3), work(640, 3), work(2, 3), work(3, 32_769)];
     let answers = wait(model.scheduler.submit(works).unwrap());
-    let refused = |answer: &Result<f32, Failure>| match answer {
-        Err(Failure::Input { reason }) => reason.clone(),
+    let refused = |answer: &Result<f32, ComputeError>| match answer {
+        Err(ComputeError::Input { reason }) => reason.clone(),
         other => panic!("{other:?}"),
     };
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");

@@ -98,7 +98,7 @@ fn client(scheduler: &Scheduler, dice: &Dice) {
         for (answer, id) in answers.into_iter().zip(ids) {
             match answer {
                 Ok(computed) => assert!(computed.rows.iter().all(|&x| x == id as f32)),
-                Err(Failure::Input { .. }) => assert!(id >= FIRST_UNKNOWN),
+                Err(ComputeError::Input { .. }) => assert!(id >= FIRST_UNKNOWN),
                 Err(_) => {}
             }
         }

@@ -1,7 +1,7 @@
 //! Routes for machines that watch, and for the page that shows the server.
 
 use crate::app::SharedApp;
-use crate::dialects::Rejected;
+use crate::dialects::DialectError;
 use crate::dialects::tei::{Tei, TeiError};
 use crate::scheduler::{Phase, Scheduler};
 use axum::extract::State;
@@ -61,7 +61,7 @@ pub struct LatencyStats {
         (status = 503, description = "An engine is being rebuilt", body = TeiError),
     )
 )]
-pub async fn health(State(app): State<SharedApp>) -> Result<(), Rejected<Tei>> {
+pub async fn health(State(app): State<SharedApp>) -> Result<(), DialectError<Tei>> {
     Ok(app.health()?)
 }
 
@@ -82,10 +82,10 @@ pub async fn metrics(State(app): State<SharedApp>) -> impl IntoResponse {
 )]
 pub async fn stats(State(app): State<SharedApp>) -> Json<Stats> {
     let mut models = vec![];
-    if let Some(model) = &app.embedder {
+    if let Some(model) = app.models.embedder() {
         models.push(model_stats(&model.name, "embedding", &model.scheduler));
     }
-    if let Some(model) = &app.reranker {
+    if let Some(model) = app.models.reranker() {
         models.push(model_stats(&model.name, "reranker", &model.scheduler));
     }
     let uptime_seconds = app.started.elapsed().as_secs_f64();

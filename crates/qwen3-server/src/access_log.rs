@@ -1,12 +1,15 @@
-//! What is noted of every request: time, route and status, never a text or a key.
+//! What every request passes first and last: its clock starts, its answer is counted, and a line
+//! goes to the log with time, route and status, never with a text or a key.
 
 use crate::app::SharedApp;
-use crate::dialects::Told;
+use crate::dialects::LoggedError;
 use crate::inference::Call;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::HeaderValue;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
+use std::convert::Infallible;
 use std::time::Duration;
 use tower_http::request_id::RequestId;
 
@@ -32,6 +35,15 @@ pub async fn modest_id(mut request: Request) -> Request {
     request
 }
 
+/// Every request has one, since [`observe`] begins it.
+impl<S: Sync> FromRequestParts<S> for Call {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().expect("the access log begins it").clone())
+    }
+}
+
 /// Starts the clock of a request, counts its answer, and writes a line to the log.
 pub async fn observe(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
     let own = request.headers().get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok());
@@ -52,13 +64,13 @@ pub async fn observe(State(app): State<SharedApp>, mut request: Request, next: N
 
     let status = response.status().as_u16();
     app.inference.metrics.response(&route, status);
-    let told = response.extensions().get::<Told>();
-    if let Some(told) = told {
-        app.inference.metrics.failure(told.metric);
+    let error = response.extensions().get::<LoggedError>();
+    if let Some(error) = error {
+        app.inference.metrics.failure(error.metric);
     }
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     let ms = call.started.elapsed().as_secs_f64() * 1e3;
-    match told.and_then(|told| told.fault.as_deref()) {
+    match error.and_then(|error| error.fault.as_deref()) {
         Some(fault) => tracing::error!(%method, route, status, ms, id, fault, "failed"),
         None if QUIET.contains(&route.as_str()) => {
             tracing::debug!(%method, route, status, ms, id, "answered");

@@ -1,13 +1,12 @@
-//! What becomes of a text: refused, failed or computed.
+//! Why a request is not queued, a text not computed, a replica not loaded.
 
 use super::queue::QueueLimits;
 use qwen3_engine::Error as EngineError;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// Why nothing is computed.
+/// Why none of a request is queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitError {
     /// Too much waits.
     #[error("model is overloaded; {texts} texts wait, try again in {} s", .retry_after.as_secs())]
     Overloaded {
@@ -40,7 +39,7 @@ pub enum Refused {
 
 /// Why a text has no rows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum ComputeError {
     /// NaN or infinity, in float32 too.
     #[error("the model gave NaN or infinity for this text; check the model's files")]
     NonFinite,
@@ -70,9 +69,9 @@ pub enum Failure {
     },
 }
 
-/// Why a replica doesn't load or compute.
+/// Why a replica doesn't load, or is lost.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum ReplicaError {
     /// The engine says so.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -82,15 +81,4 @@ pub enum Trouble {
         /// The panic's message.
         message: String,
     },
-}
-
-/// The rows of one text, and how long they took.
-#[derive(Clone, Debug)]
-pub struct Computed {
-    /// `[C]`, or `[tokens · C]`; finite.
-    pub rows: Arc<[f32]>,
-    /// From queue to batch.
-    pub queued: Duration,
-    /// The batch.
-    pub computed: Duration,
 }
