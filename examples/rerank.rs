@@ -16,12 +16,10 @@ fn main() -> Result<(), Error> {
         "Mars, known for its reddish appearance, is often referred to as the Red Planet.",
         "Saturn, famous for its rings, is sometimes mistaken for the Red Planet.",
     ];
-    let options = RankOptions {
-        instruction: Some("Find the passage that answers the question".to_owned()),
-        top_k: Some(2),
-        ..RankOptions::default()
-    };
-    let ranked = model.rank("Which planet is known as the Red Planet?", &documents, &options)?;
+    let options = RankOptions::default()
+        .instruction("Find the passage that answers the question".to_owned())
+        .top_n(2);
+    let ranked = model.rank("Which planet is known as the Red Planet?", documents, &options)?;
     for place in ranked {
         let (score, log_odds) = (place.score.score, place.score.log_odds);
         println!("{score:.4} ({log_odds:+.2})  {}", documents[place.index]);

@@ -8,7 +8,6 @@
 use qwen3_engine::{Embedder, EncodeOptions, Hooks, Options, Progress};
 use std::error::Error;
 use std::fs;
-use std::sync::Arc;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -28,12 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let model = Embedder::load(&model, &Options::default())?;
     let on_progress = |progress| {
-        if let Progress::Embed { texts, total_texts } = progress {
+        if let Progress::Compute { texts, total_texts } = progress {
             eprintln!("{texts} of {total_texts}");
         }
     };
-    let hooks = Hooks { on_progress: Some(Arc::new(on_progress)), ..Hooks::default() };
-    let options = EncodeOptions { hooks, ..EncodeOptions::default() };
+    let hooks = Hooks::default().on_progress(on_progress);
+    let options = EncodeOptions::default().hooks(hooks);
     let texts = files.iter().map(|(_, text)| text);
     let documents = model.encode_document(texts, &options)?;
     let queries = model.encode_query([&query], &EncodeOptions::default())?;

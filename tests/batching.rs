@@ -2,7 +2,7 @@
 //! equal lengths, duplicates.
 
 use e2e::{devices_here, embedder, fixture, max_difference, options, reranker};
-use qwen3_engine::{Embedder, EncodeOptions, Options, RankOptions};
+use qwen3_engine::{Embedder, EncodeOptions, RankOptions};
 
 /// Of a number of a unit vector, absolute, between a text alone and in any
 /// batch. `cpu` sums every number in one order whatever is computed beside it,
@@ -29,9 +29,8 @@ fn texts() -> Vec<String> {
 
 fn check(device: &str, dtype: &str, tolerance: f32) {
     let load = |max_batch_tokens| {
-        let options =
-            Options { max_batch_tokens: Some(max_batch_tokens), ..options(device, dtype) };
-        Embedder::load(fixture("tiny-embedding").to_str().unwrap(), &options).unwrap()
+        let options = options(device, dtype).max_batch_tokens(max_batch_tokens);
+        Embedder::load(fixture("tiny-embedding"), &options).unwrap()
     };
     let texts = texts();
     let encode = |model: &Embedder, texts: &[String]| -> Vec<Vec<f32>> {
@@ -83,13 +82,13 @@ fn rerank_scores_do_not_depend_on_the_other_documents() {
     let ranked = model.rank("gravity", &texts, &options).unwrap();
     assert_eq!(ranked.len(), texts.len());
     for ranked in &ranked {
-        let alone = model.score(&[("gravity", &texts[ranked.index])], &options).unwrap()[0];
+        let alone = model.score([("gravity", &texts[ranked.index])], &options).unwrap()[0];
         assert_eq!(alone.log_odds, ranked.score.log_odds, "to the last bit on the CPU");
         assert!((0.0..=1.0).contains(&ranked.score.score));
     }
     let log_odds: Vec<f64> = ranked.iter().map(|ranked| ranked.score.log_odds).collect();
     assert!(log_odds.is_sorted_by(|a, b| a >= b), "best first");
-    let best = model.rank("gravity", &texts, &RankOptions { top_k: Some(3), ..options }).unwrap();
+    let best = model.rank("gravity", &texts, &options.top_n(3)).unwrap();
     assert_eq!(best, ranked[..3]);
 }
 

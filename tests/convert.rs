@@ -15,19 +15,19 @@ const PAIRS: [(&str, &str); 2] = [("Explain gravity", "Apples fall."), ("yes", "
 fn converted(name: &str, options: &ConvertOptions) -> (TempDir, PathBuf, Converted) {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("model.qwen3");
-    let converted = convert(fixture(name).to_str().unwrap(), &out, options).unwrap();
+    let converted = convert(fixture(name), &out, options).unwrap();
     (folder, out, converted)
 }
 
 fn vectors(model: &Path, device: &str, dtype: &str) -> Vec<Vec<f32>> {
-    let model = Embedder::load(model.to_str().unwrap(), &options(device, dtype)).unwrap();
+    let model = Embedder::load(model, &options(device, dtype)).unwrap();
     let embeddings = model.encode_query(TEXTS, &EncodeOptions::default()).unwrap();
     embeddings.into_iter().map(|embedding| embedding.vector).collect()
 }
 
 fn scores(model: &Path, device: &str, dtype: &str) -> Vec<f64> {
-    let model = Reranker::load(model.to_str().unwrap(), &options(device, dtype)).unwrap();
-    let scores = model.score(&PAIRS, &RankOptions::default()).unwrap();
+    let model = Reranker::load(model, &options(device, dtype)).unwrap();
+    let scores = model.score(PAIRS, &RankOptions::default()).unwrap();
     scores.into_iter().map(|score| score.log_odds).collect()
 }
 
@@ -35,7 +35,7 @@ fn scores(model: &Path, device: &str, dtype: &str) -> Vec<f64> {
 fn embeddings_are_those_of_the_source_bit_for_bit() {
     for name in ["tiny-embedding", "tiny-embedding-variant", "tiny-embedding-overflow"] {
         for dtype in ["f32", "bf16", "f16"] {
-            let asked = ConvertOptions { dtype: dtype.parse().unwrap(), ..Default::default() };
+            let asked = ConvertOptions::default().dtype(dtype.parse::<DtypeChoice>().unwrap());
             let (_folder, out, _) = converted(name, &asked);
             assert_eq!(
                 vectors(&out, "cpu", "auto"),
@@ -60,7 +60,7 @@ fn scores_are_those_of_the_source_bit_for_bit() {
             trims.iter().flat_map(|trim| [(trim, "auto"), (trim, "f16"), (trim, "f32")])
         {
             let dtype_choice: DtypeChoice = dtype.parse().unwrap();
-            let asked = ConvertOptions { dtype: dtype_choice, trim_head, ..Default::default() };
+            let asked = ConvertOptions::default().dtype(dtype_choice).trim_head(trim_head);
             let (_folder, out, made) = converted(name, &asked);
             let found = scores(&out, "cpu", dtype);
             assert_eq!(found, scores(&fixture(name), "cpu", dtype), "{name} {dtype} {trim_head}");
@@ -72,7 +72,7 @@ fn scores_are_those_of_the_source_bit_for_bit() {
 #[test]
 fn a_trimmed_head_is_two_rows() {
     let whole = converted("tiny-reranker-untied", &ConvertOptions::default());
-    let asked = ConvertOptions { trim_head: true, ..Default::default() };
+    let asked = ConvertOptions::default().trim_head(true);
     let trimmed = converted("tiny-reranker-untied", &asked);
     // lm_head.weight, 640 rows of 32 numbers in bfloat16, and its entry in the header.
     assert!(whole.2.bytes - trimmed.2.bytes >= 640 * 32 * 2);
@@ -84,8 +84,8 @@ fn a_converted_file_can_be_converted_again() {
     let (_folder, first, made) = converted("tiny-embedding-variant", &ConvertOptions::default());
     let folder = TempDir::new().unwrap();
     let second = folder.path().join("again.qwen3");
-    let asked = ConvertOptions { dtype: DtypeChoice::F32, ..Default::default() };
-    let again = convert(first.to_str().unwrap(), &second, &asked).unwrap();
+    let asked = ConvertOptions::default().dtype(DtypeChoice::F32);
+    let again = convert(first, &second, &asked).unwrap();
     assert_eq!(
         vectors(&second, "cpu", "f32"),
         vectors(&fixture("tiny-embedding-variant"), "cpu", "f32")
@@ -99,7 +99,7 @@ fn a_converted_file_can_be_converted_again() {
 }
 
 fn refused(path: &Path) -> String {
-    let error = Checkpoint::open(path, None).err();
+    let error = Checkpoint::open(path, &Hooks::default()).err();
     error.unwrap_or_else(|| panic!("{} must be refused", path.display())).to_string()
 }
 
@@ -115,7 +115,7 @@ fn every_flipped_bit_is_noticed() {
         bytes[at] ^= 1 << (at % 8);
         fs::write(&flipped, bytes).unwrap();
         let options = options("cpu", "auto");
-        let error = Reranker::load(flipped.to_str().unwrap(), &options).err();
+        let error = Reranker::load(&flipped, &options).err();
         let error = error.unwrap_or_else(|| panic!("byte {at} was flipped")).to_string();
         let names_the_file = error.contains("flipped.qwen3");
         assert!(names_the_file && error.contains("; "), "byte {at}: {error}");
@@ -129,7 +129,7 @@ fn a_file_cut_short_or_grown_is_refused() {
     let cut = folder.path().join("cut.qwen3");
     for length in [0, 1, 8, 100, 1000, whole.len() / 2, whole.len() - 1] {
         fs::write(&cut, &whole[..length]).unwrap();
-        let error = Embedder::load(cut.to_str().unwrap(), &options("cpu", "auto")).err().unwrap();
+        let error = Embedder::load(&cut, &options("cpu", "auto")).err().unwrap();
         let error = error.to_string();
         assert!(error.contains("complete") || error.contains("damaged"), "{length}: {error}");
     }
@@ -159,9 +159,9 @@ fn nothing_is_replaced_unless_asked_and_nothing_is_left_behind() {
     let model = model.to_str().unwrap();
     let error = convert(model, &out, &ConvertOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Exists { .. }), "{error}");
-    let trim = ConvertOptions { trim_head: true, force: true, ..Default::default() };
+    let trim = ConvertOptions::default().trim_head(true).force(true);
     assert!(matches!(convert(model, &out, &trim), Err(Error::TrimHead { .. })));
-    let cancelled = ConvertOptions { force: true, hooks: Hooks::default(), ..Default::default() };
+    let cancelled = ConvertOptions::default().force(true).hooks(Hooks::default());
     cancelled.hooks.cancel.cancel();
     assert!(matches!(convert(model, &out, &cancelled), Err(Error::Cancelled)));
     let broken = changed("tiny-embedding", |folder| {
@@ -169,8 +169,8 @@ fn nothing_is_replaced_unless_asked_and_nothing_is_left_behind() {
         let config = config.replace("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2");
         fs::write(folder.join("config.json"), config).unwrap();
     });
-    let force = ConvertOptions { force: true, ..Default::default() };
-    let error = convert(broken.path().to_str().unwrap(), &out, &force).unwrap_err().to_string();
+    let force = ConvertOptions::default().force(true);
+    let error = convert(broken.path(), &out, &force).unwrap_err().to_string();
     assert!(error.contains("no place in the model"), "{error}");
     assert_eq!(fs::read(&out).unwrap(), b"precious");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file");

@@ -3,7 +3,7 @@
 //! `fixtures/faults/` holds what Transformers computes with one fault in it.
 
 use e2e::{changed, devices_here, embedder, fixture, json, reranker};
-use qwen3_engine::{DeviceId, Dtype, RankOptions};
+use qwen3_engine::{DeviceId, Dtype, EncodeOptions, Prompt, RankOptions};
 use qwen3_proof::compare::{Line, compare, first_difference};
 use qwen3_proof::difference::Difference;
 use qwen3_proof::parity::check;
@@ -68,7 +68,7 @@ fn each_fault_is_named_against_every_device() {
             let case = &reference.cases[0];
             let line = if let Some(faulty) = stages_of(&fault) {
                 let model = embedder(&fault.checkpoint, device, "f32");
-                let found = model.stages(&[&case.input_ids], &case.rows).unwrap();
+                let found = model.session().stages(&[&case.input_ids], &case.rows).unwrap();
                 let found: Stages =
                     found.into_iter().map(|(stage, values)| (stage.to_string(), values)).collect();
                 first(&compare(&name, &faulty, &found, bound)).map(str::to_owned)
@@ -76,17 +76,16 @@ fn each_fault_is_named_against_every_device() {
                 let CaseInput::Pair { instruction, query, document } = &case.input else {
                     panic!("a reranker's cases are pairs");
                 };
-                let instruction = Some(instruction.clone());
-                let options = RankOptions { instruction, ..RankOptions::default() };
+                let options = RankOptions::default().instruction(instruction);
                 let model = reranker(&fault.checkpoint, device, "f32");
-                let found = model.score(&[(query, document)], &options).unwrap()[0];
+                let found = model.score([(query, document)], &options).unwrap()[0];
                 assert!((found.log_odds - faulty).abs() > 1.0, "{name} on {device}");
                 continue;
             } else {
                 let model = embedder(&fault.checkpoint, device, "f32");
                 let query = "What is the capital of China?";
-                let prompt = qwen3_engine::Prompt::Name("query".to_owned());
-                let ids = model.tokenize_one(query, &prompt).unwrap();
+                let options = EncodeOptions::default().prompt(Prompt::Query);
+                let ids = e2e::ids(&model, query, &options);
                 assert_ne!(Some(ids), fault.input_ids, "{name} on {device}");
                 continue;
             };

@@ -3,7 +3,8 @@
 
 use e2e::{changed, fixture, json, log_odds, options, told, vectors};
 use qwen3_engine::{
-    Checkpoint, ConvertOptions, Embedder, EncodeOptions, Kind, Prompt, SpecialTokens, convert,
+    Checkpoint, ConvertOptions, Embedder, EncodeOptions, Hooks, Kind, Prompt, SpecialTokens,
+    convert,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -107,7 +108,7 @@ fn a_mark_before_json_is_passed_over() {
     let expected = vectors(&fixture("tiny-embedding"), &TEXTS).unwrap();
     assert_eq!(vectors(folder.path(), &TEXTS).unwrap(), expected);
     let out = folder.path().join("converted");
-    convert(folder.path().to_str().unwrap(), &out, &ConvertOptions::default()).unwrap();
+    convert(folder.path(), &out, &ConvertOptions::default()).unwrap();
     assert_eq!(vectors(&out, &TEXTS).unwrap(), expected);
 }
 
@@ -164,7 +165,7 @@ fn copied(name: &str, to: &Path) -> PathBuf {
 #[test]
 fn a_model_is_the_same_wherever_its_folder_lies() {
     let root = TempDir::new().unwrap();
-    let kind = |path: &Path| Checkpoint::open(path, None).unwrap().kind;
+    let kind = |path: &Path| Checkpoint::open(path, &Hooks::default()).unwrap().kind();
     for (at, expected) in [
         ("embeddings/mine", Kind::Reranker),
         ("rerankers/embeddings/mine", Kind::Reranker),
@@ -202,11 +203,11 @@ fn a_token_without_a_row_is_text() {
     let folder = with_tokens("tiny-embedding", 645);
     let texts = ["x <|extra645|> y", "<|extra640|>", "x <|extra639|> y"];
     let model = |special_tokens| {
-        let options = qwen3_engine::Options { special_tokens, ..options("cpu", "auto") };
-        Embedder::load(folder.path().to_str().unwrap(), &options).unwrap()
+        let options = options("cpu", "auto").special_tokens(special_tokens);
+        Embedder::load(folder.path(), &options).unwrap()
     };
     let (parsed, literal) = (model(None), model(Some(SpecialTokens::Literal)));
-    let ids = |model: &Embedder, text| model.tokenize_one(text, &Prompt::Default).unwrap();
+    let ids = |model: &Embedder, text| e2e::ids(model, text, &EncodeOptions::default());
     for text in &texts[..2] {
         assert_eq!(ids(&parsed, text), ids(&literal, text), "{text}");
     }
@@ -246,18 +247,15 @@ fn a_model_without_prompts_answers_queries() {
             let text = json!({"prompts": prompts, "default_prompt_name": null}).to_string();
             fs::write(folder.join("config_sentence_transformers.json"), text).unwrap();
         });
-        Embedder::load(folder.path().to_str().unwrap(), &options("cpu", "auto")).unwrap()
+        Embedder::load(folder.path(), &options("cpu", "auto")).unwrap()
     };
-    let prompted = |text: &str| EncodeOptions {
-        prompt: Prompt::Text(text.to_owned()),
-        ..EncodeOptions::default()
-    };
+    let prompted = |text: &str| EncodeOptions::default().prompt(Prompt::Text(text.to_owned()));
     let usual = EncodeOptions::default();
     let none = with_prompts(json!({}));
     let plain = none.encode(TEXTS, &prompted("")).unwrap();
     assert_eq!(none.encode_query(TEXTS, &usual).unwrap(), plain);
     assert_eq!(none.encode_document(TEXTS, &usual).unwrap(), plain);
-    let named = EncodeOptions { prompt: Prompt::Name("query".to_owned()), ..usual.clone() };
+    let named = usual.clone().prompt(Prompt::Name("query".to_owned()));
     assert!(none.encode_query(TEXTS, &named).unwrap_err().to_string().contains("`query`"));
 
     let own = with_prompts(json!({"passage": "P: ", "corpus": "C: ", "other": "O: "}));

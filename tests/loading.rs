@@ -2,7 +2,7 @@
 //! names the thing and the way out, and never a panic.
 
 use e2e::{changed, embedder, fixture, options};
-use qwen3_engine::{Embedder, EncodeOptions, Kind, Options, Reranker};
+use qwen3_engine::{Embedder, EncodeOptions, Kind, Reranker, Source};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::Path;
@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 fn load(folder: &Path) -> Result<Embedder, String> {
     let options = options("cpu", "auto");
-    Embedder::load(folder.to_str().unwrap(), &options).map_err(|error| error.to_string())
+    Embedder::load(folder, &options).map_err(|error| error.to_string())
 }
 
 fn refused(folder: &TempDir, expected: &str) {
-    let error = load(folder.path()).err().expect("must not load");
+    let error = load(folder.path()).expect_err("must not load");
     assert!(error.contains(expected), "`{error}` says `{expected}`");
 }
 
@@ -134,18 +134,18 @@ fn embedding_models_and_rerankers_are_told_apart() {
     let options = options("cpu", "auto");
     for name in ["tiny-reranker-tied", "tiny-reranker-untied", "tiny-seq-cls"] {
         let folder = fixture(name);
-        let error = Embedder::load(folder.to_str().unwrap(), &options).err().unwrap().to_string();
+        let error = Embedder::load(folder, &options).err().unwrap().to_string();
         assert!(error.contains("not like an embedding model"), "{error}");
     }
     let folder = fixture("tiny-embedding");
-    let error = Reranker::load(folder.to_str().unwrap(), &options).err().unwrap().to_string();
+    let error = Reranker::load(folder, &options).err().unwrap().to_string();
     assert!(error.contains("looks like embedding, not like a reranker"), "{error}");
 
     // Without side files or a telling name the tensors' names decide; a kind that is given wins.
     let bare = changed("tiny-reranker-tied", |_| {});
-    assert!(Reranker::load(bare.path().to_str().unwrap(), &options).is_ok());
-    let forced = Options { kind: Some(Kind::Embedding), ..options };
-    assert!(Embedder::load(bare.path().to_str().unwrap(), &forced).is_ok());
+    assert!(Reranker::load(bare.path(), &options).is_ok());
+    let forced = Source::new(bare.path()).kind(Kind::Embedding);
+    assert!(Embedder::load(forced, &options).is_ok());
 }
 
 #[test]
@@ -199,5 +199,5 @@ fn a_model_is_found_by_folder_and_by_a_file_in_it() {
     assert!(load(&folder).is_ok() && load(&file).is_ok());
     let error = load(Path::new("no-such-model")).err().unwrap();
     assert!(error.contains("`no-such-model` is neither a folder"), "{error}");
-    assert_eq!(embedder("tiny-embedding", "cpu", "f32").max_dimensions(), 32);
+    assert_eq!(embedder("tiny-embedding", "cpu", "f32").host().max_dimensions(), 32);
 }

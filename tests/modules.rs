@@ -2,7 +2,7 @@
 //! with the module's name; never left out.
 
 use e2e::{changed, fixture, log_odds, told, vectors};
-use qwen3_engine::{Checkpoint, ConvertOptions, Kind, convert};
+use qwen3_engine::{Checkpoint, ConvertOptions, Hooks, Kind, convert};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -37,8 +37,8 @@ fn refused(folder: &TempDir, words: &[&str]) {
     let errors = [
         vectors(path, &TEXTS).err(),
         log_odds(path, &PAIRS).err(),
-        Checkpoint::open(path, None).err(),
-        convert(path.to_str().unwrap(), &path.join("out"), &ConvertOptions::default()).err(),
+        Checkpoint::open(path, &Hooks::default()).err(),
+        convert(path, path.join("out"), &ConvertOptions::default()).err(),
     ];
     for error in errors {
         let error = told(&error.expect("must be refused"));
@@ -120,7 +120,10 @@ fn a_rerankers_tokens_are_those_of_its_module() {
         let score = |yes, no| scored(name, json!({"true_token_id": yes, "false_token_id": no}));
         let (same, turned, one) =
             (score(265, json!(261)), score(261, json!(265)), score(265, json!(null)));
-        assert_eq!(Checkpoint::open(same.path(), None).unwrap().kind, Kind::Reranker);
+        assert_eq!(
+            Checkpoint::open(same.path(), &Hooks::default()).unwrap().kind(),
+            Kind::Reranker
+        );
         assert_eq!(log_odds(same.path(), &PAIRS).unwrap(), usual);
         let negative: Vec<f64> = log_odds(turned.path(), &PAIRS).unwrap();
         assert_eq!(negative, usual.iter().map(|x| -x).collect::<Vec<_>>());
@@ -132,8 +135,8 @@ fn a_rerankers_tokens_are_those_of_its_module() {
             let expected = log_odds(folder.path(), &PAIRS).unwrap();
             for trim_head in [false, true] {
                 let out = folder.path().join(format!("{trim_head}.qwen3"));
-                let options = ConvertOptions { trim_head, ..Default::default() };
-                convert(folder.path().to_str().unwrap(), &out, &options).unwrap();
+                let options = ConvertOptions::default().trim_head(trim_head);
+                convert(folder.path(), &out, &options).unwrap();
                 assert_eq!(log_odds(&out, &PAIRS).unwrap(), expected, "{name} {trim_head}");
             }
         }

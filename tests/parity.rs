@@ -5,7 +5,7 @@
 //! bounds those of `proof/src/tolerance.rs`. `cargo xtask parity` does the same.
 
 use e2e::{embedder, fixture, max_difference};
-use qwen3_engine::{EncodeOptions, Prompt, devices};
+use qwen3_engine::{Devices, EncodeOptions, devices};
 use qwen3_proof::parity::check;
 use qwen3_proof::reference::{CaseInput, Output, Reference};
 use qwen3_proof::report;
@@ -16,7 +16,7 @@ fn check_everywhere(name: &str) {
     let reference = Reference::read(&folder, usize::MAX).unwrap();
     let stages = reference.cases.iter().map(|case| case.stages.len()).max();
     assert_eq!(stages, Some(1 + 3 * 7 + 1), "embeddings, three layers of seven steps, norm");
-    let (found, absent) = devices();
+    let Devices { found, absent, .. } = devices();
     for absent in absent {
         eprintln!("skipped: no `{}` device here ({})", absent.name, absent.reason);
     }
@@ -67,7 +67,7 @@ fn texts_are_embedded_as_their_tokens_are() {
         let (CaseInput::Text(text), Output::Embedding(expected)) = (case.input, case.output) else {
             panic!("an embedding model's cases are texts");
         };
-        let ids = model.tokenize_one(&text, &Prompt::Default).unwrap();
+        let ids = model.tokenize([&text], &EncodeOptions::default()).unwrap().remove(0).input_ids;
         assert_eq!(ids, case.input_ids, "{}", case.name);
         let found = model.encode([&text], &EncodeOptions::default()).unwrap().remove(0);
         assert!(max_difference(&expected, &found.vector) < 1e-5, "{}", case.name);

@@ -1,7 +1,7 @@
 //! A full-size checkpoint against outputs of Transformers, where both are at hand.
 
 use e2e::{cosine, json, options, shared};
-use qwen3_engine::{Embedder, EncodeOptions, Options};
+use qwen3_engine::{Embedder, EncodeOptions};
 use serde_json::Value;
 use std::env;
 
@@ -33,10 +33,10 @@ fn a_full_size_checkpoint_agrees() {
         // Every text alone, and all of them together.
         for max_batch_tokens in [1, 4096] {
             let max_batch_tokens = Some(max_batch_tokens);
-            let options = Options { max_batch_tokens, ..options("cpu", dtype) };
+            let options = options("cpu", dtype).max_batch_tokens(max_batch_tokens);
             let model = Embedder::load(&checkpoint, &options).unwrap();
             let found = model.encode(&texts, &EncodeOptions::default()).unwrap();
-            let expected = npy(&vectors, model.max_dimensions());
+            let expected = npy(&vectors, model.host().max_dimensions());
             for ((text, found), expected) in list.iter().zip(found).zip(expected) {
                 assert_eq!(found.tokens, text["ids"].as_array().unwrap().len(), "{text}");
                 let cosine = cosine(&expected, &found.vector);

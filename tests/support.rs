@@ -1,8 +1,8 @@
 //! What the tests of the whole path share: fixtures, devices, differences.
 
 use qwen3_engine::{
-    DeviceChoice, DtypeChoice, Embedder, EncodeOptions, Error, Options, RankOptions, Reranker,
-    devices,
+    DeviceChoice, Devices, DtypeChoice, Embedder, EncodeOptions, Error, Options, RankOptions,
+    Reranker, devices,
 };
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -32,7 +32,7 @@ pub fn json<T: DeserializeOwned>(path: &Path) -> T {
 /// The device names of this build that have a device here. Those without one
 /// are named on standard error, in one line each.
 pub fn devices_here() -> Vec<&'static str> {
-    let (found, absent) = devices();
+    let Devices { found, absent, .. } = devices();
     for absent in absent {
         eprintln!("skipped: no `{}` device here ({})", absent.name, absent.reason);
     }
@@ -43,23 +43,26 @@ pub fn devices_here() -> Vec<&'static str> {
 
 /// Options for a device and a dtype by their names.
 pub fn options(device: &str, dtype: &str) -> Options {
-    Options {
-        device: device.parse::<DeviceChoice>().unwrap(),
-        dtype: dtype.parse::<DtypeChoice>().unwrap(),
-        ..Options::default()
-    }
+    Options::default()
+        .device(device.parse::<DeviceChoice>().unwrap())
+        .dtype(dtype.parse::<DtypeChoice>().unwrap())
 }
 
 /// A fixture as an embedding model.
 pub fn embedder(name: &str, device: &str, dtype: &str) -> Embedder {
     let folder = fixture(name);
-    Embedder::load(folder.to_str().unwrap(), &options(device, dtype)).unwrap()
+    Embedder::load(folder, &options(device, dtype)).unwrap()
 }
 
 /// A fixture as a reranker.
 pub fn reranker(name: &str, device: &str, dtype: &str) -> Reranker {
     let folder = fixture(name);
-    Reranker::load(folder.to_str().unwrap(), &options(device, dtype)).unwrap()
+    Reranker::load(folder, &options(device, dtype)).unwrap()
+}
+
+/// The token ids of one text.
+pub fn ids(model: &Embedder, text: &str, options: &EncodeOptions) -> Vec<u32> {
+    model.tokenize([text], options).unwrap().remove(0).input_ids
 }
 
 /// A copy of a fixture, changed.
@@ -111,15 +114,15 @@ pub fn rewrite(path: &Path, change: impl FnOnce(&mut BTreeMap<String, Stored>)) 
 
 /// The vectors that the model in `folder` gives to these texts, or why it gives none.
 pub fn vectors(folder: &Path, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-    let model = Embedder::load(folder.to_str().unwrap(), &options("cpu", "auto"))?;
+    let model = Embedder::load(folder, &options("cpu", "auto"))?;
     let embeddings = model.encode(texts, &EncodeOptions::default())?;
     Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
 }
 
 /// The log-odds that the model in `folder` gives to these pairs, or why it gives none.
 pub fn log_odds(folder: &Path, pairs: &[(&str, &str)]) -> Result<Vec<f64>, Error> {
-    let model = Reranker::load(folder.to_str().unwrap(), &options("cpu", "auto"))?;
-    let scores = model.score(pairs, &RankOptions::default())?;
+    let model = Reranker::load(folder, &options("cpu", "auto"))?;
+    let scores = model.score(pairs.iter().copied(), &RankOptions::default())?;
     Ok(scores.into_iter().map(|score| score.log_odds).collect())
 }
 

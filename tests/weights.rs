@@ -2,7 +2,7 @@
 //! only is read, and all else is an error that names it, the same each time.
 
 use e2e::{Stored, changed, fixture, log_odds, rewrite, told, vectors};
-use qwen3_engine::{ConvertOptions, DtypeChoice, Kind, Options, Reranker, convert};
+use qwen3_engine::{ConvertOptions, DtypeChoice, Hooks, Kind, Reranker, convert};
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::fs;
@@ -64,7 +64,8 @@ fn a_head_stands_beside_the_network_behind_any_prefix() {
             let folder = with_tensors(name, |tensors| {
                 renamed(tensors, |name| format!("{prefix}{name}"));
             });
-            let found = qwen3_engine::Checkpoint::open(folder.path(), None).unwrap().kind;
+            let found =
+                qwen3_engine::Checkpoint::open(folder.path(), &Hooks::default()).unwrap().kind();
             assert_eq!(found, kind, "{prefix}");
             assert_eq!(log_odds(folder.path(), &PAIRS).unwrap(), expected, "{prefix}");
         }
@@ -145,7 +146,7 @@ fn buffers_that_are_computed_are_passed_over() {
     });
     assert_eq!(vectors(folder.path(), &TEXTS).unwrap(), expected);
     let out = folder.path().join("converted");
-    convert(folder.path().to_str().unwrap(), &out, &ConvertOptions::default()).unwrap();
+    convert(folder.path(), &out, &ConvertOptions::default()).unwrap();
     assert_eq!(vectors(&out, &TEXTS).unwrap(), expected);
 }
 
@@ -184,8 +185,8 @@ fn a_head_that_was_trained_counts_whatever_the_config_says_of_ties() {
         assert_eq!(log_odds(folder.path(), &PAIRS).unwrap(), expected);
         for trim_head in [false, true] {
             let out = folder.path().join(format!("{trim_head}.qwen3"));
-            let options = ConvertOptions { trim_head, ..Default::default() };
-            convert(folder.path().to_str().unwrap(), &out, &options).unwrap();
+            let options = ConvertOptions::default().trim_head(trim_head);
+            convert(folder.path(), &out, &options).unwrap();
             assert_eq!(log_odds(&out, &PAIRS).unwrap(), expected, "{trim_head}");
         }
     }
@@ -244,12 +245,12 @@ fn a_finite_number_that_bfloat16_makes_infinite_is_refused() {
         (matrix.dtype, matrix.data) = (Dtype::F32, data);
     });
     let path = folder.path().to_str().unwrap();
-    let options = Options { dtype: DtypeChoice::Bf16, ..e2e::options("cpu", "auto") };
+    let options = e2e::options("cpu", "auto").dtype(DtypeChoice::Bf16);
     let error = Reranker::load(path, &options).err().unwrap().to_string();
     assert!(error.contains("layers.0.mlp.up_proj.weight`"), "{error}");
     assert!(error.contains("bfloat16 can't represent; load it with dtype f32"), "{error}");
-    let options = ConvertOptions { dtype: DtypeChoice::Bf16, ..Default::default() };
-    assert!(convert(path, &folder.path().join("out"), &options).is_err());
+    let options = ConvertOptions::default().dtype(DtypeChoice::Bf16);
+    assert!(convert(path, folder.path().join("out"), &options).is_err());
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn server() -> Router {
     let source = |name: &str| Source {
         model: fixture(name).to_str().expect("our names are text").to_owned(),
         name: Some(name.to_owned()),
-        options: Options { device, ..Options::default() },
+        options: Options::default().device(device),
         devices: vec![device],
     };
     let scheduling = SchedulerSettings {

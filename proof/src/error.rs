@@ -67,3 +67,13 @@ pub enum Error {
     #[error("{0}")]
     Argument(String),
 }
+
+impl From<qwen3_checks::Error> for Error {
+    fn from(error: qwen3_checks::Error) -> Self {
+        match error {
+            qwen3_checks::Error::Engine(error) => Self::Engine(error),
+            qwen3_checks::Error::Write { path, source } => Self::Write { path, source },
+            other => Self::Argument(other.to_string()),
+        }
+    }
+}

@@ -4,7 +4,8 @@ mod args;
 
 use args::{Arguments, BenchArgs, Command, FixturesArgs, ParityArgs, Tier};
 use clap::Parser;
-use qwen3_engine::{DeviceInfo, Dtype, DtypeChoice, devices};
+use qwen3_checks::{Published, published};
+use qwen3_engine::{Checkpoint, Device, Devices, Dtype, DtypeChoice, Hooks, Source, devices};
 use qwen3_proof::parity::{Cell, check};
 use qwen3_proof::reference::Reference;
 use qwen3_proof::{Error, bench, in_repository, plot, python, report};
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<bool, Error> {
     if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
-        qwen3_engine::limit_cpu_isa(&isa)?;
+        qwen3_engine::internals::limit_cpu_isa(&isa)?;
     }
     match command {
         Command::Parity(args) => parity(&args),
@@ -44,7 +45,7 @@ fn run(command: Command) -> Result<bool, Error> {
 fn parity(args: &ParityArgs) -> Result<bool, Error> {
     let devices = chosen_devices(&args.devices)?;
     if args.reference == Tier::Published {
-        return published(args, &devices);
+        return published_numbers(args, &devices);
     }
     let models = references(args)?;
     let mut cells = vec![];
@@ -78,18 +79,24 @@ fn parity(args: &ParityArgs) -> Result<bool, Error> {
     Ok(ok)
 }
 
-fn published(args: &ParityArgs, devices: &[DeviceInfo]) -> Result<bool, Error> {
+fn published_numbers(args: &ParityArgs, devices: &[Device]) -> Result<bool, Error> {
     let Some(model) = &args.model else {
-        let models = qwen3_engine::published::MODELS.join(", ");
+        let models: Vec<&str> = published::models().iter().map(|of| &of.model[..]).collect();
+        let models = models.join(", ");
         let message = format!(
             "published numbers need one of the published models; name it with --model: {models}"
         );
         return Err(Error::Argument(message));
     };
+    let checkpoint = Checkpoint::open(model, &Hooks::default())?;
+    let of = Published::with_shape_of(&checkpoint).ok_or_else(|| {
+        let message = format!("`{model}` has the shape of none of the published models");
+        Error::Argument(message)
+    })?;
     let mut ok = true;
     for device in devices {
         for dtype in chosen_dtypes(&args.dtypes, device) {
-            let checks = qwen3_engine::published::check(model, device.id, dtype)?;
+            let checks = of.check(&checkpoint, device.id, dtype)?;
             let dtype = DtypeChoice::from(dtype);
             for check in checks {
                 let mark = if check.ok() { "[OK]  " } else { "[DIFF]" };
@@ -121,7 +128,7 @@ fn references(args: &ParityArgs) -> Result<Vec<(String, PathBuf)>, Error> {
         (Tier::Folder(folder), Some(model)) => Ok(vec![(model.clone(), folder.clone())]),
         (_, None) => Err(Error::Argument("name the checkpoint with --model".to_owned())),
         (_, Some(model)) => {
-            let path = qwen3_engine::model_path(model, Default::default(), &Default::default())?;
+            let path = Source::new(model).locate(&Hooks::default())?;
             if path.is_file() {
                 let message =
                     "Transformers can't read a converted file; name the folder it was made of";
@@ -141,8 +148,8 @@ fn references(args: &ParityArgs) -> Result<Vec<(String, PathBuf)>, Error> {
 
 /// The devices of these names; without names all that are here, and a line
 /// for each that isn't.
-fn chosen_devices(names: &[String]) -> Result<Vec<DeviceInfo>, Error> {
-    let (found, absent) = devices();
+fn chosen_devices(names: &[String]) -> Result<Vec<Device>, Error> {
+    let Devices { found, absent, .. } = devices();
     if names.is_empty() {
         for absent in absent {
             println!("absent: {}: {}", absent.name, absent.reason);
@@ -164,7 +171,7 @@ fn chosen_devices(names: &[String]) -> Result<Vec<DeviceInfo>, Error> {
 }
 
 /// Those asked for that the device can hold; without names all of them.
-fn chosen_dtypes(asked: &[DtypeChoice], device: &DeviceInfo) -> Vec<Dtype> {
+fn chosen_dtypes(asked: &[DtypeChoice], device: &Device) -> Vec<Dtype> {
     let is_asked = |dtype: &Dtype| asked.is_empty() || asked.contains(&(*dtype).into());
     device.dtypes.iter().copied().filter(is_asked).collect()
 }

@@ -5,9 +5,10 @@ use crate::difference::Difference;
 use crate::error::Error;
 use crate::reference::{Case, CaseInput, Output, Reference, Stages};
 use crate::tolerance::{Bounds, bounds};
+use qwen3_engine::internals::Recorded;
 use qwen3_engine::{
-    Checkpoint, DEFAULT_TASK, DeviceChoice, DeviceId, Dtype, DtypeChoice, Embedder, EncodeOptions,
-    Kind, Options, Prompt, RankOptions, Reranker, Similarity, model_path,
+    Checkpoint, DEFAULT_TASK, DeviceId, Dtype, DtypeChoice, Embedder, EncodeOptions, Kind, Options,
+    Prompt, RankOptions, Reranker, Similarity, Source,
 };
 use serde::Serialize;
 use std::time::Instant;
@@ -68,18 +69,12 @@ pub fn check(
     device: DeviceId,
     dtype: Dtype,
 ) -> Result<Cell, Error> {
-    let options = Options {
-        device: DeviceChoice::Named(device),
-        dtype: dtype.into(),
-        kind: Some(reference.kind),
-        ..Options::default()
-    };
-    let path = model_path(model, Default::default(), &options.hooks)?;
-    let stored = Checkpoint::open(&path, options.kind)?.weights.dtype();
-    let bounds = bounds(device, dtype, stored.map_err(qwen3_engine::Error::from)?);
+    let options = Options::default().device(device).dtype(dtype);
+    let checkpoint = Checkpoint::open(Source::new(model).kind(reference.kind), &options.hooks)?;
+    let bounds = bounds(device, dtype, checkpoint.dtype()?);
     let started = Instant::now();
     let mut cell = Cell {
-        model: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        model: checkpoint.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         device: device.to_string(),
         dtype: DtypeChoice::from(dtype).to_string(),
         bounds,
@@ -91,8 +86,8 @@ pub fn check(
         error: None,
         seconds: 0.0,
     };
-    let compared = Model::load(reference.kind, model, &options)
-        .and_then(|model| fill(&mut cell, reference, &model));
+    let compared =
+        Model::load(&checkpoint, &options).and_then(|model| fill(&mut cell, reference, &model));
     cell.error = compared.err().map(|error| error.to_string());
     cell.seconds = started.elapsed().as_secs_f64();
     Ok(cell)
@@ -165,7 +160,7 @@ fn batched(
     Ok(lines)
 }
 
-fn named(recorded: Vec<qwen3_engine::Recorded>) -> Stages {
+fn named(recorded: Vec<Recorded>) -> Stages {
     recorded.into_iter().map(|(stage, values)| (stage.to_string(), values)).collect()
 }
 
@@ -234,37 +229,39 @@ enum Model {
 }
 
 impl Model {
-    fn load(kind: Kind, model: &str, options: &Options) -> Result<Self, qwen3_engine::Error> {
-        match kind {
-            Kind::Embedding => Embedder::load(model, options).map(Self::Embedder),
-            _ => Reranker::load(model, options).map(Self::Reranker),
+    fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Self, qwen3_engine::Error> {
+        match checkpoint.kind() {
+            Kind::Embedding => Embedder::from_checkpoint(checkpoint, options).map(Self::Embedder),
+            _ => Reranker::from_checkpoint(checkpoint, options).map(Self::Reranker),
         }
     }
 
     /// The tokens that this program makes of a case, with its own prompts.
     fn tokenize(&self, case: &Case) -> Result<Vec<u32>, qwen3_engine::Error> {
-        match (self, &case.input) {
+        let tokens = match (self, &case.input) {
             (Self::Embedder(model), CaseInput::Text(text)) => {
-                match text.strip_prefix(&official_query_prompt()) {
-                    Some(query) => model.tokenize_one(query, &Prompt::Name("query".to_owned())),
-                    None => model.tokenize_one(text, &Prompt::Default),
-                }
+                let (text, prompt) = match text.strip_prefix(&official_query_prompt()) {
+                    Some(query) => (query, Prompt::Query),
+                    None => (&text[..], Prompt::Default),
+                };
+                model.tokenize([text], &EncodeOptions::default().prompt(prompt))
             }
             (Self::Reranker(model), CaseInput::Pair { instruction, query, document }) => {
-                model.tokenize_one(query, document, &instructed(instruction))
+                model.tokenize([(query, document)], &instructed(instruction))
             }
             _ => unreachable!("the reference is of the model's kind"),
-        }
+        };
+        Ok(tokens?.remove(0).input_ids)
     }
 
     fn stages(
         &self,
         sequences: &[&[u32]],
         tokens: &[u32],
-    ) -> Result<Vec<qwen3_engine::Recorded>, qwen3_engine::Error> {
+    ) -> Result<Vec<Recorded>, qwen3_engine::Error> {
         match self {
-            Self::Embedder(model) => model.stages(sequences, tokens),
-            Self::Reranker(model) => model.stages(sequences, tokens),
+            Self::Embedder(model) => model.session().stages(sequences, tokens),
+            Self::Reranker(model) => model.session().stages(sequences, tokens),
         }
     }
 
@@ -305,7 +302,7 @@ fn cases_by_instruction(
             .map(|&index| parts(cases[index]))
             .map(|(_, query, document)| (query, document))
             .collect();
-        let scores = model.score(&pairs, &instructed(&instruction))?;
+        let scores = model.score(pairs, &instructed(&instruction))?;
         for (index, score) in of_it.into_iter().zip(scores) {
             outputs[index] = Output::LogOdds(score.log_odds);
         }
@@ -314,7 +311,7 @@ fn cases_by_instruction(
 }
 
 fn instructed(instruction: &str) -> RankOptions {
-    RankOptions { instruction: Some(instruction.to_owned()), ..RankOptions::default() }
+    RankOptions::default().instruction(instruction)
 }
 
 /// How the model cards' queries begin.

@@ -252,8 +252,9 @@ fn of_scores(model: &Reranker, quantity: &Quantity) -> Result<Vec<Number>, Error
         _ => unreachable!("a test looks that rerankers have no others"),
     };
     let numbers = pairs.iter().zip(expected).zip(found);
-    let number =
-        |((pair, &expected), found): ((&[String; 2], &f64), f64)| (format!("{what} of `{}`", pair[1]), expected, found);
+    let number = |((pair, &expected), found): ((&[String; 2], &f64), f64)| {
+        (format!("{what} of `{}`", pair[1]), expected, found)
+    };
     Ok(numbers.map(number).collect())
 }
 
@@ -277,7 +278,9 @@ mod tests {
                         assert!(expected.iter().all(|row| row.len() == documents.len()));
                         (expected.len(), queries.len(), false)
                     }
-                    Quantity::HiddenState { texts, expected } => (expected.len(), texts.len(), false),
+                    Quantity::HiddenState { texts, expected } => {
+                        (expected.len(), texts.len(), false)
+                    }
                     Quantity::HiddenStateNorm { texts, expected } => {
                         (expected.len(), texts.len(), false)
                     }
@@ -287,7 +290,9 @@ mod tests {
                     Quantity::QueryVector { expected, .. } => (expected.len().min(1), 1, false),
                     Quantity::LogOdds { pairs, expected }
                     | Quantity::Score { pairs, expected, .. }
-                    | Quantity::PlainScore { pairs, expected } => (expected.len(), pairs.len(), true),
+                    | Quantity::PlainScore { pairs, expected } => {
+                        (expected.len(), pairs.len(), true)
+                    }
                 };
                 assert_eq!(n_expected, n_inputs, "{}: {numbers:?}", model.model);
                 assert_eq!(is_of_scores, model.kind == "reranker", "{}: {numbers:?}", model.model);

@@ -1,8 +1,8 @@
 //! Whole checkpoints of random weights, in the shapes of the published ones.
 
 use crate::Error;
-use qwen3_engine::internals::random::{EOS_TOKEN_ID, config, write_weights};
 use qwen3_engine::Config;
+use qwen3_engine::internals::random::{EOS_TOKEN_ID, config, write_weights};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -33,8 +33,7 @@ pub fn random_checkpoint(size: &str, folder: &Path) -> Result<(), Error> {
     let config = config(*shape, VOCAB_SIZE);
     let parsed = Config::from_json(config.to_string().as_bytes(), &folder.join("config.json"))
         .map_err(qwen3_engine::Error::from)?;
-    write_weights(&parsed, &folder.join("model.safetensors"))
-        .map_err(qwen3_engine::Error::from)?;
+    write_weights(&parsed, &folder.join("model.safetensors")).map_err(qwen3_engine::Error::from)?;
     let modules = [
         ("", "sentence_transformers.models.Transformer"),
         ("1_Pooling", "sentence_transformers.models.Pooling"),
@@ -80,4 +79,3 @@ fn tokenizer() -> Value {
                   "vocab": vocab, "merges": []},
     })
 }
-

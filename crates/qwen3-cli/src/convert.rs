@@ -1,7 +1,7 @@
 //! `qwen3 convert`
 
 use crate::args::ConvertArgs;
-use crate::download::find;
+use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::print::print;
 use crate::progress::hooks;
@@ -10,25 +10,20 @@ use qwen3_engine::{Checkpoint, ConvertOptions, DtypeChoice};
 use std::path::{Path, PathBuf};
 
 pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
-    let source = &args.source;
-    let hooks = hooks(source, stop);
-    let (model, path) = find(source, &hooks)?;
+    let hooks = hooks(&args.source, stop);
+    let source = args.source.source(DEFAULT_MODEL);
+    let checkpoint = Checkpoint::open(&source, &hooks)?;
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => default_out(model, args, &path)?,
+        None => default_out(&source.to_string(), args.dtype, &checkpoint)?,
     };
-    let options = ConvertOptions {
-        dtype: args.dtype,
-        layout: args.layout,
-        kind: source.kind,
-        trim_head: args.trim_head,
-        force: args.force,
-        revision: Some(source.revision.clone()),
-        cache_folder: source.cache_folder.clone(),
-        hooks,
-    };
-    let converted = qwen3_engine::convert(model, &out, &options)?;
-    if !source.quiet {
+    let options = ConvertOptions::default()
+        .dtype(args.dtype)
+        .trim_head(args.trim_head)
+        .force(args.force)
+        .hooks(hooks);
+    let converted = checkpoint.convert(&out, &options)?;
+    if !args.source.quiet {
         let mebibytes = converted.bytes as f64 / f64::from(1 << 20);
         let (tensors, kind) = (converted.tensors, converted.provenance.kind);
         crate::say(&format!("{kind}, {tensors} tensors, {mebibytes:.1} MiB, verified"));
@@ -37,12 +32,9 @@ pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
 }
 
 /// `Qwen3-Embedding-0.6B-bf16.safetensors` for `Qwen/Qwen3-Embedding-0.6B`.
-fn default_out(model: &str, args: &ConvertArgs, path: &Path) -> Result<PathBuf, Error> {
-    let dtype = match args.dtype {
-        DtypeChoice::Auto => {
-            let checkpoint = Checkpoint::open(path, args.source.kind)?;
-            checkpoint.weights.dtype().map_err(qwen3_engine::Error::from)?.into()
-        }
+fn default_out(model: &str, dtype: DtypeChoice, checkpoint: &Checkpoint) -> Result<PathBuf, Error> {
+    let dtype = match dtype {
+        DtypeChoice::Auto => checkpoint.dtype()?.into(),
         chosen => chosen,
     };
     let path = Path::new(model);

@@ -25,14 +25,16 @@ pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
     let mut vectors = VectorWriter::new(output, &args.output, args.format)?;
     // Before the model, so that a broken file doesn't cost a minute first.
     let first = texts.chunk()?;
-    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
-    notes::of_model(source, model.device(), model.fallbacks(), model.tokens_without_row());
+    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, |source, options| {
+        Embedder::load(source, options)
+    })?;
+    notes::of_model(source, model.device(), model.fallbacks(), model.host().tokens_without_row());
 
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);
     let tokenize = |texts: &[String]| Ok(model.tokenize(texts, &options)?);
     let done = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
-        let embeddings = model.encode_tokenized(&tokens, &options)?;
+        let embeddings = model.encode_tokens(&tokens, &options)?;
         vectors.write(texts, &embeddings)?;
         embeddings.iter().for_each(|embedding| stats.count(embedding.tokens));
         Ok(())

@@ -1,6 +1,6 @@
 //! What ends the program early.
 
-use qwen3_engine::Kind;
+use qwen3_engine::{Kind, OptionName};
 use std::io;
 use std::path::PathBuf;
 
@@ -17,7 +17,8 @@ pub enum Error {
 
     /// A model of another kind than the command wants.
     #[error(
-        "`{model}` looks like {found}, not like {wanted}; use `qwen3 {}` for it, or say what it is with `--kind`",
+        "`{model}` looks like {found}, not like {}; use `qwen3 {}` for it, or say what it is with `--kind`",
+        .wanted.in_words(),
         command_for(*found)
     )]
     WrongKind {
@@ -25,7 +26,7 @@ pub enum Error {
         /// What it is.
         found: Kind,
         /// What the command takes.
-        wanted: &'static str,
+        wanted: Kind,
     },
 
     /// One of the texts is refused.
@@ -228,13 +229,12 @@ impl From<qwen3_engine::Error> for Error {
     }
 }
 
-/// The flag of an option of the engine; what has none is called as the engine does.
-fn flag_of(option: &'static str) -> &'static str {
+/// The flag of an option of the engine.
+fn flag_of(option: OptionName) -> &'static str {
     match option {
-        "threads" => "--threads",
-        "max_batch_tokens" => "--max-batch-tokens",
-        "max_tokens" => "--max-tokens",
-        other => other,
+        OptionName::Threads => "--threads",
+        OptionName::MaxBatchTokens => "--max-batch-tokens",
+        _ => "--max-tokens",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::ModelArgs;
 use crate::error::Error;
-use qwen3_engine::{CancelToken, Error as EngineError, Hooks, Options};
+use qwen3_engine::{CancelToken, Error as EngineError, Hooks, Options, Source};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -18,12 +18,12 @@ pub fn load<M: Send + 'static>(
     args: &ModelArgs,
     default_model: &str,
     hooks: &Hooks,
-    load: impl FnOnce(&str, &Options) -> Result<M, EngineError> + Send + 'static,
+    load: impl FnOnce(Source, &Options) -> Result<M, EngineError> + Send + 'static,
 ) -> Result<(M, Duration), Error> {
     let started = Instant::now();
-    let name = args.source.model.as_deref().unwrap_or(default_model).to_owned();
+    let source = args.source.source(default_model);
     let options = args.options(hooks.clone());
-    let model = interruptible(&hooks.cancel, move || load(&name, &options))?;
+    let model = interruptible(&hooks.cancel, move || load(source, &options))?;
     Ok((model, started.elapsed()))
 }
 

@@ -79,7 +79,7 @@ fn run(command: Command) -> Result<(), Error> {
     if let Ok(isa) = std::env::var("QWEN3_CPU_ISA")
         && !isa.is_empty()
     {
-        qwen3_engine::limit_cpu_isa(&isa)?;
+        qwen3_engine::internals::limit_cpu_isa(&isa)?;
     }
     let stop = match &command {
         // It has a runtime to listen with.

@@ -49,7 +49,7 @@ fn unknown_tokens(tokens: &[String]) -> String {
 /// a log of its own.
 pub fn show_those_of_the_hub() {
     // The other notes of the library are in its results, and printed from these.
-    let of_the_hub = Targets::new().with_target("qwen3_engine::hub", Level::INFO);
+    let of_the_hub = Targets::new().with_target("qwen3_engine::files::hub", Level::INFO);
     let _ = tracing_subscriber::registry().with(Notes.with_filter(of_the_hub)).try_init();
 }
 

@@ -7,7 +7,6 @@ use crate::terminal::escaped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use qwen3_engine::{Hooks, Progress};
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 const OF_BYTES: &str = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 const OF_COUNTS: &str = "{msg} {bar:30} {pos}/{len} {eta}";
@@ -19,12 +18,13 @@ pub fn hooks(source: &SourceArgs, stop: &Stop) -> Hooks {
         notes::show_those_of_the_hub();
     }
     let bars = !source.quiet && std::io::stderr().is_terminal();
-    Hooks { on_progress: bars.then(progress_bars), cancel: stop.token() }
+    let hooks = Hooks::default().cancel(stop.token());
+    if bars { hooks.on_progress(progress_bars()) } else { hooks }
 }
 
-fn progress_bars() -> Arc<dyn Fn(Progress) + Send + Sync> {
+fn progress_bars() -> impl Fn(Progress) + Send + Sync {
     let bar = ProgressBar::hidden();
-    Arc::new(move |progress| {
+    move |progress| {
         let Some(Step { message, position, length, template }) = step(progress) else { return };
         if bar.is_hidden() || bar.message() != message {
             let style = ProgressStyle::with_template(template);
@@ -38,7 +38,7 @@ fn progress_bars() -> Arc<dyn Fn(Progress) + Send + Sync> {
         if position >= length {
             bar.finish_and_clear();
         }
-    })
+    }
 }
 
 /// How a bar looks at one moment.
@@ -64,7 +64,7 @@ fn step(progress: Progress) -> Option<Step> {
         Progress::Load { tensors, total_tensors } => {
             ("load".to_owned(), tensors as u64 + 1, total_tensors as u64, OF_COUNTS)
         }
-        Progress::Embed { texts, total_texts } => {
+        Progress::Compute { texts, total_texts } => {
             ("compute".to_owned(), texts as u64, total_texts as u64, OF_COUNTS)
         }
         _ => return None,

@@ -11,13 +11,18 @@ use crate::progress::hooks;
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
-use qwen3_engine::{RankOptions, Ranked, Reranker};
+use qwen3_engine::{RankOptions, Reranker, Score};
 use serde_json::{Value, json};
 
 const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
 
-/// A document's place, and how its text begins.
-type Place = (Ranked, String);
+/// A document's place.
+struct Place {
+    index: usize,
+    score: Score,
+    /// How its text begins.
+    text: String,
+}
 
 pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.model.source;
@@ -26,23 +31,26 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     let inputs = Inputs::of_model(source.model.as_deref()).and_texts(&args.documents, &args.input);
     let output = Output::open(&args.output, &inputs)?;
     let first = texts.chunk()?;
-    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Reranker::load)?;
-    notes::of_model(source, model.device(), model.fallbacks(), model.tokens_without_row());
+    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, |source, options| {
+        Reranker::load(source, options)
+    })?;
+    notes::of_model(source, model.device(), model.fallbacks(), model.host().tokens_without_row());
 
     let mut stats = Stats::start(load_time);
-    let options = RankOptions { instruction: args.instruction.clone(), top_k: None, hooks };
+    let mut options = RankOptions::default().hooks(hooks);
+    options.instruction.clone_from(&args.instruction);
     let mut places: Vec<Place> = vec![];
     let tokenize = |texts: &[String]| {
-        let pairs: Vec<_> = texts.iter().map(|document| (&args.query, document)).collect();
-        Ok(model.tokenize(&pairs, &options)?)
+        let pairs = texts.iter().map(|document| (&args.query, document));
+        Ok(model.tokenize(pairs, &options)?)
     };
     let done = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
-        for (score, text) in model.score_tokenized(&tokens, &options)?.into_iter().zip(texts) {
-            places.push((Ranked { index: stats.texts(), score }, shorten(text)));
+        for (score, text) in model.score_tokens(&tokens, &options)?.into_iter().zip(texts) {
+            places.push(Place { index: stats.texts(), score, text: shorten(text) });
             stats.count(score.tokens);
         }
         // By score, then in the order of the input; only the best are kept.
-        places.sort_by(|(a, _), (b, _)| {
+        places.sort_by(|a, b| {
             b.score.log_odds.total_cmp(&a.score.log_odds).then(a.index.cmp(&b.index))
         });
         places.truncate(args.top_n.unwrap_or(usize::MAX));
@@ -54,7 +62,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
         true => TextFormat::Table,
         false => TextFormat::Jsonl,
     });
-    let object = |(ranked, _): &Place| object(ranked, args.log_odds);
+    let object = |place: &Place| object(place, args.log_odds);
     output.print(&match format {
         TextFormat::Table => ranking_table(&places, args.log_odds),
         TextFormat::Json => format!("{}\n", Value::from_iter(places.iter().map(object))),
@@ -66,8 +74,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     Ok(())
 }
 
-fn object(ranked: &Ranked, log_odds: bool) -> Value {
-    let Ranked { index, score } = ranked;
+fn object(Place { index, score, .. }: &Place, log_odds: bool) -> Value {
     let mut object = json!({
         "index": index,
         "score": score.score,
@@ -88,8 +95,7 @@ fn ranking_table(places: &[Place], log_odds: bool) -> String {
     let heading = ["score", "log-odds", "index", "document"].map(str::to_owned);
     let [score, odds, index, text] = heading;
     let mut rows = vec![row(score, odds, index, text)];
-    rows.extend(places.iter().map(|(ranked, text)| {
-        let Ranked { index, score } = ranked;
+    rows.extend(places.iter().map(|Place { index, score, text }| {
         let cut = if score.truncated { " (cut)" } else { "" };
         row(
             format!("{:.4}", score.score),

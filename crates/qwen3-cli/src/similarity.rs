@@ -10,19 +10,21 @@ use crate::progress::hooks;
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
-use qwen3_engine::{Embedder, EncodeOptions, Prompt};
+use qwen3_engine::{Embedder, Prompt};
 use serde_json::json;
 
 pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.model.source;
     let output = Output::open(&args.output, &Inputs::of_model(source.model.as_deref()))?;
     let hooks = hooks(source, stop);
-    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load)?;
-    notes::of_model(source, model.device(), model.fallbacks(), model.tokens_without_row());
+    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, |source, options| {
+        Embedder::load(source, options)
+    })?;
+    notes::of_model(source, model.device(), model.fallbacks(), model.host().tokens_without_row());
 
     let mut stats = Stats::start(load_time);
     let for_queries = encode_options(&args.prompt, &args.vectors, hooks);
-    let for_documents = EncodeOptions { prompt: Prompt::Default, ..for_queries.clone() };
+    let for_documents = for_queries.clone().prompt(Prompt::Default);
     let queries = model.encode_query(&args.query, &for_queries)?;
     let documents = model.encode_document(&args.document, &for_documents)?;
     let matrix = match args.similarity {

@@ -1,7 +1,8 @@
 //! The line that `--stats` prints.
 
 use crate::args::dtype_name;
-use qwen3_engine::{DeviceId, Dtype, peak_memory_bytes};
+use qwen3_engine::internals::peak_memory_bytes;
+use qwen3_engine::{DeviceId, Dtype};
 use serde_json::json;
 use std::io::Write;
 use std::time::{Duration, Instant};

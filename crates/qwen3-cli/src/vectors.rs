@@ -140,14 +140,14 @@ impl Entry<'_> {
             truncated: bool,
             embedding: &'a [f32],
         }
-        let Embedding { vector, tokens, truncated } = self.embedding;
+        let Embedding { vector, tokens, truncated, .. } = self.embedding;
         let (index, tokens, truncated) = (self.index, *tokens, *truncated);
         let record = Record { index, tokens, truncated, embedding: vector };
         serde_json::to_string(&record).expect("numbers and arrays are always JSON")
     }
 
     fn cells(&self) -> Vec<String> {
-        let Embedding { vector, tokens, truncated } = self.embedding;
+        let Embedding { vector, tokens, truncated, .. } = self.embedding;
         let shown: Vec<String> = vector.iter().take(SHOWN).map(|x| format!("{x:+.4}")).collect();
         let rest = if vector.len() > SHOWN { ", …" } else { "" };
         let cut = if *truncated { " (cut)" } else { "" };
@@ -164,6 +164,7 @@ impl Entry<'_> {
 mod tests {
     use super::*;
     use clap::ValueEnum;
+    use qwen3_engine::{DeviceId, Embedder, EncodeOptions, Options};
     use std::io;
 
     /// A disk that fails at one of the writes.
@@ -182,20 +183,30 @@ mod tests {
         }
     }
 
-    fn write(writes_left: usize, format: EmbedFormat) -> Result<bool, Error> {
+    fn embedding() -> Embedding {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-embedding");
+        let model = Embedder::load(model, &Options::default().device(DeviceId::Cpu)).unwrap();
+        model.encode_one("text", &EncodeOptions::default()).unwrap()
+    }
+
+    fn write(
+        writes_left: usize,
+        format: EmbedFormat,
+        embedding: &Embedding,
+    ) -> Result<bool, Error> {
         let output = Output::of_stream(Failing { writes_left });
         let mut writer = VectorWriter::new(output, &OutputArgs { output: None }, Some(format))?;
-        let embedding = Embedding { vector: vec![0.5; 64], tokens: 3, truncated: false };
         for _ in 0..200 {
-            writer.write(&["text".to_owned()], std::slice::from_ref(&embedding))?;
+            writer.write(&["text".to_owned()], std::slice::from_ref(embedding))?;
         }
         writer.finish()
     }
 
     #[test]
     fn a_write_that_fails_is_an_error_whichever_it_is() {
+        let embedding = embedding();
         for format in EmbedFormat::value_variants() {
-            let fails = |writes_left| match write(writes_left, *format) {
+            let fails = |writes_left| match write(writes_left, *format, &embedding) {
                 Ok(_) => false,
                 Err(Error::Stdout(error)) => error.kind() == io::ErrorKind::StorageFull,
                 Err(other) => panic!("{format:?}: {other}"),

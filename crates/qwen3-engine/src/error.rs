@@ -294,7 +294,7 @@ pub enum Error {
 
     /// An embedding was asked of a reranker, or the other way round.
     #[error(
-        "`{model}` looks like {found}, not like {}; if it is one after all, say so with the option `kind`", name_of_model(*.wanted)
+        "`{model}` looks like {found}, not like {}; if it is one after all, say so with the option `kind`", .wanted.in_words()
     )]
     WrongKind {
         /// The model.
@@ -456,13 +456,6 @@ impl Error {
 impl From<qwen3::Error> for Error {
     fn from(error: qwen3::Error) -> Self {
         if let qwen3::Error::Stopped = error { Self::Cancelled } else { Self::Model(error) }
-    }
-}
-
-fn name_of_model(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Embedding => "an embedding model",
-        Kind::Reranker | Kind::SequenceClassification => "a reranker",
     }
 }
 

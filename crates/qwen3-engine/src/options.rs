@@ -89,6 +89,16 @@ pub enum Kind {
     SequenceClassification,
 }
 
+impl Kind {
+    /// The kind of model in words: `an embedding model` or `a reranker`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Embedding => "an embedding model",
+            Self::Reranker | Self::SequenceClassification => "a reranker",
+        }
+    }
+}
+
 const KINDS: [(Kind, &str); 3] = [
     (Kind::Embedding, "embedding"),
     (Kind::Reranker, "reranker"),

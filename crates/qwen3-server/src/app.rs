@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::inference::{Inference, Model};
 use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
-use qwen3_engine::{EmbedderText, RerankerText};
+use qwen3_engine::{EmbedderHost, RerankerHost};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,16 +28,16 @@ pub type SharedApp = Arc<App>;
 #[derive(Clone)]
 pub enum Models {
     /// Texts become vectors, and nothing is ranked.
-    Embedder(Arc<Model<EmbedderText>>),
+    Embedder(Arc<Model<EmbedderHost>>),
     /// Documents are ranked, and there are no vectors.
-    Reranker(Arc<Model<RerankerText>>),
+    Reranker(Arc<Model<RerankerHost>>),
     /// A model for each.
-    Both(Arc<Model<EmbedderText>>, Arc<Model<RerankerText>>),
+    Both(Arc<Model<EmbedderHost>>, Arc<Model<RerankerHost>>),
 }
 
 impl Models {
     /// The embedding model, if there is one.
-    pub fn embedder(&self) -> Option<&Arc<Model<EmbedderText>>> {
+    pub fn embedder(&self) -> Option<&Arc<Model<EmbedderHost>>> {
         match self {
             Self::Embedder(model) | Self::Both(model, _) => Some(model),
             Self::Reranker(_) => None,
@@ -45,7 +45,7 @@ impl Models {
     }
 
     /// The reranker, if there is one.
-    pub fn reranker(&self) -> Option<&Arc<Model<RerankerText>>> {
+    pub fn reranker(&self) -> Option<&Arc<Model<RerankerHost>>> {
         match self {
             Self::Reranker(model) | Self::Both(_, model) => Some(model),
             Self::Embedder(_) => None,
@@ -73,7 +73,7 @@ impl App {
     ///
     /// # Errors
     /// If there is none.
-    pub fn embedder(&self) -> Result<&Model<EmbedderText>, Error> {
+    pub fn embedder(&self) -> Result<&Model<EmbedderHost>, Error> {
         let message = "model is not an embedding model; start the server with one in `--model`";
         self.models.embedder().map(Arc::as_ref).ok_or(Error::WrongModel { message })
     }
@@ -82,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// If there is none.
-    pub fn reranker(&self) -> Result<&Model<RerankerText>, Error> {
+    pub fn reranker(&self) -> Result<&Model<RerankerHost>, Error> {
         let message = "model is not a re-ranker model; start the server with one in `--reranker`";
         self.models.reranker().map(Arc::as_ref).ok_or(Error::WrongModel { message })
     }

@@ -5,7 +5,7 @@
 //! Data flows one way:
 //!
 //! ```text
-//!  router ──▶ dialects::* ──▶ Inference ──▶ Scheduler ──▶ qwen3_engine::Network
+//!  router ──▶ dialects::* ──▶ Inference ──▶ Scheduler ──▶ qwen3_engine::Session
 //!  keys, CORS   wire types     tokens        batches        rows
 //! ```
 //!
@@ -51,7 +51,7 @@ pub use cors::{Origin, OriginError};
 pub use error::Error;
 pub use listen::{Address, Bound, ListenError, Listener};
 pub use metrics::Metrics;
-pub use models::{Source, load_embedder, load_reranker};
+pub use models::{ModelToServe, load_embedder, load_reranker};
 pub use openapi::document;
 pub use router::{metrics_router, router};
 pub use serve::{ServeOptions, serve};

@@ -6,16 +6,16 @@ use crate::scheduler::{
     Load, Loaded, Phase, Precision, ReplicaError, Scheduler, SchedulerSettings,
 };
 use qwen3_engine::{
-    CancelToken, DeviceChoice, Dtype, DtypeChoice, EmbedderText, Error as EngineError, Hooks,
-    ModelFiles, Network, Options, RerankerText, Rows,
+    CancelToken, Checkpoint, DeviceChoice, Dtype, DtypeChoice, EmbedderHost, Error as EngineError,
+    Hooks, ModelFiles, Options, RerankerHost, Rows, Session, Source,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A model to serve.
 #[derive(Clone, Debug)]
-pub struct Source {
-    /// Hub id, folder, or converted file.
-    pub model: String,
+pub struct ModelToServe {
+    /// Where it is.
+    pub source: Source,
     /// What clients see as its name; `None`: what it is loaded from.
     pub name: Option<String>,
     /// How it is loaded; `device` and `hooks` are not used.
@@ -29,14 +29,15 @@ pub struct Source {
 /// # Errors
 /// If it can't be found, is none, or a device can't run it.
 pub fn load_embedder(
-    source: &Source,
+    served: &ModelToServe,
     settings: SchedulerSettings,
     metrics: &Metrics,
-) -> Result<Arc<Model<EmbedderText>>, ReplicaError> {
-    let text = EmbedderText::load(&source.model, &source.options)?;
-    note_tokens(source, text.tokens_without_row());
-    let files = text.files().clone();
-    load(source, text, &files, settings, metrics, "embedding")
+) -> Result<Arc<Model<EmbedderHost>>, ReplicaError> {
+    let checkpoint = served.open()?;
+    let host = EmbedderHost::from_checkpoint(&checkpoint, &served.options)?;
+    note_tokens(served, host.tokens_without_row());
+    let opened = Opened { files: host.files().clone(), checkpoint };
+    load(served, host, &opened, settings, metrics, "embedding")
 }
 
 /// Loads a reranker. Blocks.
@@ -44,59 +45,74 @@ pub fn load_embedder(
 /// # Errors
 /// As [`load_embedder`].
 pub fn load_reranker(
-    source: &Source,
+    served: &ModelToServe,
     settings: SchedulerSettings,
     metrics: &Metrics,
-) -> Result<Arc<Model<RerankerText>>, ReplicaError> {
-    let text = RerankerText::load(&source.model, &source.options)?;
-    note_tokens(source, text.tokens_without_row());
-    let files = text.files().clone();
-    load(source, text, &files, settings, metrics, "reranker")
+) -> Result<Arc<Model<RerankerHost>>, ReplicaError> {
+    let checkpoint = served.open()?;
+    let host = RerankerHost::from_checkpoint(&checkpoint, &served.options)?;
+    note_tokens(served, host.tokens_without_row());
+    let opened = Opened { files: host.files().clone(), checkpoint };
+    load(served, host, &opened, settings, metrics, "reranker")
+}
+
+impl ModelToServe {
+    fn open(&self) -> Result<Arc<Checkpoint>, EngineError> {
+        Ok(Arc::new(Checkpoint::open(&self.source, &self.options.hooks)?))
+    }
+}
+
+/// A model that is opened once for all of its replicas, and its files, to be opened
+/// again when a replica starts again.
+struct Opened {
+    checkpoint: Arc<Checkpoint>,
+    files: ModelFiles,
 }
 
 /// Tells of added tokens that the model can't know.
-fn note_tokens(source: &Source, without_row: &[String]) {
+fn note_tokens(served: &ModelToServe, without_row: &[String]) {
     if !without_row.is_empty() {
-        let (model, tokens) = (&source.model, without_row.len());
-        tracing::warn!(model, tokens, "added tokens without an embedding are read as text");
+        let (model, tokens) = (&served.source, without_row.len());
+        tracing::warn!(%model, tokens, "added tokens without an embedding are read as text");
     }
 }
 
 fn load<T>(
-    source: &Source,
+    served: &ModelToServe,
     text: T,
-    files: &ModelFiles,
+    opened: &Opened,
     settings: SchedulerSettings,
     metrics: &Metrics,
     label: &'static str,
 ) -> Result<Arc<Model<T>>, ReplicaError> {
     let loaders =
-        source.devices.iter().map(|device| loader(files, &source.options, *device)).collect();
+        served.devices.iter().map(|device| loader(opened, &served.options, *device)).collect();
     let scheduler = Scheduler::start(loaders, settings, metrics.model(label))?;
     let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
         Phase::Ready(name) => Some(name),
         _ => None,
     });
     let about = About {
-        model_id: source.model.clone(),
-        revision: source.options.revision.clone(),
+        model_id: served.source.to_string(),
+        revision: served.source.revision.clone(),
         dtype: names.collect::<Vec<_>>().join(", "),
         max_batch_tokens: scheduler.max_batch_tokens(),
         max_batch_requests: (settings.max_batch_texts < usize::MAX)
             .then_some(settings.max_batch_texts),
     };
-    let name = source.name.clone().unwrap_or_else(|| source.model.clone());
+    let name = served.name.clone().unwrap_or_else(|| served.source.to_string());
     Ok(Arc::new(Model { name, about, text: Arc::new(text), scheduler }))
 }
 
 /// Loads the network on a device, whenever it is called: always that of the same
 /// files, so that it belongs to the tokens, and to the vectors that are cached.
-fn loader(files: &ModelFiles, options: &Options, device: DeviceChoice) -> Load {
-    let (files, options) = (files.clone(), options.clone());
+fn loader(opened: &Opened, options: &Options, device: DeviceChoice) -> Load {
+    let (files, options) = (opened.files.clone(), options.clone());
+    let first = Mutex::new(Some(opened.checkpoint.clone()));
     let chosen = Mutex::new(None::<Dtype>);
     Box::new(move |precision, cancel| {
-        let hooks = Hooks { on_progress: None, cancel: cancel.clone() };
-        let mut options = Options { device, hooks, ..options.clone() };
+        let hooks = Hooks::default().cancel(cancel.clone());
+        let mut options = options.clone().device(device).hooks(hooks);
         let mut chosen = chosen.lock().unwrap_or_else(PoisonError::into_inner);
         if precision == Precision::Float32 {
             if *chosen == Some(Dtype::F32) {
@@ -104,33 +120,37 @@ fn loader(files: &ModelFiles, options: &Options, device: DeviceChoice) -> Load {
             }
             options.dtype = DtypeChoice::F32;
         }
-        let network = Network::load_from(&files, &options)?;
-        for passed_over in network.fallbacks() {
+        let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let session = match first {
+            Some(checkpoint) => Session::from_checkpoint(&checkpoint, &options)?,
+            None => Session::load_from(&files, &options)?,
+        };
+        for passed_over in session.fallbacks() {
             tracing::warn!("not on {passed_over}");
         }
         if precision == Precision::Chosen {
-            *chosen = Some(network.dtype());
+            *chosen = Some(session.dtype());
         }
-        Ok(Some(Box::new(network) as Box<dyn Loaded>))
+        Ok(Some(Box::new(session) as Box<dyn Loaded>))
     })
 }
 
-impl Loaded for Network {
+impl Loaded for Session {
     fn rows(
         &self,
         batch: &[&[u32]],
         rows: Rows,
         cancel: &CancelToken,
     ) -> Result<Vec<Vec<f32>>, EngineError> {
-        Network::rows(self, batch, rows, &Hooks { on_progress: None, cancel: cancel.clone() })
+        Session::rows(self, batch, rows, &Hooks::default().cancel(cancel.clone()))
     }
 
     fn max_batch_tokens(&self) -> usize {
-        Network::max_batch_tokens(self)
+        Session::max_batch_tokens(self)
     }
 
     fn max_tokens(&self) -> usize {
-        Network::max_tokens(self)
+        Session::max_tokens(self)
     }
 
     fn name(&self) -> String {

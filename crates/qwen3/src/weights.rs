@@ -232,8 +232,12 @@ impl Weights {
     /// # Errors
     /// If there is a tensor other than those.
     pub fn all_in(&self, known: &BTreeSet<String>) -> Result<(), Error> {
-        let unknown: Vec<&Entry> =
-            self.tensors.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, e)| e).collect();
+        let unknown: Vec<&Entry> = self
+            .tensors
+            .iter()
+            .filter(|(name, _)| !known.contains(*name))
+            .map(|(_, e)| e)
+            .collect();
         match unknown.first() {
             None => Ok(()),
             Some(entry) => {

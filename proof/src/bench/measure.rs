@@ -3,9 +3,8 @@
 
 use crate::error::Error;
 use clap::Args;
-use qwen3_engine::{
-    DeviceChoice, DtypeChoice, Embedder, EncodeOptions, Options, peak_memory_bytes,
-};
+use qwen3_engine::internals::peak_memory_bytes;
+use qwen3_engine::{DeviceChoice, DtypeChoice, Embedder, EncodeOptions, Options};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -88,7 +87,7 @@ fn text(length: usize, seed: usize) -> Vec<u32> {
 /// If the model doesn't load or compute.
 pub fn measure(request: &Request) -> Result<(), Error> {
     let started = Instant::now();
-    let options = Options { device: request.device, dtype: request.dtype, ..Options::default() };
+    let options = Options::default().device(request.device).dtype(request.dtype);
     let model = Embedder::load(&request.model, &options)?;
     let encode = |texts: &[Vec<u32>]| -> Result<f64, Error> {
         let started = Instant::now();

@@ -6,7 +6,9 @@ use crate::error::Error;
 use crate::report::grid;
 use crate::{in_repository, python, reference};
 use measure::{Measured, lengths};
-use qwen3_engine::{DeviceId, Dtype, DtypeChoice, random_checkpoint};
+use qwen3_checks::random_checkpoint;
+use qwen3_engine::internals::processor_name;
+use qwen3_engine::{DeviceId, Dtype, DtypeChoice};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -88,7 +90,7 @@ pub fn bench(options: &BenchOptions, pairs: &[(DeviceId, Dtype)]) -> Result<(), 
         }
     }
     print!("{}", table(&rows, earlier.as_ref()));
-    let machine = qwen3_engine::processor_name();
+    let machine = processor_name();
     println!("{machine}; random weights of the {} shape; {}", options.size, legend(options));
     if let Some(path) = &options.json {
         let results = Results { machine, size: options.size.clone(), rows };

@@ -14,7 +14,7 @@ pub use texts::{
 use crate::serve::args::ServeArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use qwen3_engine::{DeviceChoice, DtypeChoice, Layout, Similarity};
+use qwen3_engine::{DeviceChoice, DtypeChoice, Similarity};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -196,9 +196,6 @@ pub struct ConvertArgs {
     /// Precision of the matrices: f32, bf16, f16 or auto (as they are stored)
     #[arg(long, default_value = "auto")]
     pub dtype: DtypeChoice,
-    /// How matrices are laid out: rows (`[out, in]`, what every backend computes from)
-    #[arg(long, default_value = "rows")]
-    pub layout: Layout,
     /// Keep only the rows of yes and no of a reranker's output head
     #[arg(long)]
     pub trim_head: bool,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use qwen3_engine::{
-    DeviceChoice, Dtype, DtypeChoice, Hooks, Kind, Options, SpecialTokens, Truncate,
+    DeviceChoice, Dtype, DtypeChoice, Hooks, Kind, Options, Source, SpecialTokens, Truncate,
 };
 use std::path::PathBuf;
 
@@ -60,23 +60,29 @@ pub struct ModelArgs {
     pub stats: bool,
 }
 
+impl SourceArgs {
+    /// Where the model is; `default_model` is the command's own.
+    pub fn source(&self, default_model: &str) -> Source {
+        let model = self.model.as_deref().unwrap_or(default_model);
+        let mut source = Source::new(model).revision(&self.revision);
+        source.cache_folder.clone_from(&self.cache_folder);
+        source.kind = self.kind;
+        source
+    }
+}
+
 impl ModelArgs {
     /// The engine's options.
     pub fn options(&self, hooks: Hooks) -> Options {
-        Options {
-            device: self.device,
-            dtype: self.dtype,
-            threads: self.threads,
-            max_batch_tokens: self.max_batch_tokens,
-            max_tokens: self.max_tokens,
-            truncate: self.truncate,
-            special_tokens: self.special_tokens,
-            kind: self.source.kind,
-            revision: Some(self.source.revision.clone()),
-            cache_folder: self.source.cache_folder.clone(),
-            token: None,
-            hooks,
-        }
+        Options::default()
+            .device(self.device)
+            .dtype(self.dtype)
+            .threads(self.threads)
+            .max_batch_tokens(self.max_batch_tokens)
+            .max_tokens(self.max_tokens)
+            .truncate(self.truncate)
+            .special_tokens(self.special_tokens)
+            .hooks(hooks)
     }
 }
 

@@ -83,6 +83,9 @@ pub fn encode_options(prompt: &PromptArgs, vectors: &VectorArgs, hooks: Hooks) -
         (_, _, Some(text)) => Prompt::Text(text.clone()),
         (None, None, None) => Prompt::Default,
     };
-    let (dimensions, normalize) = (vectors.dimensions, !vectors.no_normalize);
-    EncodeOptions { prompt, dimensions, normalize, hooks }
+    EncodeOptions::default()
+        .prompt(prompt)
+        .dimensions(vectors.dimensions)
+        .normalize(!vectors.no_normalize)
+        .hooks(hooks)
 }

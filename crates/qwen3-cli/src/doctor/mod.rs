@@ -7,9 +7,11 @@ use crate::error::Error;
 use crate::output::{Inputs, Output};
 use crate::print::print;
 use crate::terminal::{escaped, escaped_json};
+use qwen3_checks::Published;
+use qwen3_checks::published::model_with_file;
+use qwen3_engine::internals::{SelfCheck, processor_name, self_check, speed};
 use qwen3_engine::{
-    Checkpoint, DeviceChoice, DeviceInfo, Dtype, Error as EngineError, Hooks, HubOptions,
-    SelfCheck, devices, model_path, published, self_check, sha256, speed,
+    Checkpoint, Device, DeviceChoice, Devices, Dtype, Error as EngineError, Hooks, devices, sha256,
 };
 use report::{
     DeviceReport, DtypeReport, FileReport, Line, Machine, Mark, ModelReport, NumbersReport, Report,
@@ -58,13 +60,13 @@ impl Teller {
 }
 
 fn examine(args: &DoctorArgs, teller: &mut Teller) -> Result<Report, Error> {
-    let (found, absent) = devices();
+    let Devices { found, absent, .. } = devices();
     let chosen = chosen(args, &found)?;
     let machine = Machine {
         version: env!("CARGO_PKG_VERSION"),
         os: std::env::consts::OS,
         arch: std::env::consts::ARCH,
-        processor: qwen3_engine::processor_name(),
+        processor: processor_name(),
     };
     teller.tell([machine.line()])?;
     let devices = chosen.iter().map(|device| examine_device(device, teller));
@@ -84,7 +86,7 @@ fn examine(args: &DoctorArgs, teller: &mut Teller) -> Result<Report, Error> {
     Ok(Report { machine, devices, absent, model, checks, failed })
 }
 
-fn chosen(args: &DoctorArgs, found: &[DeviceInfo]) -> Result<Vec<DeviceInfo>, Error> {
+fn chosen(args: &DoctorArgs, found: &[Device]) -> Result<Vec<Device>, Error> {
     let mut chosen = vec![];
     for &choice in &args.device {
         match choice {
@@ -105,8 +107,8 @@ fn chosen(args: &DoctorArgs, found: &[DeviceInfo]) -> Result<Vec<DeviceInfo>, Er
 
 /// Products, and networks of generated weights against the processor's vectors;
 /// and the speed.
-fn examine_device(device: &DeviceInfo, teller: &mut Teller) -> Result<DeviceReport, Error> {
-    let DeviceInfo { id, name, kind, driver, .. } = device;
+fn examine_device(device: &Device, teller: &mut Teller) -> Result<DeviceReport, Error> {
+    let Device { id, name, kind, driver, .. } = device;
     let driver = driver.as_deref().unwrap_or("no driver needed");
     teller.tell([Mark::Heading.line(format!("{id}: {name} ({kind}, {driver})"))])?;
     let dtypes = match self_check(*id) {
@@ -123,7 +125,7 @@ fn examine_device(device: &DeviceInfo, teller: &mut Teller) -> Result<DeviceRepo
 }
 
 fn examine_dtype(
-    device: &DeviceInfo,
+    device: &Device,
     check: SelfCheck,
     teller: &mut Teller,
 ) -> Result<DtypeReport, Error> {
@@ -136,13 +138,12 @@ fn examine_dtype(
 /// The files' hashes, and the numbers that were published of the model.
 fn examine_model(
     model: &str,
-    devices: &[DeviceInfo],
+    devices: &[Device],
     teller: &mut Teller,
 ) -> Result<ModelReport, Error> {
-    let path = model_path(model, HubOptions::default(), &Hooks::default())?;
     // A converted file is compared with its checksums when it is opened.
-    let checkpoint = Checkpoint::open(&path, None)?;
-    let kind = checkpoint.kind.to_string();
+    let checkpoint = Checkpoint::open(model, &Hooks::default())?;
+    let (kind, path) = (checkpoint.kind().to_string(), checkpoint.path());
     teller.tell([Mark::Heading.line(format!("{model}: {kind}, {}", path.display()))])?;
     if checkpoint.provenance().is_some() {
         teller.tell([Mark::Passed.line("all checksums of the converted file are right")])?;
@@ -152,18 +153,19 @@ fn examine_model(
 
     let is_published = files.iter().any(|file| file.published_as.is_some());
     let mut numbers = vec![];
-    match published::model_of(&checkpoint) {
-        Some(of) if is_published || published::is_called(model, &path, of) => {
-            let text = format!("numbers published of {of}, in the dtype of the file");
+    match Published::with_shape_of(&checkpoint) {
+        Some(of) if is_published || of.is_called(model, path) => {
+            let text = format!("numbers published of {}, in the dtype of the file", of.model);
             teller.tell([Mark::Heading.line(text)])?;
             for device in devices {
-                let report = published_numbers(model, &checkpoint, device)?;
+                let report = published_numbers(of, &checkpoint, device)?;
                 teller.tell(report.lines())?;
                 numbers.push(report);
             }
         }
         Some(of) => teller.tell([Mark::Unknown.line(format!(
-            "has the shape of {of}, but neither its file nor its name: its numbers aren't compared"
+            "has the shape of {}, but neither its file nor its name: its numbers aren't compared",
+            of.model
         ))])?,
         None => {
             let text = "no numbers are published of a model of this shape";
@@ -186,19 +188,19 @@ fn hashed(checkpoint: &Checkpoint) -> Result<Vec<FileReport>, Error> {
     };
     let weights = digests.into_iter().filter(|(file, _)| file.ends_with(".safetensors"));
     let report = |(file, sha256): (String, String)| {
-        let known = published::SHA256.iter().find(|(_, _, known)| *known == sha256);
-        FileReport { file, sha256, published_as: known.map(|(model, _, _)| *model) }
+        let published_as = model_with_file(&sha256).map(|of| &of.model[..]);
+        FileReport { file, sha256, published_as }
     };
     Ok(weights.map(report).collect())
 }
 
 fn published_numbers(
-    model: &str,
+    of: &Published,
     checkpoint: &Checkpoint,
-    device: &DeviceInfo,
+    device: &Device,
 ) -> Result<NumbersReport, Error> {
-    let stored = checkpoint.weights.dtype().map_err(EngineError::from)?;
+    let stored = checkpoint.dtype()?;
     let dtype = if device.dtypes.contains(&stored) { stored } else { Dtype::F32 };
-    let checks = published::check(model, device.id, dtype);
+    let checks = of.check(checkpoint, device.id, dtype);
     Ok(NumbersReport { device: device.id, dtype, checks })
 }

@@ -1,8 +1,9 @@
 //! What the doctor found, part by part: in lines for people, and in JSON for machines.
 
 use crate::args::dtype_name;
-use qwen3_engine::published::Check;
-use qwen3_engine::{Absent, DeviceId, DeviceInfo, Dtype, Error, SelfCheck, Trusted};
+use qwen3_checks::Check;
+use qwen3_engine::internals::{SelfCheck, Trusted};
+use qwen3_engine::{Absent, Device, DeviceId, Dtype, Error};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -87,13 +88,13 @@ impl Machine {
 
 /// A device in every dtype; the error is one that keeps it from being checked at all.
 pub struct DeviceReport {
-    pub device: DeviceInfo,
+    pub device: Device,
     pub dtypes: Result<Vec<DtypeReport>, Error>,
 }
 
 impl DeviceReport {
     fn json(&self) -> Value {
-        let DeviceInfo { id, name, kind, driver, memory_bytes, .. } = &self.device;
+        let Device { id, name, kind, driver, memory_bytes, .. } = &self.device;
         let dtypes = match &self.dtypes {
             Ok(dtypes) => dtypes.iter().map(DtypeReport::json).collect(),
             Err(error) => vec![json!({"error": error.to_string()})],
@@ -208,7 +209,7 @@ impl FileReport {
 pub struct NumbersReport {
     pub device: DeviceId,
     pub dtype: Dtype,
-    pub checks: Result<Vec<Check>, Error>,
+    pub checks: Result<Vec<Check>, qwen3_checks::Error>,
 }
 
 impl NumbersReport {

@@ -12,12 +12,12 @@ use access::warn_if_open;
 use args::ServeArgs;
 use qwen3_engine::Kind;
 use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::Trouble;
+use qwen3_server::scheduler::ReplicaError;
 use qwen3_server::{
-    Address, App, Bound, Metrics, ServeOptions, Settings, Source, load_embedder, load_reranker,
-    metrics_router, router,
+    Address, App, Bound, Metrics, ModelToServe, Models, ServeOptions, Settings, load_embedder,
+    load_reranker, metrics_router, router,
 };
-use settings::{address, scheduling, serve_options, settings, source};
+use settings::{address, model_to_serve, scheduling, serve_options, settings};
 use spans::Spans;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -123,34 +123,37 @@ fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
 
 fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
     let metrics = Metrics::new();
-    let (model, reranker) = (args.models.model.as_deref(), args.models.reranker.as_deref());
-    let model = if reranker.is_none() { model.or(Some(DEFAULT_MODEL)) } else { model };
-    let embedder = model.map(|model| {
-        let source = source(args, model, Kind::Embedding);
-        load_embedder(&source, scheduling(args), &metrics)
-            .map_err(|trouble| failed("embedding model", &source, &trouble))
-    });
-    let embedder = embedder.transpose()?;
-    if let Some(embedder) = &embedder {
-        let prompt = embedder.text.prompt(&settings.default_prompt);
+    let scheduling = scheduling(args);
+    let embedder = |model: &str| {
+        let served = model_to_serve(args, model, Kind::Embedding);
+        let loaded = load_embedder(&served, scheduling, &metrics);
+        let loaded = loaded.map_err(|error| failed("embedding model", &served, &error))?;
+        let prompt = loaded.text.prompt(&settings.default_prompt);
         prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
-    }
-    let reranker = reranker.map(|model| {
-        let source = source(args, model, Kind::Reranker);
-        load_reranker(&source, scheduling(args), &metrics)
-            .map_err(|trouble| failed("reranker", &source, &trouble))
-    });
-    Ok(App::new(Inference::new(settings, metrics), embedder, reranker.transpose()?))
+        Ok::<_, Error>(loaded)
+    };
+    let reranker = |model: &str| {
+        let served = model_to_serve(args, model, Kind::Reranker);
+        let loaded = load_reranker(&served, scheduling, &metrics);
+        loaded.map_err(|error| failed("reranker", &served, &error))
+    };
+    let models = match (&args.models.model, &args.models.reranker) {
+        (None, None) => Models::Embedder(embedder(DEFAULT_MODEL)?),
+        (Some(model), None) => Models::Embedder(embedder(model)?),
+        (None, Some(model)) => Models::Reranker(reranker(model)?),
+        (Some(model), Some(other)) => Models::Both(embedder(model)?, reranker(other)?),
+    };
+    Ok(App::new(Inference::new(settings, metrics), models))
 }
 
-fn failed(what: &'static str, source: &Source, trouble: &Trouble) -> Error {
-    let way_out = match trouble {
-        Trouble::Engine(qwen3_engine::Error::WrongKind { .. }) => {
+fn failed(what: &'static str, served: &ModelToServe, error: &ReplicaError) -> Error {
+    let way_out = match error {
+        ReplicaError::Engine(qwen3_engine::Error::WrongKind { .. }) => {
             "; `--model` takes embedding models, `--reranker` rerankers"
         }
         _ => "",
     };
-    Error::Serve { what, model: source.model.clone(), reason: format!("{trouble}{way_out}") }
+    Error::Serve { what, model: served.source.to_string(), reason: format!("{error}{way_out}") }
 }
 
 /// Ready at the first signal; a Ctrl-C after it ends the process at once.

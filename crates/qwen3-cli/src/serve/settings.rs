@@ -3,15 +3,15 @@
 use super::access::keys;
 use super::args::{LimitsArgs, ListenArgs, ModelsArgs, ServeArgs};
 use crate::error::Error;
-use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
+use qwen3_engine::{Kind, Options, Prompt, Source};
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
-use qwen3_server::{Address, ServeOptions, Settings, Source, Timeouts, Tls};
+use qwen3_server::{Address, ModelToServe, ServeOptions, Settings, Timeouts, Tls};
 
 /// Connections at the same time, where the system allows so many.
 const MAX_CONNECTIONS: usize = 10_000;
 
-/// Where a model comes from; `wanted` says which of the two it is.
-pub fn source(args: &ServeArgs, model: &str, wanted: Kind) -> Source {
+/// A model and how it is loaded; `wanted` says which of the two it is.
+pub fn model_to_serve(args: &ServeArgs, model: &str, wanted: Kind) -> ModelToServe {
     let (models, devices) = (&args.models, &args.devices);
     let (name, revision, on) = match wanted {
         Kind::Embedding => (&models.served_model_name, &models.revision, &devices.device),
@@ -26,23 +26,17 @@ pub fn source(args: &ServeArgs, model: &str, wanted: Kind) -> Source {
     };
     let mut tokens = models.hf_token.iter().chain(&models.hf_api_token);
     let token = tokens.find(|token| !token.is_empty());
-    Source {
-        model: model.to_owned(),
-        name: name.clone(),
-        options: Options {
-            device: DeviceChoice::Auto,
-            dtype: devices.dtype,
-            threads: devices.threads,
-            max_batch_tokens: args.limits.max_batch_tokens,
-            max_tokens: args.limits.max_tokens,
-            special_tokens: models.special_tokens,
-            revision: revision.clone(),
-            cache_folder: models.cache_folder.clone(),
-            token: token.cloned().map(Into::into),
-            ..Options::default()
-        },
-        devices: on.clone(),
-    }
+    let mut source = Source::new(model);
+    source.revision.clone_from(revision);
+    source.cache_folder.clone_from(&models.cache_folder);
+    source.token = token.cloned().map(Into::into);
+    let options = Options::default()
+        .dtype(devices.dtype)
+        .threads(devices.threads)
+        .max_batch_tokens(args.limits.max_batch_tokens)
+        .max_tokens(args.limits.max_tokens)
+        .special_tokens(models.special_tokens);
+    ModelToServe { source, name: name.clone(), options, devices: on.clone() }
 }
 
 pub fn scheduling(args: &ServeArgs) -> SchedulerSettings {

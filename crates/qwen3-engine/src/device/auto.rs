@@ -56,7 +56,9 @@ pub(super) fn first_trusted(
     for device in found {
         let reason = match device.kind {
             _ if device.id.is_processor() => return Ok((device.id, passed_over)),
-            DeviceKind::Software => "it computes on the processor, where `cpu` is faster".to_owned(),
+            DeviceKind::Software => {
+                "it computes on the processor, where `cpu` is faster".to_owned()
+            }
             _ => match check(&device) {
                 Ok(()) => return Ok((device.id, passed_over)),
                 Err(Error::DeviceUnavailable { reason, .. }) => reason,

@@ -50,9 +50,7 @@ fn siblings(id: DeviceId) -> Result<Vec<DeviceInfo>, Error> {
             qwen3_cuda::devices().map_err(|error| unavailable(id, &error))
         }
         #[cfg(feature = "wgpu")]
-        DeviceId::Gpu { api, .. } if api != GpuApi::Cuda => {
-            Ok(qwen3_wgpu::devices(wgpu_api(api)))
-        }
+        DeviceId::Gpu { api, .. } if api != GpuApi::Cuda => Ok(qwen3_wgpu::devices(wgpu_api(api))),
         #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
         _ => Err(Error::NotBuilt { device: id, feature: id.feature() }),
     }
@@ -76,13 +74,15 @@ pub fn list() -> Devices {
             Ok(infos) if infos.is_empty() => {
                 devices.absent.push(absent("no driver found".to_owned()));
             }
-            Ok(infos) => devices.found.extend(infos.into_iter().enumerate().map(|(index, info)| {
-                let id = match first {
-                    DeviceId::Gpu { api, .. } => DeviceId::Gpu { api, index },
-                    processor => processor,
-                };
-                Device::new(id, info)
-            })),
+            Ok(infos) => {
+                devices.found.extend(infos.into_iter().enumerate().map(|(index, info)| {
+                    let id = match first {
+                        DeviceId::Gpu { api, .. } => DeviceId::Gpu { api, index },
+                        processor => processor,
+                    };
+                    Device::new(id, info)
+                }))
+            }
             Err(Error::DeviceUnavailable { reason, .. }) => devices.absent.push(absent(reason)),
             Err(_) => {
                 let feature = first.feature();

@@ -1,6 +1,8 @@
 //! A model's files: its config, its weights, and what it is for.
 
-use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, called, other_weights, parse, refuse_adapter};
+use super::folder::{
+    CONFIG, INDEX, SIDE_FILES, SINGLE, called, other_weights, parse, refuse_adapter,
+};
 use super::modules::{self, MODULES, Modules, POOLING, refused};
 use super::portable::{Portable, Provenance, inside};
 use super::source::Source;
@@ -80,6 +82,11 @@ impl Checkpoint {
     /// Numbers in all tensors together.
     pub fn parameters(&self) -> u64 {
         self.weights.parameters()
+    }
+
+    /// Whether a reranker's output head is its embedding table.
+    pub fn has_tied_head(&self) -> bool {
+        self.config.tie_word_embeddings && !self.weights.contains("lm_head.weight")
     }
 
     /// How many tensors there are.

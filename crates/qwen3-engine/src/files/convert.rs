@@ -63,45 +63,45 @@ enum Content<'a> {
     File(Cow<'a, [u8]>),
 }
 
-/// Writes `model` as one file `out` that is loaded where a folder is: all weights,
-/// the side files, and the SHA-256 of what it was made of. The file appears when it
-/// is complete and verified, or not at all.
+/// Writes `model` as one file; see [`Checkpoint::convert`].
 ///
 /// # Errors
-/// If the model can't be found or doesn't load, a value doesn't fit the dtype,
-/// `out` is there and not to be replaced, is a file of the model, or the disk is full.
+/// If the model can't be found or opened, and as [`Checkpoint::convert`].
 pub fn convert(
     model: impl Into<Source>,
     out: impl AsRef<Path>,
     options: &ConvertOptions,
 ) -> Result<Converted, Error> {
-    let (out, hooks) = (out.as_ref(), &options.hooks);
-    let mut new = create(out, options.force)?;
-    let checkpoint = Checkpoint::open(model, hooks)?;
-    let parts = parts(&checkpoint, options)?;
-    check_target(&checkpoint, &parts, &new, out)?;
-    check_loads(&checkpoint, hooks)?;
-    let provenance =
-        Provenance { kind: checkpoint.kind, sources: sources(&checkpoint, hooks)? };
+    Checkpoint::open(model, &options.hooks)?.convert(out, options)
+}
 
-    let header = portable::header(&provenance, infos(&parts));
-    let whole = Whole { checkpoint: &checkpoint, header, parts, out };
-    let failed = |source| Error::Write { path: out.to_owned(), source };
-    let mut writer = BufWriter::new(&mut new);
-    whole.write(&mut writer, hooks)?;
-    writer.flush().map_err(failed)?;
-    drop(writer);
-    if Portable::open(new.path())?.is_none() {
-        return Err(failed(io::ErrorKind::InvalidData.into()));
+impl Checkpoint {
+    /// Writes the model as one file `out` that is loaded where a folder is: all
+    /// weights, the side files, and the SHA-256 of what it was made of. The file
+    /// appears when it is complete and verified, or not at all.
+    ///
+    /// # Errors
+    /// If the model doesn't load, a value doesn't fit the dtype, `out` is there and
+    /// not to be replaced, is a file of the model, or the disk is full.
+    pub fn convert(
+        &self,
+        out: impl AsRef<Path>,
+        options: &ConvertOptions,
+    ) -> Result<Converted, Error> {
+        let (out, hooks) = (out.as_ref(), &options.hooks);
+        let mut new = create(out, options.force)?;
+        let parts = parts(self, options)?;
+        check_target(self, &parts, &new, out)?;
+        check_loads(self, hooks)?;
+        let provenance = Provenance { kind: self.kind, sources: sources(self, hooks)? };
+        let header = portable::header(&provenance, infos(&parts));
+        let whole = Whole { checkpoint: self, header, parts, out };
+        whole.write_to(&mut new, hooks)?;
+        publish(new, out, options.force)?;
+        let total_bytes = whole.bytes();
+        hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });
+        Ok(Converted { bytes: total_bytes, tensors: whole.weights(), provenance })
     }
-    let renamed = if options.force { new.replace() } else { new.keep_old() };
-    renamed.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Error::Exists { path: out.to_owned() },
-        _ => failed(error),
-    })?;
-    let total_bytes = whole.bytes();
-    hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });
-    Ok(Converted { bytes: total_bytes, tensors: whole.weights(), provenance })
 }
 
 /// The file to be, before anything is read that takes long.
@@ -110,6 +110,19 @@ fn create(out: &Path, force: bool) -> Result<NewFile, Error> {
         return Err(Error::Exists { path: out.to_owned() });
     }
     NewFile::create(out).map_err(|source| Error::Write { path: out.to_owned(), source })
+}
+
+/// Gives the file its name, once it is read back and right.
+fn publish(new: NewFile, out: &Path, force: bool) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: out.to_owned(), source };
+    if Portable::open(new.path())?.is_none() {
+        return Err(failed(io::ErrorKind::InvalidData.into()));
+    }
+    let renamed = if force { new.replace() } else { new.keep_old() };
+    renamed.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: out.to_owned() },
+        _ => failed(error),
+    })
 }
 
 /// The file neither replaces one that it is made of nor fills its disk.
@@ -262,6 +275,12 @@ impl Whole<'_> {
     /// Parts that are no other files.
     fn weights(&self) -> usize {
         self.parts.iter().filter(|part| !matches!(part.content, Content::File(_))).count()
+    }
+
+    fn write_to(&self, new: &mut NewFile, hooks: &Hooks) -> Result<(), Error> {
+        let mut writer = BufWriter::new(new);
+        self.write(&mut writer, hooks)?;
+        writer.flush().map_err(|source| Error::Write { path: self.out.to_owned(), source })
     }
 
     fn write(&self, writer: &mut impl Write, hooks: &Hooks) -> Result<(), Error> {

@@ -118,8 +118,8 @@ impl Portable {
     fn verified(file: TensorFile, stated: &HashMap<String, String>) -> Result<Self, String> {
         let tensors = file.tensors();
         verify(&file, &tensors)?;
-        let provenance = provenance(stated)
-            .ok_or("its kind, layout or sources are unknown to this program")?;
+        let provenance =
+            provenance(stated).ok_or("its kind, layout or sources are unknown to this program")?;
         let of_file = |(name, range): (String, Range<usize>)| {
             Some((name.strip_prefix(&file_tensor(""))?.to_owned(), range))
         };

@@ -13,7 +13,7 @@
 mod hostile;
 mod soak;
 
-use qwen3_engine::{DeviceChoice, DeviceId, Embedder, EncodeOptions, Options};
+use qwen3_engine::{DeviceId, Embedder, EncodeOptions, Options};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -318,7 +318,7 @@ fn times(address: &str, texts: &[String], count: usize) -> io::Result<Vec<Durati
 
 /// The same texts without a server.
 fn direct(args: &Args) -> Result<(), Box<dyn Error>> {
-    let options = Options { device: DeviceChoice::Named(DeviceId::Cpu), ..Options::default() };
+    let options = Options::default().device(DeviceId::Cpu);
     let model = Embedder::load(&args.model, &options)?;
     let texts = texts(|_| args.words);
     let mut seen = Seen::default();

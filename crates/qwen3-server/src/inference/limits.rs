@@ -6,7 +6,7 @@ use super::{Call, Inference, Length};
 use crate::error::Error;
 use crate::scheduler::{QueueLimits, SubmitError, Work};
 use crate::settings::Settings;
-use qwen3_engine::{Encoded, Prefix};
+use qwen3_engine::{Prefix, Tokens};
 
 /// Bytes of prefixes that are tokenized again with each text.
 pub struct Repeated {
@@ -69,12 +69,12 @@ impl Budget {
     /// queue or an answer holds.
     pub fn counting(
         mut self,
-        mut encode: impl FnMut(usize) -> Result<Encoded, Error> + Send + 'static,
+        mut encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
     ) -> impl FnMut() -> Result<Option<(Length, Work)>, Error> + Send + 'static {
         let mut texts = 0..self.copies.len();
         move || {
             let Some(index) = texts.next() else { return Ok(None) };
-            let Encoded { input_ids, truncated } = encode(index)?;
+            let Tokens { input_ids, truncated } = encode(index)?;
             let length = Length { tokens: input_ids.len(), truncated };
             self.count(length.tokens, self.copies[index])?;
             Ok(Some((length, Work::new(input_ids, self.output.rows))))

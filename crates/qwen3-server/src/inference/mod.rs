@@ -21,7 +21,7 @@ use job::{Job, Output};
 use limits::{Budget, Repeated};
 pub use model::{About, Model};
 pub use pairs::{Pair, PairsToScore};
-use qwen3_engine::{EmbedderText, Encoded, RerankerText, Rows};
+use qwen3_engine::{EmbedderHost, RerankerHost, Rows, Tokens};
 pub use results::{Cost, Length, LogOdds, Results, TokenVectors};
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,7 +67,7 @@ impl Inference {
     /// If an input is refused or fails, too much waits, or it takes too long.
     pub async fn embed(
         &self,
-        model: &Model<EmbedderText>,
+        model: &Model<EmbedderHost>,
         call: Call,
         texts: TextsToEmbed,
         options: VectorOptions,
@@ -90,7 +90,7 @@ impl Inference {
     /// As [`Inference::embed`].
     pub async fn embed_tokens(
         &self,
-        model: &Model<EmbedderText>,
+        model: &Model<EmbedderHost>,
         call: Call,
         texts: TextsToEmbed,
     ) -> Result<Results<TokenVectors>, Error> {
@@ -101,7 +101,7 @@ impl Inference {
 
     async fn rows(
         &self,
-        model: &Model<EmbedderText>,
+        model: &Model<EmbedderHost>,
         call: Call,
         texts: TextsToEmbed,
         output: Output,
@@ -122,7 +122,7 @@ impl Inference {
         let encode = move |index: usize| {
             repeated.add(&prefix)?;
             let (first, input): &(usize, InputItem) = &inputs[index];
-            let encoded = text.encode(input.as_input(), &prefix, limit);
+            let encoded = text.tokenize(input.as_input(), &prefix, limit);
             encoded.map_err(|reason| Error::text(*first, reason))
         };
         let job = Job { call, task: Task::Embed, output, places, characters };
@@ -135,7 +135,7 @@ impl Inference {
     /// As [`Inference::embed`].
     pub async fn score(
         &self,
-        model: &Model<RerankerText>,
+        model: &Model<RerankerHost>,
         call: Call,
         pairs: PairsToScore,
     ) -> Result<Results<LogOdds>, Error> {
@@ -159,7 +159,7 @@ impl Inference {
         &self,
         scheduler: &Scheduler,
         job: Job,
-        encode: impl FnMut(usize) -> Result<Encoded, Error> + Send + 'static,
+        encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;

@@ -3,7 +3,7 @@
 
 use super::limits::Repeated;
 use crate::error::Error;
-use qwen3_engine::{Encoded, Limit, Prefix, RerankerText, TextError, Truncate};
+use qwen3_engine::{Limit, Prefix, RerankerHost, TextError, Tokens, Truncate};
 use std::sync::Arc;
 
 /// A query and a document.
@@ -28,7 +28,7 @@ pub struct PairsToScore {
 
 /// Makes tokens of one pair after the other.
 pub(super) struct Encoder {
-    text: Arc<RerankerText>,
+    text: Arc<RerankerHost>,
     pairs: Vec<Pair>,
     instruction: Prefix,
     limit: Limit,
@@ -50,7 +50,7 @@ impl Encoder {
     /// # Errors
     /// If the instruction is refused.
     pub fn new(
-        text: Arc<RerankerText>,
+        text: Arc<RerankerHost>,
         pairs: PairsToScore,
         repeated: Repeated,
     ) -> Result<Self, Error> {
@@ -64,7 +64,7 @@ impl Encoder {
     ///
     /// # Errors
     /// If a text is refused, or too much is read again and again.
-    pub fn encode(&mut self, index: usize) -> Result<Encoded, Error> {
+    pub fn encode(&mut self, index: usize) -> Result<Tokens, Error> {
         let pair = &self.pairs[index];
         let refused = |reason| Error::text(index, reason);
         let query = match self.query.take() {
@@ -72,7 +72,7 @@ impl Encoder {
             _ => self.read(&pair.query).map_err(refused)?,
         };
         self.repeated.add(&query.prefix)?;
-        let encoded = self.text.encode(&query.prefix, &pair.document, query.limit);
+        let encoded = self.text.tokenize(&query.prefix, &pair.document, query.limit);
         self.query = Some(query);
         encoded.map_err(refused)
     }
@@ -81,7 +81,7 @@ impl Encoder {
         let prefix = self.text.query_prefix(&self.instruction, query, self.limit)?;
         let limit = match self.max_document_tokens {
             Some(max_tokens) => {
-                let others = self.text.encode(&prefix, "", self.limit)?.input_ids.len();
+                let others = self.text.tokenize(&prefix, "", self.limit)?.input_ids.len();
                 cut_to(self.limit, others.saturating_add(max_tokens))
             }
             None => self.limit,

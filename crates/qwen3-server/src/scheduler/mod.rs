@@ -37,7 +37,7 @@ use worker::Worker;
 
 /// A network on a device.
 pub trait Loaded: Send {
-    /// For each sequence its last row, or all of them; see [`qwen3_engine::Network::rows`].
+    /// For each sequence its last row, or all of them; see [`qwen3_engine::Session::rows`].
     ///
     /// # Errors
     /// As there.

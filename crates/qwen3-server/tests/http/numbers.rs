@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 const TEXTS: [&str; 3] = ["Explain gravity", "重力 🜚", "What is the capital of China?"];
 
 fn vectors(prompt: Prompt, dimensions: Option<usize>, normalize: bool) -> Vec<Vec<f32>> {
-    let model = Embedder::load(&fixture(EMBEDDER), &options()).unwrap();
-    let options = EncodeOptions { prompt, dimensions, normalize, ..Default::default() };
+    let model = Embedder::load(fixture(EMBEDDER), &options()).unwrap();
+    let options =
+        EncodeOptions::default().prompt(prompt).dimensions(dimensions).normalize(normalize);
     let embeddings = model.encode(TEXTS, &options).unwrap();
     embeddings.into_iter().map(|embedding| embedding.vector).collect()
 }
@@ -69,8 +70,8 @@ async fn base64_is_little_endian_float32() {
 
 #[tokio::test]
 async fn token_vectors_have_no_padding() {
-    let model = Embedder::load(&fixture(EMBEDDER), &options()).unwrap();
-    let expected = model.token_embeddings(TEXTS, &Prompt::Default, &Default::default()).unwrap();
+    let model = Embedder::load(fixture(EMBEDDER), &options()).unwrap();
+    let expected = model.token_embeddings(TEXTS, &EncodeOptions::default()).unwrap();
     let told = answer("/embed_all", json!({"inputs": TEXTS})).await;
     for (told, expected) in told.as_array().unwrap().iter().zip(expected) {
         let told: Vec<Vec<f32>> = serde_json::from_value(told.clone()).unwrap();
@@ -80,11 +81,11 @@ async fn token_vectors_have_no_padding() {
 
 #[tokio::test]
 async fn scores_are_the_engines() {
-    let model = Reranker::load(&fixture(RERANKER), &options()).unwrap();
+    let model = Reranker::load(fixture(RERANKER), &options()).unwrap();
     let rank = |instruction: Option<&str>| {
-        let instruction = instruction.map(str::to_owned);
-        let options = RankOptions { instruction, ..Default::default() };
-        model.rank("gravity?", &TEXTS, &options).unwrap()
+        let mut options = RankOptions::default();
+        options.instruction = instruction.map(str::to_owned);
+        model.rank("gravity?", TEXTS, &options).unwrap()
     };
     let score_of = |value: &Value| value.as_f64().unwrap() as f32;
     let expected = rank(None);

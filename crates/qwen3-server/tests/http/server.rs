@@ -7,7 +7,9 @@ use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, DtypeChoice, Options};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
-use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
+use qwen3_server::{
+    App, Metrics, ModelToServe, Models, Settings, load_embedder, load_reranker, router,
+};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,11 +26,7 @@ pub fn fixture(name: &str) -> String {
 
 /// Float32 on the CPU, so that numbers don't depend on the processor's instructions.
 pub fn options() -> Options {
-    Options {
-        device: DeviceChoice::Named(DeviceId::Cpu),
-        dtype: DtypeChoice::F32,
-        ..Options::default()
-    }
+    Options::default().device(DeviceId::Cpu).dtype(DtypeChoice::F32)
 }
 
 pub fn scheduling() -> SchedulerSettings {
@@ -58,14 +56,14 @@ fn app_of(
     scheduling: SchedulerSettings,
 ) -> Arc<App> {
     let metrics = Metrics::new();
-    let source = |name: &str| Source {
-        model: fixture(name),
+    let served = |name: &str| ModelToServe {
+        source: fixture(name).into(),
         name: Some(name.to_owned()),
         options: options(),
         devices: vec![DeviceChoice::Named(DeviceId::Cpu)],
     };
-    let embedding = |name: &str| load_embedder(&source(name), scheduling, &metrics).unwrap();
-    let reranking = |name: &str| load_reranker(&source(name), scheduling, &metrics).unwrap();
+    let embedding = |name: &str| load_embedder(&served(name), scheduling, &metrics).unwrap();
+    let reranking = |name: &str| load_reranker(&served(name), scheduling, &metrics).unwrap();
     let models = match (embedder, reranker) {
         (embedder, "") => Models::Embedder(embedding(embedder)),
         ("", reranker) => Models::Reranker(reranking(reranker)),

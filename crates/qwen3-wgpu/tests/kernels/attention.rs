@@ -38,7 +38,7 @@ impl Heads {
         }
     }
 
-    fn attended(&self, layout: &VarlenLayout, gpu: &Device) -> Tensor<Gpu, 3> {
+    fn attended(&self, layout: &VarlenLayout, gpu: &WgpuDevice) -> Tensor<Gpu, 3> {
         let (q, k, v) = (self.q.on(gpu), self.k.on(gpu), self.v.on(gpu));
         varlen_attention(q, k, v, layout, None, 0.3, DType::F32)
     }
@@ -121,7 +121,7 @@ fn a_shared_prefix_is_computed_by_the_reference() {
 }
 
 /// A bad number of the first text is in its first row, and in no other text's.
-pub fn assert_not_swallowed(bad: f32, gpu: &Device) {
+pub fn assert_not_swallowed(bad: f32, gpu: &WgpuDevice) {
     let heads = || Heads::random([43; 2], [2, 1, 16]);
     for spoiled in [
         Heads { q: heads().q.with_first(bad), ..heads() },

@@ -8,12 +8,11 @@ mod attention;
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend, f16};
 use burn_cubecl::CubeBackend;
 use burn_flex::Flex;
-use burn_wgpu::WgpuRuntime;
+use burn_wgpu::{WgpuDevice, WgpuRuntime};
 use qwen3_kernels::MatmulStrategy::{PlainUnits, TensorCores};
 use qwen3_kernels::{
     Kernels, linear, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
 };
-use burn_wgpu::WgpuDevice;
 use qwen3_wgpu::{Api, devices, open_adapter};
 
 /// The backend under test.

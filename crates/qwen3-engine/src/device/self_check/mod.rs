@@ -244,7 +244,8 @@ pub fn speed(device: DeviceId, dtype: Dtype, strategy: MatmulStrategy) -> Result
     const LONG_ENOUGH: Duration = Duration::from_millis(200);
     const MAX_TOKENS: usize = 16_384;
     let network = Generated::wide()?;
-    let loaded = network.load(&Opened::open(device)?, Storage { dtype, max_tensor_bytes: u64::MAX, strategy })?;
+    let loaded = network
+        .load(&Opened::open(device)?, Storage { dtype, max_tensor_bytes: u64::MAX, strategy })?;
     let mut length = 32;
     loop {
         let mut random = Random::new(3);

@@ -4,8 +4,8 @@ use super::*;
 use crate::device::auto::first_trusted;
 use crate::device::opened::guarded;
 use crate::device::{Device, Devices, GpuApi, devices};
-use qwen3::DeviceKind;
 use MatmulStrategy::{PlainUnits, TensorCores};
+use qwen3::DeviceKind;
 use std::sync::LazyLock;
 
 #[test]
@@ -24,7 +24,8 @@ fn every_device_here_passes() {
 
 #[test]
 fn a_device_that_is_not_there_is_an_error() {
-    let message = self_check(DeviceId::Gpu { api: GpuApi::Cuda, index: 99 }).unwrap_err().to_string();
+    let message =
+        self_check(DeviceId::Gpu { api: GpuApi::Cuda, index: 99 }).unwrap_err().to_string();
     assert!(message.contains("cuda:99"), "{message}");
 }
 

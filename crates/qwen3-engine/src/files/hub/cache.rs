@@ -8,8 +8,8 @@
 //! whatever a snapshot has may be trusted, whenever a program ends.
 
 use super::names::{Commit, Etag, Revision};
-use crate::files::checksum::{git_sha1_of, sha256_of};
 use crate::error::Error;
+use crate::files::checksum::{git_sha1_of, sha256_of};
 use crate::progress::Hooks;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;

@@ -4,7 +4,7 @@ use crate::app::{Models, SharedApp};
 use crate::inference::Model;
 use axum::extract::State;
 use axum::response::Json;
-use qwen3_engine::{EmbedderText, RerankerText};
+use qwen3_engine::{EmbedderHost, RerankerHost};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -118,7 +118,7 @@ pub async fn info(State(app): State<SharedApp>) -> Json<Info> {
     })
 }
 
-fn embedder(model: &Model<EmbedderText>) -> ServedModel {
+fn embedder(model: &Model<EmbedderHost>) -> ServedModel {
     ServedModel {
         served_model_name: model.name.clone(),
         max_input_length: model.text.limit().max_tokens,
@@ -126,7 +126,7 @@ fn embedder(model: &Model<EmbedderText>) -> ServedModel {
     }
 }
 
-fn reranker(model: &Model<RerankerText>) -> ServedModel {
+fn reranker(model: &Model<RerankerHost>) -> ServedModel {
     let label = model.text.label().to_owned();
     ServedModel {
         served_model_name: model.name.clone(),

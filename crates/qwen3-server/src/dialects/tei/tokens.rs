@@ -8,7 +8,7 @@ use crate::inference::{Call, Inference, aside};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use qwen3_engine::{EmbedderText, Prompt, RerankerText, TextError, Token};
+use qwen3_engine::{EmbedderHost, Prompt, RerankerHost, TextError, Token};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -92,8 +92,8 @@ impl Ids {
 
 /// Whichever model there is; embeddings first.
 enum Tokenizer {
-    Embedder(Arc<EmbedderText>),
-    Reranker(Arc<RerankerText>),
+    Embedder(Arc<EmbedderHost>),
+    Reranker(Arc<RerankerHost>),
 }
 
 /// Tokens of texts with their places.

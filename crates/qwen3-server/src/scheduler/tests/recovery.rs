@@ -1,8 +1,8 @@
 //! What goes wrong with one text, batch or replica, and how the others go on.
 
 use super::*;
-use crate::models::{Source, load_embedder};
-use qwen3_engine::{DeviceChoice, Options};
+use crate::models::{ModelToServe, load_embedder};
+use qwen3_engine::Options;
 
 #[test]
 fn batches_grow_again_when_memory_is_free_again() {
@@ -73,9 +73,13 @@ fn a_replica_that_does_not_load_leaves_its_texts_to_another() {
 #[test]
 fn what_the_network_itself_refuses_fails_alone_too() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-embedding");
-    let (model, devices) = (model.to_owned(), vec![DeviceChoice::Named(DeviceId::Cpu)]);
-    let source = Source { model, name: None, options: Options::default(), devices };
-    let model = load_embedder(&source, settings(), &Metrics::new()).unwrap();
+    let served = ModelToServe {
+        source: model.into(),
+        name: None,
+        options: Options::default(),
+        devices: vec![DeviceId::Cpu.into()],
+    };
+    let model = load_embedder(&served, settings(), &Metrics::new()).unwrap();
     let works = vec![work(1, 3), work(640, 3), work(2, 3), work(3, 32_769)];
     let answers = wait(model.scheduler.submit(works).unwrap());
     let refused = |answer: &Result<f32, ComputeError>| match answer {
