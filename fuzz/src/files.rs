@@ -92,12 +92,13 @@ fn open(model: &Path) {
 fn seal(file: &mut [u8]) -> Option<()> {
     let (header_bytes, header) = SafeTensors::read_metadata(file).ok()?;
     let start = size_of::<u64>() + header_bytes;
-    let mut ranges = vec![0..start];
     let tensors = header.tensors();
-    ranges.extend(header.offset_keys().iter().map(|name| {
+    let offset_keys = header.offset_keys();
+    let data = offset_keys.iter().map(|name| {
         let (from, to) = tensors[name].data_offsets;
         start + from..start + to
-    }));
+    });
+    let mut ranges: Vec<_> = std::iter::once(0..start).chain(data).collect();
     let last = ranges.pop()?;
     let checksums: Vec<u8> =
         ranges.into_iter().flat_map(|range| xxh3_64(&file[range]).to_le_bytes()).collect();

@@ -11,7 +11,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND [OPTIONS]
 
 commands:
-  tidy      check the invariants of ARCHITECTURE.md that can be read off the source
+  tidy      check the invariants of ARCHITECTURE.md and the limits of CONTRIBUTING.md;
+            with --write-exceptions, lower what xtask/src/tidy/exceptions.txt allows,
+            or without that file list everything that is beyond a limit
   convert   write a checkpoint as one file (`qwen3 convert`)
   parity    compare every stage of the network with Hugging Face Transformers
   bench     measure tokens per second over devices, dtypes and shapes
@@ -22,10 +24,12 @@ built, as in QWEN3_FEATURES=cpu,cuda";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        Some("tidy") if arguments.len() == 1 => tidy::tidy(),
-        Some("convert") => run("qwen3", &arguments),
-        Some("parity" | "bench" | "fixtures") => run("qwen3-proof", &arguments),
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["tidy"] => tidy::tidy(),
+        ["tidy", "--write-exceptions"] => tidy::write_exceptions(),
+        ["convert", ..] => run("qwen3", "cpu", &arguments),
+        ["parity" | "bench" | "fixtures", ..] => run("qwen3-proof", "cpu,ndarray,wgpu", &arguments),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -34,16 +38,13 @@ fn main() -> ExitCode {
 }
 
 /// Builds one of our programs if need be, and runs it in the user's folder.
-fn run(program: &str, arguments: &[String]) -> ExitCode {
+fn run(program: &str, features: &str, arguments: &[String]) -> ExitCode {
+    let features = std::env::var("QWEN3_FEATURES").unwrap_or_else(|_| features.to_owned());
     // Not `--package`: the set of packages decides about features, and another
     // set would build the backends once more.
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--release", "--bin", program]);
+    cargo.args(["run", "--quiet", "--release", "--bin", program, "--features", &features]);
     cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")]);
-    if let Ok(features) = std::env::var("QWEN3_FEATURES") {
-        cargo.args(["--package", if program == "qwen3" { "qwen3-cli" } else { program }]);
-        cargo.args(["--no-default-features", "--features", &features]);
-    }
     match cargo.arg("--").args(arguments).status() {
         Ok(status) => {
             ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1))

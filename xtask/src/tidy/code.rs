@@ -130,7 +130,7 @@ fn next_test_item(code: &str) -> Option<usize> {
 
 /// The length of an item with its attributes: up to a `;` or the end of a block
 /// outside of all brackets. Ends early where the item is the last of a list.
-fn item(bytes: &[u8]) -> usize {
+pub fn item(bytes: &[u8]) -> usize {
     let mut depth = 0;
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
