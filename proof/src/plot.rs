@@ -61,7 +61,8 @@ pub fn draw(cells: &[&Cell], path: &Path) -> Result<(), Error> {
 
 /// The embeddings, then each layer's output.
 fn curve(cell: &Cell) -> Vec<(f64, f64)> {
-    let streams = cell.lines.iter().filter_map(|line| {
+    let lines = cell.compared().into_iter().flat_map(|compared| &compared.lines);
+    let streams = lines.filter_map(|line| {
         let layer = match line.stage.strip_prefix("layers.") {
             None if line.stage == "embed_tokens" => 0.0,
             Some(layer) => layer.parse::<f64>().ok()? + 1.0,

@@ -54,24 +54,6 @@ pub fn script(python: &Path, script: &str, arguments: &[&str]) -> Result<(), Err
     run(Command::new(python).arg(in_repository(script)).args(arguments))
 }
 
-/// The same, and what it printed on standard output.
-///
-/// # Errors
-/// If it fails.
-pub fn script_output(python: &Path, script: &str, arguments: &[&str]) -> Result<String, Error> {
-    let mut command = Command::new(python);
-    let output = command
-        .arg(in_repository(script))
-        .args(arguments)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| failed(&command, &error))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(failed(&command, &output.status)),
-    }
-}
-
 fn run(command: &mut Command) -> Result<(), Error> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),

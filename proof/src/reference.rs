@@ -66,6 +66,24 @@ pub enum Output {
     LogOdds(f64),
 }
 
+impl Output {
+    /// Empty for a reranker's.
+    pub fn vector(&self) -> &[f32] {
+        match self {
+            Self::Embedding(vector) => vector,
+            Self::LogOdds(_) => &[],
+        }
+    }
+
+    /// Only a reranker has them.
+    pub fn log_odds(&self) -> Option<f64> {
+        match self {
+            Self::Embedding(_) => None,
+            Self::LogOdds(log_odds) => Some(*log_odds),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct File {
     kind: String,
