@@ -74,7 +74,9 @@ pub use options::{DtypeChoice, HubToken, Kind, Layout, Options, UnknownName};
 pub use portable::Provenance;
 pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
-pub use qwen3::{Config, Dtype, MatmulStrategy, Recorded, Rows, Stage, Step, Weights};
+pub use qwen3::{
+    Config, Dtype, Error as ModelError, MatmulStrategy, Recorded, Rows, Stage, Step, Weights,
+};
 pub use qwen3_text::{
     DEFAULT_TASK, Error as TextError, Limit, Prefix, SpecialTokens, Token, Tokens, Truncate,
 };
