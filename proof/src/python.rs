@@ -49,7 +49,7 @@ pub fn python(given: Option<&Path>, with_peer: bool) -> Result<PathBuf, Error> {
 /// Runs a committed script to its end; what it prints is seen.
 ///
 /// # Errors
-/// If it fails.
+/// If it can't be started, or ends with an error.
 pub fn script(python: &Path, script: &str, arguments: &[&str]) -> Result<(), Error> {
     run(Command::new(python).arg(in_repository(script)).args(arguments))
 }

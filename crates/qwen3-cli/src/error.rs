@@ -20,13 +20,7 @@ pub enum Error {
         "`{model}` looks like {found}, not like {wanted}; use `qwen3 {}` for it, or say what it is with `--kind`",
         command_for(*found)
     )]
-    WrongKind {
-        model: String,
-        /// What it is.
-        found: Kind,
-        /// What the command takes.
-        wanted: &'static str,
-    },
+    WrongKind { model: String, found: Kind, wanted: &'static str },
 
     /// One of the texts is refused.
     #[error("text {number}: {reason}")]
@@ -60,7 +54,7 @@ pub enum Error {
     )]
     TrimHead { kind: Kind },
 
-    /// Ctrl-C.
+    /// Stopped by Ctrl-C or a signal; not a failure.
     #[error("{message}")]
     Cancelled {
         /// What was finished before it.
