@@ -1,7 +1,7 @@
 //! Targets that read files, since what they fuzz takes paths.
 
 use qwen3::weights::files_of_index;
-use qwen3_engine::{Checkpoint, EmbedderText, Options, RerankerText};
+use qwen3_engine::{Checkpoint, EmbedderHost, Hooks, Options, RerankerHost};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,12 +80,11 @@ pub fn portable(data: &[u8]) {
 
 /// Everything that is read of a model before its weights go to a device.
 fn open(model: &Path) {
-    if let Ok(checkpoint) = Checkpoint::open(model, None) {
-        let _ = (checkpoint.provenance(), checkpoint.source_files(), checkpoint.weights.dtype());
-    }
-    let name = model.to_str().expect("our names are text");
-    let _ = EmbedderText::load(name, &Options::default()).map(|text| text.limit());
-    let _ = RerankerText::load(name, &Options::default()).map(|text| text.limit());
+    let Ok(checkpoint) = Checkpoint::open(model, &Hooks::default()) else { return };
+    let _ = (checkpoint.provenance(), checkpoint.source_files(), checkpoint.dtype());
+    let options = Options::default();
+    let _ = EmbedderHost::from_checkpoint(&checkpoint, &options).map(|host| host.limit());
+    let _ = RerankerHost::from_checkpoint(&checkpoint, &options).map(|host| host.limit());
 }
 
 /// Fills the last tensor with the checksums of all before it.

@@ -10,8 +10,9 @@ mod requests;
 pub use files::{folder, index, portable};
 pub use requests::request;
 
-use qwen3::{Config, Dtype, Weights};
+use qwen3::{Config, Dtype, TensorFile, Weights};
 use qwen3_text::{EmbeddingTokenizer, Limit, Prompts, RerankTokenizer, SpecialTokens, Truncate};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A function that any bytes may be given.
@@ -69,8 +70,9 @@ pub fn prompts(data: &[u8]) {
 
 /// A safetensors file, and every tensor of it in every dtype.
 pub fn weights(data: &[u8]) {
-    let Ok(weights) = Weights::from_bytes(data.to_owned()) else { return };
-    let _ = (weights.dtype(), weights.parameters(), weights.all_used(&[]));
+    let Ok(file) = TensorFile::from_bytes(data.to_owned()) else { return };
+    let Ok(weights) = Weights::from_file(&file) else { return };
+    let _ = (weights.dtype(), weights.parameters(), weights.all_in(&BTreeSet::new()));
     for stored in weights.tensors().unwrap_or_default() {
         let numbers = stored.shape.iter().try_fold(1, |product: usize, &n| product.checked_mul(n));
         if numbers.is_none_or(|numbers| numbers > MAX_NUMBERS) {

@@ -8,7 +8,9 @@ use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, Options};
 use qwen3_server::inference::Inference;
 use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
-use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
+use qwen3_server::{
+    App, Metrics, ModelToServe, Models, Settings, load_embedder, load_reranker, router,
+};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -22,8 +24,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 
 fn server() -> Router {
     let (metrics, device) = (Metrics::new(), DeviceChoice::Named(DeviceId::Cpu));
-    let source = |name: &str| Source {
-        model: fixture(name).to_str().expect("our names are text").to_owned(),
+    let served = |name: &str| ModelToServe {
+        source: fixture(name).into(),
         name: Some(name.to_owned()),
         options: Options::default().device(device),
         devices: vec![device],
@@ -35,8 +37,8 @@ fn server() -> Router {
         idle_unload: None,
         warm_up: false,
     };
-    let embedder = load_embedder(&source("tiny-embedding"), scheduling, &metrics);
-    let reranker = load_reranker(&source("tiny-reranker-tied"), scheduling, &metrics);
+    let embedder = load_embedder(&served("tiny-embedding"), scheduling, &metrics);
+    let reranker = load_reranker(&served("tiny-reranker-tied"), scheduling, &metrics);
     let (embedder, reranker) = (embedder.expect("a fixture"), reranker.expect("a fixture"));
     let inference = Inference::new(Settings::default(), metrics);
     router(Arc::new(App::new(inference, Models::Both(embedder, reranker))))

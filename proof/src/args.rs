@@ -57,14 +57,21 @@ impl FromStr for Tier {
     }
 }
 
+/// Where models run.
 #[derive(Args)]
-pub struct ParityArgs {
+pub struct WhereArgs {
     /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
     #[arg(long, visible_alias = "device", value_delimiter = ',')]
     pub devices: Vec<String>,
     /// f32, bf16 and f16, where a device can hold them [default: all]
     #[arg(long, visible_alias = "dtype", value_delimiter = ',')]
     pub dtypes: Vec<DtypeChoice>,
+}
+
+#[derive(Args)]
+pub struct ParityArgs {
+    #[command(flatten)]
+    pub on: WhereArgs,
     /// Hub id, folder, or converted file [default: the fixtures]
     #[arg(long, value_name = "ID|PATH")]
     pub model: Option<String>,
@@ -91,40 +98,10 @@ pub struct ParityArgs {
 
 #[derive(Args)]
 pub struct BenchArgs {
-    /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
-    #[arg(long, visible_alias = "device", value_delimiter = ',')]
-    pub devices: Vec<String>,
-    /// f32, bf16 and f16, where a device can hold them [default: all]
-    #[arg(long, visible_alias = "dtype", value_delimiter = ',')]
-    pub dtypes: Vec<DtypeChoice>,
-    /// Random weights in the shape of this size: 0.6b, 4b, 8b, or tiny to try it
-    #[arg(long, default_value = "0.6b")]
-    pub size: String,
-    /// Texts and tokens of each, such as 8x128, or mixed (64 texts of 8 to 512 tokens)
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "1x16,1x128,1x512,1x2048,8x128,8x512,32x128,16x512,mixed"
-    )]
-    pub shapes: Vec<String>,
-    /// Timed runs of a shape, after one to warm up
-    #[arg(long, default_value_t = 3)]
-    pub repeats: usize,
-    /// Fewer repeats, or none, where a shape would take longer than this
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
-    pub max_seconds: f64,
-    /// Write the results to a file
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Print the ratio to results that were written earlier
-    #[arg(long, value_name = "FILE")]
-    pub compare: Option<PathBuf>,
-    /// Run sentence-transformers on the same weights in the same run, and print the ratio
-    #[arg(long)]
-    pub peer: bool,
-    /// Use this Python, which has the packages, instead of making an environment
-    #[arg(long, value_name = "PATH")]
-    pub python: Option<PathBuf>,
+    #[command(flatten)]
+    pub on: WhereArgs,
+    #[command(flatten)]
+    pub options: BenchOptions,
 }
 
 #[derive(Args)]
@@ -138,21 +115,6 @@ pub struct FixturesArgs {
 pub struct MeasureArgs {
     #[command(flatten)]
     pub request: Request,
-}
-
-impl BenchArgs {
-    pub fn options(&self) -> BenchOptions {
-        BenchOptions {
-            size: self.size.clone(),
-            shapes: self.shapes.clone(),
-            repeats: self.repeats,
-            max_seconds: self.max_seconds,
-            json: self.json.clone(),
-            compare: self.compare.clone(),
-            peer: self.peer,
-            python: self.python.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Difference {
         if expected == found { Self::between(&[], &[]) } else { Self::INCOMPARABLE }
     }
 
-    /// Of one number.
+    /// Of one number, whose sign is its direction.
     pub fn of_number(expected: f64, found: f64) -> Self {
         let max_abs = (expected - found).abs();
         if !max_abs.is_finite() {

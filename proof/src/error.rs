@@ -39,18 +39,18 @@ pub enum Error {
     /// A device that was asked for isn't there.
     #[error("no device `{name}` here: {reason}")]
     NoDevice {
-        /// Its name.
+        /// The device's name as it was asked for.
         name: String,
-        /// Why.
+        /// Why it isn't there.
         reason: String,
     },
 
     /// Another program is missing or failed.
     #[error("{program} failed: {message}")]
     Program {
-        /// Which.
+        /// The command, or what it was for.
         program: String,
-        /// What it said.
+        /// Its exit status, or why it didn't start.
         message: String,
     },
 

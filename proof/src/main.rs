@@ -43,7 +43,7 @@ fn run(command: Command) -> Result<bool, Error> {
 
 /// Whether everything is within bounds.
 fn parity(args: &ParityArgs) -> Result<bool, Error> {
-    let devices = chosen_devices(&args.devices)?;
+    let devices = chosen_devices(&args.on.devices)?;
     if args.reference == Tier::Published {
         return published_numbers(args, &devices);
     }
@@ -52,7 +52,7 @@ fn parity(args: &ParityArgs) -> Result<bool, Error> {
     for (model, reference) in &models {
         let reference = Reference::read(reference, args.max_tokens.unwrap_or(usize::MAX))?;
         for device in &devices {
-            for dtype in chosen_dtypes(&args.dtypes, device) {
+            for dtype in chosen_dtypes(&args.on.dtypes, device) {
                 // The large ones take minutes each.
                 eprintln!("{model} on {} in {}", device.id, DtypeChoice::from(dtype));
                 let cell = check(&reference, model, device.id, dtype)?;
@@ -95,7 +95,7 @@ fn published_numbers(args: &ParityArgs, devices: &[Device]) -> Result<bool, Erro
     })?;
     let mut ok = true;
     for device in devices {
-        for dtype in chosen_dtypes(&args.dtypes, device) {
+        for dtype in chosen_dtypes(&args.on.dtypes, device) {
             let checks = of.check(&checkpoint, device.id, dtype)?;
             let dtype = DtypeChoice::from(dtype);
             for check in checks {
@@ -177,14 +177,14 @@ fn chosen_dtypes(asked: &[DtypeChoice], device: &Device) -> Vec<Dtype> {
 }
 
 fn run_bench(args: &BenchArgs) -> Result<bool, Error> {
-    let devices = chosen_devices(&args.devices)?;
+    let devices = chosen_devices(&args.on.devices)?;
     let mut pairs = vec![];
     for device in &devices {
         pairs.extend(
-            chosen_dtypes(&args.dtypes, device).into_iter().map(|dtype| (device.id, dtype)),
+            chosen_dtypes(&args.on.dtypes, device).into_iter().map(|dtype| (device.id, dtype)),
         );
     }
-    bench::bench(&args.options(), &pairs)?;
+    bench::bench(&args.options, &pairs)?;
     Ok(true)
 }
 

@@ -49,27 +49,9 @@ pub fn python(given: Option<&Path>, with_peer: bool) -> Result<PathBuf, Error> {
 /// Runs a committed script to its end; what it prints is seen.
 ///
 /// # Errors
-/// If it fails.
+/// If it can't be started, or ends with an error.
 pub fn script(python: &Path, script: &str, arguments: &[&str]) -> Result<(), Error> {
     run(Command::new(python).arg(in_repository(script)).args(arguments))
-}
-
-/// The same, and what it printed on standard output.
-///
-/// # Errors
-/// If it fails.
-pub fn script_output(python: &Path, script: &str, arguments: &[&str]) -> Result<String, Error> {
-    let mut command = Command::new(python);
-    let output = command
-        .arg(in_repository(script))
-        .args(arguments)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| failed(&command, &error))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(failed(&command, &output.status)),
-    }
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {

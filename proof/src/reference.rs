@@ -29,15 +29,15 @@ pub struct Reference {
 pub struct Case {
     /// What it is about.
     pub name: String,
-    /// What goes in.
+    /// The text or pair that goes in.
     pub input: CaseInput,
-    /// Its tokens.
+    /// The tokens that Transformers made of it.
     pub input_ids: Vec<u32>,
     /// The tokens whose rows were kept; none if no stage was.
     pub rows: Vec<u32>,
-    /// The stages.
+    /// What each stage gave for these rows.
     pub stages: Stages,
-    /// What comes out.
+    /// The vector or score that comes out.
     pub output: Output,
 }
 
@@ -60,10 +60,28 @@ pub enum CaseInput {
 /// What a model is asked for.
 #[derive(Debug)]
 pub enum Output {
-    /// A unit vector.
+    /// An embedding model's unit vector.
     Embedding(Vec<f32>),
     /// The logit of yes minus that of no.
     LogOdds(f64),
+}
+
+impl Output {
+    /// Empty for a reranker's.
+    pub fn vector(&self) -> &[f32] {
+        match self {
+            Self::Embedding(vector) => vector,
+            Self::LogOdds(_) => &[],
+        }
+    }
+
+    /// Only a reranker has them.
+    pub fn log_odds(&self) -> Option<f64> {
+        match self {
+            Self::Embedding(_) => None,
+            Self::LogOdds(log_odds) => Some(*log_odds),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -109,42 +127,42 @@ impl Reference {
         let path = folder.join("reference.safetensors");
         let bytes = read(&path)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(&path, &error))?;
+        let fits = |input_ids: &[u32]| input_ids.len() <= max_tokens;
         let mut cases = vec![];
         let mut kept = vec![];
         for (index, text) in file.texts.into_iter().enumerate() {
-            if text.input_ids.len() > max_tokens {
-                continue;
+            if fits(&text.input_ids) {
+                let output = numbers(&tensors, &format!("{index}.embedding"))
+                    .ok_or_else(|| wrong(&path, &format!("no embedding of text {index}")))?;
+                let stages = stages(&tensors, &format!("{index}."));
+                kept.push(index);
+                cases.push(text.case(stages, Output::Embedding(output)));
             }
-            let embedding = numbers(&tensors, &format!("{index}.embedding"))
-                .ok_or_else(|| wrong(&path, &format!("no embedding of text {index}")))?;
-            kept.push(index);
-            cases.push(Case {
-                name: text.name,
-                input: CaseInput::Text(text.text),
-                input_ids: text.input_ids,
-                stages: stages(&tensors, &format!("{index}.")),
-                rows: text.rows,
-                output: Output::Embedding(embedding),
-            });
         }
         for (index, pair) in file.pairs.into_iter().enumerate() {
-            if pair.input_ids.len() > max_tokens {
-                continue;
+            if fits(&pair.input_ids) {
+                cases.push(pair.case(stages(&tensors, &format!("{index}."))));
             }
-            let PairEntry { instruction, query, document, .. } = pair;
-            cases.push(Case {
-                name: pair.name,
-                input: CaseInput::Pair { instruction, query, document },
-                input_ids: pair.input_ids,
-                stages: stages(&tensors, &format!("{index}.")),
-                rows: pair.rows,
-                output: Output::LogOdds(pair.log_odds),
-            });
         }
         // Indices among those that were kept.
         let place = |query: usize| kept.iter().position(|&index| index == query);
         let queries = file.queries.into_iter().filter_map(place).collect();
         Ok(Self { folder: folder.to_owned(), kind, cases, queries })
+    }
+}
+
+impl TextEntry {
+    fn case(self, stages: Stages, output: Output) -> Case {
+        let Self { name, text, input_ids, rows } = self;
+        Case { name, input: CaseInput::Text(text), input_ids, rows, stages, output }
+    }
+}
+
+impl PairEntry {
+    fn case(self, stages: Stages) -> Case {
+        let Self { name, instruction, query, document, input_ids, log_odds, rows } = self;
+        let input = CaseInput::Pair { instruction, query, document };
+        Case { name, input, input_ids, rows, stages, output: Output::LogOdds(log_odds) }
     }
 }
 
@@ -190,7 +208,7 @@ pub(crate) fn order(stage: &str) -> (usize, usize, usize) {
     (1, layer.parse().unwrap_or(usize::MAX), step)
 }
 
-/// A float32 tensor.
+/// The numbers of a tensor, if there is one of this name in float32.
 pub(crate) fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
     let tensor = tensors.tensor(name).ok()?;
     let bytes = tensor.data().chunks_exact(4);
@@ -198,7 +216,7 @@ pub(crate) fn numbers(tensors: &SafeTensors, name: &str) -> Option<Vec<f32>> {
     is_f32.then(|| bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-/// A JSON file.
+/// Reads a JSON file.
 ///
 /// # Errors
 /// If it can't be read or is not of this form.

@@ -15,14 +15,14 @@ use std::thread;
 pub fn tokenize_ahead<T: Send>(
     first: Vec<String>,
     mut texts: Texts,
-    cancel: &CancelToken,
     tokenize: impl Fn(&[String]) -> Result<T, Error> + Send,
     mut compute: impl FnMut(&[String], T) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let cancel = texts.cancel_token();
     thread::scope(|scope| {
         // Else the other thread could wait for input that never comes, and this one
         // for it: after an error, and after a panic too.
-        let unfinished = CancelOnDrop(Some(cancel));
+        let unfinished = CancelOnDrop(Some(&cancel));
         let (sender, chunks) = sync_channel(0);
         let tokenizing = scope.spawn(move || {
             let mut chunk = Ok(first);
@@ -77,7 +77,7 @@ mod tests {
         let cancel = CancelToken::default();
         let (_never_sends, texts): (Chunks, _) = Texts::of_channel(&cancel);
         let first = vec!["a".to_owned(), "b".to_owned()];
-        let run = || tokenize_ahead(first, texts, &cancel, tokenize, compute);
+        let run = || tokenize_ahead(first, texts, tokenize, compute);
         let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it must panic");
         panic.downcast_ref::<&str>().copied().expect("with a text")
     }

@@ -33,7 +33,7 @@ pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
     let options = encode_options(&args.prompt, &args.vectors, hooks);
     let mut stats = Stats::start(load_time);
     let tokenize = |texts: &[String]| Ok(model.tokenize(texts, &options)?);
-    let done = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
+    let done = tokenize_ahead(first, texts, tokenize, |texts, tokens| {
         let embeddings = model.encode_tokens(&tokens, &options)?;
         vectors.write(texts, &embeddings)?;
         embeddings.iter().for_each(|embedding| stats.count(embedding.tokens));

@@ -21,13 +21,7 @@ pub enum Error {
         .wanted.in_words(),
         command_for(*found)
     )]
-    WrongKind {
-        model: String,
-        /// What it is.
-        found: Kind,
-        /// What the command takes.
-        wanted: Kind,
-    },
+    WrongKind { model: String, found: Kind, wanted: Kind },
 
     /// One of the texts is refused.
     #[error("text {number}: {reason}")]

@@ -75,6 +75,11 @@ impl Texts {
         (sender, Self { chunks, cancel: cancel.clone(), reading: None })
     }
 
+    /// What ends the waiting for texts.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
     /// The next texts, in order; empty at the end.
     pub fn chunk(&mut self) -> Result<Vec<String>, Error> {
         loop {

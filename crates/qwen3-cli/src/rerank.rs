@@ -44,34 +44,38 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
         let pairs = texts.iter().map(|document| (&args.query, document));
         Ok(model.tokenize(pairs, &options)?)
     };
-    let done = tokenize_ahead(first, texts, &options.hooks.cancel, tokenize, |texts, tokens| {
+    let done = tokenize_ahead(first, texts, tokenize, |texts, tokens| {
         for (score, text) in model.score_tokens(&tokens, &options)?.into_iter().zip(texts) {
             places.push(Place { index: stats.texts(), score, text: shorten(text) });
             stats.count(score.tokens);
         }
-        // By score, then in the order of the input; only the best are kept.
-        places.sort_by(|a, b| {
-            b.score.log_odds.total_cmp(&a.score.log_odds).then(a.index.cmp(&b.index))
-        });
-        places.truncate(args.top_n.unwrap_or(usize::MAX));
+        keep_best(&mut places, args.top_n.unwrap_or(usize::MAX));
         Ok(())
     });
     done.map_err(|error| error.after(stats.texts()))?;
 
-    let format = args.format.unwrap_or(match output.is_terminal() {
-        true => TextFormat::Table,
-        false => TextFormat::Jsonl,
-    });
-    let object = |place: &Place| object(place, args.log_odds);
-    output.print(&match format {
-        TextFormat::Table => ranking_table(&places, args.log_odds),
-        TextFormat::Json => format!("{}\n", Value::from_iter(places.iter().map(object))),
-        TextFormat::Jsonl => places.iter().map(|place| format!("{}\n", object(place))).collect(),
-    })?;
+    let shown = shown(&places, args, output.is_terminal());
+    output.print(&shown)?;
     if args.model.stats {
         stats.print(model.device(), model.dtype());
     }
     Ok(())
+}
+
+/// By score, then in the order of the input.
+fn keep_best(places: &mut Vec<Place>, top_n: usize) {
+    places
+        .sort_by(|a, b| b.score.log_odds.total_cmp(&a.score.log_odds).then(a.index.cmp(&b.index)));
+    places.truncate(top_n);
+}
+
+fn shown(places: &[Place], args: &RerankArgs, is_terminal: bool) -> String {
+    let object = |place: &Place| object(place, args.log_odds);
+    match args.format.unwrap_or(if is_terminal { TextFormat::Table } else { TextFormat::Jsonl }) {
+        TextFormat::Table => ranking_table(places, args.log_odds),
+        TextFormat::Json => format!("{}\n", Value::from_iter(places.iter().map(object))),
+        TextFormat::Jsonl => places.iter().map(|place| format!("{}\n", object(place))).collect(),
+    }
 }
 
 fn object(Place { index, score, .. }: &Place, log_odds: bool) -> Value {

@@ -33,28 +33,27 @@ pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
     };
     queries.iter().chain(&documents).for_each(|embedding| stats.count(embedding.tokens));
 
-    let format = args.format.unwrap_or(match output.is_terminal() {
-        true => TextFormat::Table,
-        false => TextFormat::Json,
-    });
-    output.print(&match format {
-        TextFormat::Table => similarity_table(args, &matrix),
-        TextFormat::Json => {
-            let (queries, documents) = (&args.query, &args.document);
-            let value = json!({
-                "queries": queries, "documents": documents, "similarity": matrix,
-            });
-            format!("{value}\n")
-        }
-        TextFormat::Jsonl => {
-            let line = |(query, row)| format!("{}\n", json!({"query": query, "similarity": row}));
-            args.query.iter().zip(&matrix).map(line).collect()
-        }
-    })?;
+    let shown = shown(&matrix, args, output.is_terminal());
+    output.print(&shown)?;
     if args.model.stats {
         stats.print(model.device(), model.dtype());
     }
     Ok(())
+}
+
+fn shown(matrix: &[Vec<f64>], args: &SimilarityArgs, is_terminal: bool) -> String {
+    let (queries, documents) = (&args.query, &args.document);
+    match args.format.unwrap_or(if is_terminal { TextFormat::Table } else { TextFormat::Json }) {
+        TextFormat::Table => similarity_table(args, matrix),
+        TextFormat::Json => {
+            let value = json!({"queries": queries, "documents": documents, "similarity": matrix});
+            format!("{value}\n")
+        }
+        TextFormat::Jsonl => {
+            let line = |(query, row)| format!("{}\n", json!({"query": query, "similarity": row}));
+            queries.iter().zip(matrix).map(line).collect()
+        }
+    }
 }
 
 /// Queries down, documents across by number, as in the model card; the

@@ -14,7 +14,7 @@ pub enum Error {
     /// A file of the model folder could not be read.
     #[error("cannot read `{}`; is this the folder of a model?", path.display())]
     Read {
-        /// The file.
+        /// The file that can't be read.
         path: PathBuf,
         /// What the system says.
         #[source]
@@ -26,7 +26,7 @@ pub enum Error {
         path.display()
     )]
     Parse {
-        /// The file.
+        /// The file that isn't understood.
         path: PathBuf,
         /// Where and why parsing stopped.
         #[source]
@@ -36,7 +36,7 @@ pub enum Error {
     /// implement.
     #[error("`{}` has the {part} `{found}`, expected {expected}; is it that of a Qwen3 model?", path.display())]
     Unsupported {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
         /// The part of the file.
         part: &'static str,
@@ -51,7 +51,7 @@ pub enum Error {
         path.display()
     )]
     UnknownMerge {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
         /// The first token of the merge.
         left: String,
@@ -65,9 +65,9 @@ pub enum Error {
         path.display()
     )]
     AddedTokenId {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
-        /// The added token.
+        /// The added token's text.
         token: String,
         /// The id that the file gives.
         id: u32,
@@ -75,7 +75,7 @@ pub enum Error {
     /// A token with a role in the prompt isn't in the vocabulary, or isn't one token.
     #[error("`{}` has no single token `{token}`; is it that of a {expected}?", path.display())]
     MissingToken {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
         /// The token's text.
         token: String,
@@ -89,11 +89,11 @@ pub enum Error {
         path.display()
     )]
     BeyondTable {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
-        /// The token.
+        /// The token that texts need.
         token: String,
-        /// Its id.
+        /// The id that the file gives.
         id: u32,
         /// Rows of the table.
         rows: usize,
@@ -101,7 +101,7 @@ pub enum Error {
     /// The `tokenizers` library refuses a part of `tokenizer.json`.
     #[error("`{}` does not describe a tokenizer; download it again", path.display())]
     Build {
-        /// The file.
+        /// The `tokenizer.json`.
         path: PathBuf,
         /// What the library says.
         #[source]
@@ -118,7 +118,7 @@ pub enum Error {
     /// The limit leaves no room for the tokens that every input has.
     #[error("limit of {max_tokens} tokens is too small; allow at least {minimum}")]
     LimitTooSmall {
-        /// The limit.
+        /// The limit that was asked for.
         max_tokens: usize,
         /// The smallest limit that works.
         minimum: usize,
@@ -130,7 +130,7 @@ pub enum Error {
     TooLong {
         /// Tokens of the whole input, those of the template included.
         found: usize,
-        /// The limit.
+        /// The limit that was asked for.
         max_tokens: usize,
     },
     /// A stretch of the text has no place where it may be cut, and would take too much memory
@@ -150,7 +150,7 @@ pub enum Error {
         "token id `{id}` is outside the vocabulary of {vocab_size} tokens; was it made by another tokenizer?"
     )]
     UnknownId {
-        /// The id.
+        /// The id that was given.
         id: u32,
         /// The size of the vocabulary.
         vocab_size: usize,
@@ -164,7 +164,7 @@ pub enum Error {
     /// No such way of truncation.
     #[error("unknown truncation `{found}`; choose `right`, `left` or `error`")]
     UnknownTruncate {
-        /// The word.
+        /// The word that stands for none.
         found: String,
     },
     /// No such policy for special tokens.
@@ -172,7 +172,7 @@ pub enum Error {
         "unknown policy for special tokens `{found}`; choose `parse`, `literal`, `strip` or `reject`"
     )]
     UnknownSpecialTokens {
-        /// The word.
+        /// The word that stands for none.
         found: String,
     },
     /// The `tokenizers` library fails on a text.

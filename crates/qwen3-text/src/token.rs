@@ -12,7 +12,7 @@ const STRETCH_TOKENS: usize = 4096;
 /// A token and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its id.
+    /// Its id in the vocabulary.
     pub id: u32,
     /// The part of the text that it stands for; for one that was appended, its name.
     pub text: String,

@@ -6,29 +6,59 @@ use clap::Args;
 use qwen3_engine::internals::peak_memory_bytes;
 use qwen3_engine::{DeviceChoice, DtypeChoice, Embedder, EncodeOptions, Options};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Instant;
 
-/// What to measure.
+/// What to measure; `peer.py` takes the same flags.
 #[derive(Args, Clone, Debug)]
 pub struct Request {
     /// Folder of the checkpoint
     #[arg(long)]
-    pub model: String,
+    pub model: PathBuf,
     /// Where it runs
     #[arg(long)]
     pub device: DeviceChoice,
     /// Precision of the weights
     #[arg(long)]
     pub dtype: DtypeChoice,
-    /// Shapes
-    #[arg(long, value_delimiter = ',')]
+    /// How long, and on what.
+    #[command(flatten)]
+    pub timing: Timing,
+}
+
+/// What is timed, and how often.
+#[derive(Args, Clone, Debug)]
+pub struct Timing {
+    /// Texts and tokens of each, such as 8x128, or mixed (64 texts of 8 to 512 tokens)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1x16,1x128,1x512,1x2048,8x128,8x512,32x128,16x512,mixed"
+    )]
     pub shapes: Vec<String>,
-    /// Timed runs of a shape
-    #[arg(long)]
+    /// Timed runs of a shape, after one to warm up
+    #[arg(long, default_value_t = 3)]
     pub repeats: usize,
-    /// Most seconds for a shape
-    #[arg(long)]
+    /// Fewer repeats, or none, where a shape would take longer than this
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
     pub max_seconds: f64,
+}
+
+impl Request {
+    /// What has to be typed for it.
+    pub fn flags(&self) -> Vec<OsString> {
+        let Timing { shapes, repeats, max_seconds } = &self.timing;
+        let flags: [(&str, OsString); 6] = [
+            ("--model", self.model.clone().into()),
+            ("--device", self.device.to_string().into()),
+            ("--dtype", self.dtype.to_string().into()),
+            ("--shapes", shapes.join(",").into()),
+            ("--repeats", repeats.to_string().into()),
+            ("--max-seconds", max_seconds.to_string().into()),
+        ];
+        flags.into_iter().flat_map(|(name, value)| [name.into(), value]).collect()
+    }
 }
 
 /// What was measured of one shape.
@@ -97,30 +127,38 @@ pub fn measure(request: &Request) -> Result<(), Error> {
     let first = encode(&[text(16, 0)])?;
     let cold_start_seconds = started.elapsed().as_secs_f64();
     let mut seconds_per_token = first / 16.0;
-    for shape in &request.shapes {
+    let Timing { shapes, repeats, max_seconds } = &request.timing;
+    for shape in shapes {
         let lengths = lengths(shape)?;
         let tokens: usize = lengths.iter().sum();
         // What is known is a shorter shape's speed, or a cold one's: an upper bound.
-        if tokens as f64 * seconds_per_token > request.max_seconds {
-            eprintln!("{shape} left out: it would take longer than {} s", request.max_seconds);
+        if tokens as f64 * seconds_per_token > *max_seconds {
+            eprintln!("{shape} left out: it would take longer than {max_seconds} s");
             continue;
         }
         let texts: Vec<Vec<u32>> =
             lengths.iter().enumerate().map(|(seed, &length)| text(length, seed)).collect();
         let warm_up = encode(&texts)?;
-        seconds_per_token = warm_up / tokens as f64;
         let mut seconds = vec![];
-        let mut spent = 0.0;
-        while seconds.is_empty() || (seconds.len() < request.repeats && spent < request.max_seconds)
+        while seconds.is_empty()
+            || (seconds.len() < *repeats && seconds.iter().sum::<f64>() < *max_seconds)
         {
             seconds.push(encode(&texts)?);
-            spent = seconds.iter().sum();
         }
         seconds.sort_by(f64::total_cmp);
-        let median = super::median(&seconds);
-        seconds_per_token = seconds_per_token.min(median / tokens as f64);
-        let measured = Measured {
-            shape: shape.clone(),
+        let measured = Measured::of(shape, tokens, &seconds, cold_start_seconds);
+        seconds_per_token = warm_up.min(measured.median_seconds) / tokens as f64;
+        println!("{}", serde_json::to_string(&measured).expect("numbers and a string"));
+    }
+    Ok(())
+}
+
+impl Measured {
+    /// From the sorted seconds of the runs.
+    fn of(shape: &str, tokens: usize, seconds: &[f64], cold_start_seconds: f64) -> Self {
+        let median = median(seconds);
+        Self {
+            shape: shape.to_owned(),
             tokens,
             repeats: seconds.len(),
             median_seconds: median,
@@ -129,15 +167,28 @@ pub fn measure(request: &Request) -> Result<(), Error> {
             tokens_per_second: tokens as f64 / median,
             cold_start_seconds,
             peak_bytes: peak_memory_bytes(),
-        };
-        println!("{}", serde_json::to_string(&measured).expect("numbers and a string"));
+        }
     }
-    Ok(())
+}
+
+/// The middle one, or the mean of the two beside the middle.
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        _ => sorted[middle],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[1.0, 2.0, 9.0]), 2.0);
+        assert_eq!(median(&[1.0, 2.0, 4.0, 9.0]), 3.0);
+    }
 
     #[test]
     fn shapes_are_texts_and_tokens() {

@@ -205,8 +205,67 @@ fn dialects(source: &Source) -> Found {
     if !of.is_some_and(|of| names.contains(&of)) {
         return vec![];
     }
-    let is_bad = |_, word: &str| names.contains(&word) && of != Some(word);
-    let say = format!("is another dialect; what both need belongs to {DIALECTS}");
-    bad_words(&source.shipped, is_bad, &say)
+    let others =
+        words(&source.shipped).filter(|(_, word)| names.contains(word) && of != Some(word));
+    let say = |(at, word)| {
+        (at, format!("`{word}` is another dialect; what both need belongs to {DIALECTS}"))
+    };
+    others.map(say).collect()
 }
 
+/// No noise in diffs.
+fn white_space(source: &Source) -> Found {
+    let mut found = vec![];
+    let mut at = 0;
+    for line in source.text.split('\n') {
+        let end = at + line.trim_end().len();
+        if line.trim_end() != line {
+            found.push((end, "white space at the end of the line".to_owned()));
+        }
+        if let Some(tab) = line.find('\t').filter(|_| source.is_rust()) {
+            found.push((at + tab, "a tab".to_owned()));
+        }
+        at += line.len() + 1;
+    }
+    if !source.text.is_empty() && !source.text.ends_with('\n') {
+        found.push((source.text.len(), "no newline at the end of the file".to_owned()));
+    }
+    found
+}
+
+/// Every file says what it is for.
+fn header(source: &Source) -> Found {
+    if !source.is_rust() || source.text.starts_with("//! ") {
+        return vec![];
+    }
+    vec![(0, "begin with a `//!` line that says what the file is for".to_owned())]
+}
+
+/// A file is named for what a newcomer would look for.
+fn file_name(source: &Source) -> Found {
+    let empty = ["utils", "util", "common", "base", "types", "helpers"];
+    let mut names = source.path.trim_end_matches(".rs").split('/');
+    match names.find(|name| empty.contains(name)).filter(|_| source.is_rust()) {
+        Some(name) => vec![(0, format!("`{name}` says nothing; name the file for what is in it"))],
+        None => vec![],
+    }
+}
+
+/// Every operation has a reference that defines "correct".
+pub fn kernels_without_reference(files: &[File]) -> Vec<Violation> {
+    let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let folder_of = |path: &&str| {
+        let inside = path.strip_prefix(KERNELS)?.strip_prefix("src/")?;
+        Some(format!("{KERNELS}src/{}", inside.split_once('/')?.0))
+    };
+    let folders: BTreeSet<String> = paths.iter().filter_map(folder_of).collect();
+    let is_bare = |folder: &String| !paths.contains(format!("{folder}/reference.rs").as_str());
+    let bare = folders.into_iter().filter(is_bare);
+    bare.map(|path| Violation {
+        path,
+        line: 1,
+        rule: "reference",
+        text: "no reference.rs: the operation in plain Burn operations".to_owned(),
+    })
+    .collect()
+}

@@ -129,7 +129,7 @@ fn backends_are_switched_in_one_place() {
     let text = "#[cfg(feature = \"cuda\")]\nfn f() {}\nlet x = cfg!(all(unix, feature=\"cpu\"));";
     expect("crates/qwen3/src/model.rs", text, &["2: features", "4: features"]);
     expect("crates/qwen3-engine/src/device.rs", text, &["2: features", "4: features"]);
-    expect("crates/qwen3-engine/src/backend.rs", text, &[]);
+    expect("crates/qwen3-engine/src/device/backends.rs", text, &[]);
     expect(KERNEL, text, &[]);
     let in_test = "#[cfg(test)]\nmod tests {\n#[cfg(feature = \"cpu\")]\nfn f() {}\n}";
     expect("crates/qwen3-engine/src/device.rs", in_test, &[]);
@@ -206,7 +206,7 @@ fn libraries_do_not_print() {
 fn the_environment_is_read_in_one_place() {
     let text = "let x = std::env::var_os(\"X\");\nenv::vars();\nenv!(\"X\");";
     expect(LIBRARY, text, &["2: environment", "3: environment"]);
-    let free = ["crates/qwen3-engine/src/hub.rs", "crates/qwen3-cli/src/x.rs", "tests/x.rs"];
+    let free = ["crates/qwen3-engine/src/files/hub.rs", "crates/qwen3-cli/src/x.rs", "tests/x.rs"];
     for path in free.into_iter().chain(["crates/qwen3-kernels/build.rs"]) {
         expect(path, text, &[]);
     }

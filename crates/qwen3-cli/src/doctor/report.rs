@@ -47,7 +47,7 @@ impl fmt::Display for Mark {
     }
 }
 
-/// All of it.
+/// The whole, as JSON; its parts have been told in lines before.
 pub struct Report {
     pub machine: Machine,
     pub devices: Vec<DeviceReport>,

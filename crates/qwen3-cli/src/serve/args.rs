@@ -3,13 +3,15 @@
 //! since a plain `DEVICE` or `MAX_TOKENS` may be somebody else's.
 
 use super::access::ApiKeyParser;
+#[cfg(unix)]
+use super::values::mode;
+use super::values::{dtype, log_level, no_dense, time};
 use clap::{Args, ValueEnum};
 use qwen3_engine::{DeviceChoice, DtypeChoice, SpecialTokens};
 use qwen3_server::{ApiKey, Origin};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 #[derive(Args)]
 pub struct ServeArgs {
@@ -286,37 +288,4 @@ pub struct OperationArgs {
 pub enum Pooling {
     /// The last token's row
     LastToken,
-}
-
-fn dtype(name: &str) -> Result<DtypeChoice, qwen3_engine::UnknownName> {
-    match name {
-        "float32" => Ok(DtypeChoice::F32),
-        "float16" => Ok(DtypeChoice::F16),
-        "bfloat16" => Ok(DtypeChoice::Bf16),
-        other => other.parse(),
-    }
-}
-
-fn no_dense(_: &str) -> Result<String, &'static str> {
-    Err("Qwen3 models have no dense module; leave it out")
-}
-
-/// A word alone must be a level: as the name of a module it would leave all others out.
-fn log_level(text: &str) -> Result<String, String> {
-    let is_clear = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
-    match text.split(',').all(|part| is_clear(part.trim())) && EnvFilter::try_new(text).is_ok() {
-        true => Ok(text.to_owned()),
-        false => Err("write a level such as `info`, or `qwen3_server=debug`".to_owned()),
-    }
-}
-
-/// Permissions, in octal digits.
-#[cfg(unix)]
-fn mode(digits: &str) -> Result<u32, &'static str> {
-    let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o777);
-    mode.ok_or("a mode is up to three octal digits, such as 660")
-}
-
-fn time(text: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(text)
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod args;
 mod settings;
 mod spans;
+mod values;
 
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;

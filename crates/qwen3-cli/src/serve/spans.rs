@@ -58,7 +58,7 @@ impl Spans {
         if self.otlp.is_some() { traced(routes) } else { routes }
     }
 
-    /// The same routes.
+    /// The routes as they are: nobody traces them.
     #[cfg(not(feature = "otlp"))]
     pub fn of_requests<R>(&self, routes: R) -> R {
         routes

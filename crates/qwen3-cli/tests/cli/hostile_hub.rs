@@ -3,7 +3,8 @@
 
 use crate::command::{Outcome, qwen3};
 use crate::fixtures::{embedding_model, folder};
-use crate::hub_server::{COMMIT, Hub, MODEL, Request, git_sha1, respond, sha256};
+use crate::http::{Request, respond};
+use crate::hub_server::{COMMIT, Hub, MODEL, git_sha1, sha256};
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;

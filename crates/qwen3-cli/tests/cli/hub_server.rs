@@ -3,17 +3,16 @@
 //! redirect with their SHA-256.
 
 use crate::command::{Qwen3, qwen3};
+use crate::http::{Part, Request, read, respond, respond_range, trickle};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 use tempfile::TempDir;
 
 pub const MODEL: &str = "test/tiny";
@@ -65,14 +64,6 @@ pub enum Flaw {
     HasMoved,
     /// It wants a token.
     Gated,
-}
-
-/// What was asked.
-#[derive(Clone, Debug, Default)]
-pub struct Request {
-    pub path: String,
-    pub range: Option<String>,
-    pub authorization: Option<String>,
 }
 
 /// A hub on a port of this machine.
@@ -230,7 +221,8 @@ impl Site {
         if self.flaw == Flaw::DamagesConfig && file == "config.json" {
             *content.last_mut().expect("it is not empty") ^= 1;
         }
-        respond_range(stream, &headers, &content, request, content.len())
+        let range = request.range.as_deref();
+        respond_range(stream, &headers, &content, Part { range, most_bytes: content.len() })
     }
 
     fn deliver(
@@ -261,74 +253,7 @@ impl Site {
             }
             _ => {}
         }
-        respond_range(stream, "ETag: \"of-the-store\"\r\n", &content, request, most_bytes)
+        let range = request.range.as_deref();
+        respond_range(stream, "ETag: \"of-the-store\"\r\n", &content, Part { range, most_bytes })
     }
-}
-
-fn read(stream: &TcpStream) -> std::io::Result<Request> {
-    let mut lines = BufReader::new(stream).lines();
-    let first = lines.next().transpose()?.unwrap_or_default();
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut request = Request { path, ..Request::default() };
-    for line in lines {
-        let line = line?;
-        let Some((name, value)) = line.split_once(':') else { break };
-        match name.to_lowercase().as_str() {
-            "range" => request.range = Some(value.trim().to_owned()),
-            "authorization" => request.authorization = Some(value.trim().to_owned()),
-            _ => {}
-        }
-    }
-    Ok(request)
-}
-
-/// The range that was asked for, of which at most `most_bytes` are sent.
-fn respond_range(
-    stream: &mut TcpStream,
-    headers: &str,
-    content: &[u8],
-    request: &Request,
-    most_bytes: usize,
-) -> std::io::Result<()> {
-    let range = request.range.as_deref().and_then(|range| range.strip_prefix("bytes="));
-    let Some((first, last)) = range.and_then(|range| range.split_once('-')) else {
-        return respond(stream, "200 OK", headers, content);
-    };
-    let first: usize = first.parse().expect("a number");
-    let end = last.parse().map_or(content.len(), |last: usize| content.len().min(last + 1));
-    if first >= content.len() {
-        let headers = format!("{headers}Content-Range: bytes */{}\r\n", content.len());
-        return respond(stream, "416 Range Not Satisfiable", &headers, b"");
-    }
-    let part = &content[first..end];
-    let range = format!("Content-Range: bytes {first}-{}/{}\r\n", end - 1, content.len());
-    head(stream, "206 Partial Content", &format!("{headers}{range}"), part.len())?;
-    stream.write_all(&part[..part.len().min(most_bytes)])
-}
-
-/// All of a file, slowly.
-fn trickle(stream: &mut TcpStream, content: &[u8], bytes: usize) -> std::io::Result<()> {
-    head(stream, "200 OK", "", content.len())?;
-    for chunk in content.chunks(bytes) {
-        stream.write_all(chunk)?;
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
-}
-
-pub fn respond(
-    stream: &mut TcpStream,
-    status: &str,
-    headers: &str,
-    body: &[u8],
-) -> std::io::Result<()> {
-    head(stream, status, headers, body.len())?;
-    stream.write_all(body)
-}
-
-fn head(stream: &mut TcpStream, status: &str, headers: &str, length: usize) -> std::io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes())
 }

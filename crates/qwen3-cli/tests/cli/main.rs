@@ -5,6 +5,7 @@
 // What the tests below share.
 mod command;
 mod fixtures;
+mod http;
 mod hub_server;
 mod vectors;
 

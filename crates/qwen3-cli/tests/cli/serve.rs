@@ -2,7 +2,8 @@
 
 use crate::command::{Outcome, Qwen3, finish, on_cpu, qwen3};
 use crate::fixtures::{embedding_model, reranker};
-use crate::hub_server::{Flaw, Hub, MODEL, Request};
+use crate::http::Request;
+use crate::hub_server::{Flaw, Hub, MODEL};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -5,6 +5,7 @@ use crate::fixtures::{embedding_model, folder};
 use crate::vectors::of_npy;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,71 +53,69 @@ fn an_interrupt_ends_a_run_and_keeps_what_was_finished() {
     assert!(outcome.stderr.contains(&format!("{n_rows} texts were finished")), "{outcome:?}");
 }
 
-/// Interrupts a run that writes to a file after this time, and expects that the
-/// file holds as many rows as the message says. A run that had nothing to write
-/// leaves no file, and has more time on the next try.
+/// Waits until an unfinished file is in the folder that `is_there` accepts by its length.
+fn wait_for_unfinished(folder: &Path, is_there: impl Fn(u64) -> bool) {
+    let started = Instant::now();
+    let is_unfinished = |path: &Path| {
+        path.extension().is_some_and(|ending| ending == "part")
+            && path.metadata().is_ok_and(|file| is_there(file.len()))
+    };
+    while !std::fs::read_dir(folder).unwrap().flatten().any(|entry| is_unfinished(&entry.path())) {
+        assert!(started.elapsed() < Duration::from_secs(120), "nothing was written");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Interrupts a run once vectors are in its unfinished file, and expects that the file then
+/// holds as many rows as the message says.
 #[track_caller]
-fn check_interrupted_file(
-    format: &str,
-    by: &str,
-    mut time: Duration,
-    n_rows: impl Fn(&[u8]) -> usize,
-) {
+fn check_interrupted_file(format: &str, by: &str, n_rows: impl Fn(&[u8]) -> usize) {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("vectors");
-    while !output.exists() {
-        assert!(time < Duration::from_secs(120), "{format}: nothing was written");
-        let run = on_cpu("embed", &embedding_model(), ["--format", format, "--output"]);
-        let mut child = run.arg(&output).start();
-        write_for_ever(child.stdin.take().unwrap());
-        thread::sleep(time);
-        signal(&child, by);
-        let outcome = finish(child, format);
-        assert_eq!(outcome.code, Some(130), "{outcome:?}");
-        let n_rows = std::fs::read(&output).map_or(0, |bytes| n_rows(&bytes));
-        if output.exists() || outcome.stderr.contains("finished") {
-            assert!(
-                outcome.stderr.contains(&format!("{n_rows} texts were finished")),
-                "{outcome:?}"
-            );
-        }
-        let left = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(left, usize::from(output.exists()), "nothing else is left");
-        time *= 2;
-    }
+    let run = on_cpu("embed", &embedding_model(), ["--format", format, "--output"]);
+    let mut child = run.arg(&output).start();
+    write_for_ever(child.stdin.take().unwrap());
+    wait_for_unfinished(folder.path(), |bytes| bytes > 0);
+    signal(&child, by);
+    let outcome = finish(child, format);
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    let n_rows = n_rows(&std::fs::read(&output).unwrap());
+    assert!(
+        n_rows > 0 && outcome.stderr.contains(&format!("{n_rows} texts were finished")),
+        "{outcome:?}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
 }
 
 #[test]
 fn an_interrupt_leaves_valid_files_behind() {
-    let started = Instant::now();
-    let (mut child, mut stdout) = endless_embed();
-    stdout.read_line(&mut String::new()).unwrap();
-    let time = started.elapsed();
-    child.kill().unwrap();
-    child.wait().unwrap();
     let array = |bytes: &[u8]| serde_json::from_slice::<Vec<Value>>(bytes).unwrap().len();
     let lines = |bytes: &[u8]| {
         let lines = bytes.split_inclusive(|&byte| byte == b'\n');
         lines.filter(|line| array_of_numbers(line) == 32).count()
     };
-    check_interrupted_file("json", "-INT", time, array);
-    check_interrupted_file("json", "-TERM", time, array);
-    check_interrupted_file("npy", "-INT", time, |bytes| of_npy(bytes).len());
-    check_interrupted_file("npy", "-TERM", time, |bytes| of_npy(bytes).len());
-    check_interrupted_file("jsonl", "-TERM", time, lines);
+    check_interrupted_file("json", "-INT", array);
+    check_interrupted_file("json", "-TERM", array);
+    check_interrupted_file("npy", "-INT", |bytes| of_npy(bytes).len());
+    check_interrupted_file("npy", "-TERM", |bytes| of_npy(bytes).len());
+    check_interrupted_file("jsonl", "-TERM", lines);
 }
 
 #[test]
 fn an_interrupt_is_heard_while_waiting_for_input() {
-    let mut child = on_cpu("embed", &embedding_model(), []).start();
+    let folder = tempfile::tempdir().unwrap();
+    let run = on_cpu("embed", &embedding_model(), ["--output"]);
+    let mut child = run.arg(folder.path().join("vectors")).start();
     let stdin = child.stdin.take().unwrap();
-    thread::sleep(Duration::from_secs(1));
+    // The output is opened before the first text is waited for.
+    wait_for_unfinished(folder.path(), |_| true);
     interrupt(&child);
     let is_heard = ends_while_its_input_is_open(&mut child);
     drop(stdin);
     let outcome = finish(child, "embed, waiting");
     assert!(is_heard, "it waits for input for ever");
     assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
 }
 
 /// A line of JSON with a vector.
