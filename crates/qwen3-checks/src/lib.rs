@@ -10,6 +10,7 @@ pub use random_checkpoint::random_checkpoint;
 
 /// A check that can't be made.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 #[non_exhaustive]
 pub enum Error {
     /// The model doesn't load or compute.
@@ -19,18 +20,14 @@ pub enum Error {
     /// A random checkpoint can't be written.
     #[error("can't write `{path}`")]
     Write {
-        /// The file or folder.
         path: std::path::PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
 
     /// No published model has this size.
     #[error("there is no size `{size}`; choose one of {known}")]
     UnknownSize {
-        /// What was asked for.
         size: String,
-        /// The sizes there are, separated by commas.
         known: String,
     },
 }

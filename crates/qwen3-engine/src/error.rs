@@ -32,6 +32,7 @@ impl fmt::Display for OptionName {
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 #[non_exhaustive]
 pub enum Error {
     /// The checkpoint or a batch is wrong.
@@ -45,9 +46,7 @@ pub enum Error {
     /// One of the texts of a call is refused.
     #[error("input {input}: {reason}")]
     Input {
-        /// Index of the input.
         input: usize,
-        /// Why.
         reason: qwen3_text::Error,
     },
 
@@ -56,7 +55,6 @@ pub enum Error {
         "the folder `{folder}` has no `config.json`, so it is not a model's folder; download the model with all of its files"
     )]
     NotAModel {
-        /// The folder.
         folder: PathBuf,
     },
 
@@ -65,7 +63,6 @@ pub enum Error {
         "`{file}` is an adapter (LoRA or the like), which is not applied here; merge it into the model with `merge_and_unload()` of PEFT and use the saved result, or remove the file if that is done"
     )]
     Adapter {
-        /// A file of it.
         file: PathBuf,
     },
 
@@ -74,7 +71,6 @@ pub enum Error {
         "`{file}` is not read, only `model.safetensors` or shards with their index; save the model with `save_pretrained`, or download its safetensors files"
     )]
     OtherWeights {
-        /// The file.
         file: PathBuf,
     },
 
@@ -83,9 +79,7 @@ pub enum Error {
         "`{path}` asks for {what}, which this engine doesn't compute; it computes `Transformer`, `Pooling` of the last token and `Normalize` for embeddings, `Transformer` and `LogitScore` for rerankers; run this model with sentence-transformers, or take one without it"
     )]
     Modules {
-        /// The file that says so.
         path: PathBuf,
-        /// What it says.
         what: String,
     },
 
@@ -94,9 +88,7 @@ pub enum Error {
         "`{path}` asks for pooling by `{modes}`, which is not supported; this engine takes the last token (`lasttoken`), as published Qwen3 models do"
     )]
     Pooling {
-        /// The config of the pooling.
         path: PathBuf,
-        /// What it asks for.
         modes: String,
     },
 
@@ -105,7 +97,6 @@ pub enum Error {
         "`{file}` is neither a file of a model's folder nor one that `convert` wrote; pass the folder, or check that the file is complete"
     )]
     NotAModelFile {
-        /// The file.
         file: PathBuf,
     },
 
@@ -114,61 +105,48 @@ pub enum Error {
         "`{path}` has format version {found}, this program reads version {known}; convert the model again with this program, or use the program that wrote the file"
     )]
     PortableVersion {
-        /// The file.
         path: PathBuf,
-        /// Its version.
         found: u64,
-        /// Ours.
         known: u64,
     },
 
     /// A portable file that isn't as it was written.
     #[error("`{path}` is damaged: {what}; copy it again, or convert the model again")]
     PortableDamaged {
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
         what: String,
     },
 
     /// Converting would replace something.
     #[error("`{path}` exists; write to another path, or allow to replace the file with `force`")]
     Exists {
-        /// What is there.
         path: PathBuf,
     },
 
     /// A file would replace one that it is made of.
     #[error("`{path}` is a file of the model itself; write to another one")]
     OwnSource {
-        /// The file.
         path: PathBuf,
     },
 
     /// There isn't enough room for a file.
     #[error("`{path}` needs {} MiB, {} MiB are free on its disk; write to another disk", .needed >> 20, .free >> 20)]
     DiskFull {
-        /// The file.
         path: PathBuf,
-        /// Its size.
         needed: u64,
-        /// What is free.
         free: u64,
     },
 
     /// A file can't be written.
     #[error("can't write `{path}`")]
     Write {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
 
     /// No such set of vector instructions.
     #[error("{message}")]
     UnknownIsa {
-        /// What there is.
         message: String,
     },
 
@@ -177,7 +155,6 @@ pub enum Error {
         "only the head of a reranker can be trimmed, this model looks like {kind}; leave `trim_head` out"
     )]
     TrimHead {
-        /// What the model is.
         kind: Kind,
     },
 
@@ -186,7 +163,6 @@ pub enum Error {
         "`{model}` is neither a folder with a config.json, nor a converted file, nor a model on the hub (`owner/name`)"
     )]
     NoSuchModel {
-        /// What was asked for.
         model: String,
     },
 
@@ -195,9 +171,7 @@ pub enum Error {
         "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder"
     )]
     Offline {
-        /// The hub id.
         model: String,
-        /// Where it was looked for.
         cache: PathBuf,
     },
 
@@ -212,16 +186,13 @@ pub enum Error {
         "can't write `{path}` in the cache of models; set HF_HOME to a folder that can be written, or name another cache folder"
     )]
     Cache {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
 
     /// No revision is called so.
     #[error("`{revision}` can't be a revision; name a branch, a tag or a commit of the model")]
     Revision {
-        /// What was asked for.
         revision: String,
     },
 
@@ -230,16 +201,13 @@ pub enum Error {
         "can't download `{model}` from `{endpoint}`, which is no address of a hub; set HF_ENDPOINT to one like `https://huggingface.co`, or unset it"
     )]
     Endpoint {
-        /// The hub id.
         model: String,
-        /// The address.
         endpoint: String,
     },
 
     /// A download has no thread to run on.
     #[error("can't start a thread to download with")]
     DownloadThread {
-        /// What the system said.
         source: std::io::Error,
     },
 
@@ -248,29 +216,22 @@ pub enum Error {
         "can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network"
     )]
     Download {
-        /// The hub id.
         model: String,
-        /// The file.
         file: String,
-        /// What went wrong.
         message: String,
     },
 
     /// A downloaded file is not what the hub has.
     #[error("`{file}` of `{model}` arrived damaged and was deleted; run the download again")]
     Checksum {
-        /// The hub id.
         model: String,
-        /// The file.
         file: String,
     },
 
     /// A file of the checkpoint can't be read.
     #[error("can't read `{path}`")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
 
@@ -279,16 +240,13 @@ pub enum Error {
         "the files of `{path}` have changed since the model was loaded; put them back, or restart to load the new ones"
     )]
     FilesChanged {
-        /// The folder or portable file.
         path: PathBuf,
     },
 
     /// A side file of the checkpoint is not what it should be.
     #[error("`{path}` is not valid JSON of its kind; is the download complete?")]
     SideFile {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Cause,
     },
 
@@ -297,47 +255,36 @@ pub enum Error {
         "`{model}` looks like {found}, not like {}; if it is one after all, say so with the option `kind`", .wanted.in_words()
     )]
     WrongKind {
-        /// The model.
         model: String,
-        /// What was detected.
         found: Kind,
-        /// What was needed.
         wanted: Kind,
     },
 
     /// The device's backend was left out when the program was built.
     #[error("device `{device}` is not part of this build; build with the feature `{feature}`")]
     NotBuilt {
-        /// The device.
         device: DeviceId,
-        /// The cargo feature.
         feature: &'static str,
     },
 
     /// The device isn't there, or its driver isn't.
     #[error("device `{device}` can't be used: {reason}")]
     DeviceUnavailable {
-        /// The device.
         device: DeviceId,
-        /// Why.
         reason: String,
     },
 
     /// No device works at all.
     #[error("no device works here: {reasons}")]
     NoDevice {
-        /// What was tried.
         reasons: String,
     },
 
     /// The device can't hold weights of this dtype.
     #[error("device `{device}` can't hold {dtype} weights, only {}", list(.supported))]
     DtypeUnsupported {
-        /// The device.
         device: DeviceId,
-        /// What was asked for.
         dtype: DtypeChoice,
-        /// What it can hold.
         supported: Vec<qwen3::Dtype>,
     },
 
@@ -346,27 +293,21 @@ pub enum Error {
         "out of memory on `{device}`: {message}; use a smaller `max_batch_tokens`, a smaller model, or another dtype"
     )]
     OutOfMemory {
-        /// The device.
         device: DeviceId,
-        /// How much was needed, where known.
         message: String,
     },
 
     /// The device went away.
     #[error("device `{device}` was lost: {message}; load the model again")]
     DeviceLost {
-        /// The device.
         device: DeviceId,
-        /// What the driver said.
         message: String,
     },
 
     /// The device or its driver failed in another way.
     #[error("device `{device}` failed: {message}")]
     Device {
-        /// The device.
         device: DeviceId,
-        /// What the driver said.
         message: String,
     },
 
@@ -375,31 +316,23 @@ pub enum Error {
         "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files"
     )]
     NonFinite {
-        /// Index of the input.
         input: usize,
-        /// The device.
         device: DeviceId,
-        /// The dtype of the weights.
         dtype: qwen3::Dtype,
     },
 
     /// More dimensions than the model has, or none.
     #[error("{asked} dimensions asked for, the model has 1 to {max}")]
     Dimensions {
-        /// What was asked for.
         asked: usize,
-        /// `hidden_size`
         max: usize,
     },
 
     /// An option is out of its range.
     #[error("option `{option}` is {value}, but {range}")]
     Option {
-        /// Which one.
         option: OptionName,
-        /// Its value.
         value: usize,
-        /// What it may be.
         range: String,
     },
 
@@ -408,25 +341,20 @@ pub enum Error {
         "vectors of {left} and {right} dimensions can't be compared; use the same model and dimensions for both"
     )]
     Lengths {
-        /// Of a vector on the left.
         left: usize,
-        /// Of a vector on the right.
         right: usize,
     },
 
     /// The batch whose stages are looked at is shorter.
     #[error("there is no token {token}, the batch has {n_tokens}")]
     NoSuchToken {
-        /// What was asked for.
         token: u32,
-        /// Tokens of the batch.
         n_tokens: usize,
     },
 
     /// The system gives no more threads.
     #[error("can't start worker threads: {message}; ask for fewer with `threads`")]
     Threads {
-        /// What the system said.
         message: String,
     },
 

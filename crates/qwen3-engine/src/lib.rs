@@ -68,3 +68,24 @@ pub use qwen3_text::{
 pub use reranker::{RankOptions, Ranked, Reranker, Score};
 pub use run::Session;
 pub use similarity::Similarity;
+
+/// The guides' code runs as tests.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/library.md")]
+    struct Library;
+    #[doc = include_str!("../../../docs/desktop.md")]
+    struct Desktop;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_go_from_thread_to_thread_and_serve_several() {
+        fn is_shared<T: Send + Sync>() {}
+        is_shared::<(Embedder, Reranker, Session)>();
+        is_shared::<(EmbedderHost, RerankerHost, Checkpoint, Error)>();
+    }
+}

@@ -5,7 +5,7 @@
 #[error("`{name}` is none of {known}")]
 #[non_exhaustive]
 pub struct UnknownName {
-    /// What was given.
+    /// The name as it was given.
     pub name: String,
     /// The names there are, separated by commas.
     pub known: String,

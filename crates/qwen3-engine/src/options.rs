@@ -25,7 +25,7 @@ pub(crate) use setters;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where it runs.
+    /// The device, or the best that works.
     pub device: DeviceChoice,
     /// Precision of the weights in memory.
     pub dtype: DtypeChoice,
@@ -81,7 +81,7 @@ pub enum DtypeChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Qwen3-Embedding.
+    /// Texts to vectors, as Qwen3-Embedding.
     Embedding,
     /// Qwen3-Reranker with its language-model head.
     Reranker,

@@ -10,7 +10,7 @@ pub enum Similarity {
     /// Dot product of the vectors scaled to length 1.
     #[default]
     Cosine,
-    /// Dot product.
+    /// Dot product of the vectors as they are.
     Dot,
     /// Minus the Euclidean distance.
     Euclidean,

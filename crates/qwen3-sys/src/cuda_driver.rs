@@ -14,6 +14,7 @@ pub struct CudaGpu {
 
 /// Why CUDA can't be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 #[non_exhaustive]
 pub enum Unavailable {
     /// No `libcuda`.
@@ -34,23 +35,18 @@ pub enum Unavailable {
         "`{library}` is too old, it has no `{function}`; update the NVIDIA driver or the CUDA toolkit, or use device `vulkan`"
     )]
     TooOld {
-        /// The library.
         library: &'static str,
-        /// The first of the functions that it lacks.
         function: &'static str,
     },
     /// The driver answers with an error.
     #[error("the NVIDIA driver failed: {message}")]
     Driver {
-        /// What it said.
         message: String,
     },
     /// Fewer GPUs than the index asks for.
     #[error("there is no CUDA device {index} here, {found} found; `qwen3 devices` lists them")]
     NotFound {
-        /// What was asked for.
         index: usize,
-        /// How many there are.
         found: usize,
     },
 }

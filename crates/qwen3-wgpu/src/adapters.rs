@@ -21,24 +21,20 @@ pub enum Api {
 
 /// A GPU that can't be opened.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 #[non_exhaustive]
 pub enum OpenError {
     /// There are fewer adapters than the index asks for.
     #[error("there is no {api:?} device {index} here, {found} found; `qwen3 devices` lists them")]
     NotFound {
-        /// What was asked for.
         api: Api,
-        /// What was asked for.
         index: usize,
-        /// How many there are.
         found: usize,
     },
     /// The driver refuses.
     #[error("the driver of `{name}` refuses to open it: {message}")]
     Refused {
-        /// The adapter.
         name: String,
-        /// What the driver said.
         message: String,
     },
 }

@@ -8,23 +8,20 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error of the model crate.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 #[non_exhaustive]
 pub enum Error {
     /// A file can't be read.
     #[error("can't read `{path}`")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
 
     /// Something that is no file stands where one should.
     #[error("`{path}` is {what}, not a regular file; put the model's file there")]
     NotRegular {
-        /// Where.
         path: PathBuf,
-        /// What it is.
         what: &'static str,
     },
 
@@ -33,36 +30,28 @@ pub enum Error {
         "`{path}` is larger than {} MiB, as no model's file of this name is; download it again", .max_bytes >> 20
     )]
     TooLarge {
-        /// The file.
         path: PathBuf,
-        /// The most that is read.
         max_bytes: u64,
     },
 
     /// Another kind of file in the place of a model's.
     #[error("`{path}` is {what}; {way_out}")]
     Foreign {
-        /// The file.
         path: PathBuf,
-        /// What it is.
         what: &'static str,
-        /// What to do about it.
         way_out: &'static str,
     },
 
     /// `config.json` is not JSON, or lacks a key.
     #[error("`{path}` is not the config.json of a Qwen3 model; is the download complete?")]
     ConfigSyntax {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Cause,
     },
 
     /// `config.json` lacks a key that has two spellings.
     #[error("config.json has no `{key}`, neither at the top nor in `rope_parameters`")]
     ConfigKey {
-        /// The key.
         key: &'static str,
     },
 
@@ -71,36 +60,28 @@ pub enum Error {
         "config.json has `{key}`: `{value}`, which is not supported; this engine runs Qwen3 embedding and reranking models as published"
     )]
     Unsupported {
-        /// The key.
         key: String,
-        /// Its value.
         value: String,
     },
 
     /// A weights file is not a valid safetensors file.
     #[error("`{path}` is not a valid safetensors file; is the download complete?")]
     Safetensors {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Cause,
     },
 
     /// `model.safetensors.index.json` is not such a file.
     #[error("`{path}` is not an index of safetensors files; is the download complete?")]
     IndexSyntax {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Cause,
     },
 
     /// The index names a file outside of the folder.
     #[error("`{path}` names the file `{file}`; only names of files beside it are allowed")]
     IndexPath {
-        /// The index.
         path: PathBuf,
-        /// The name in it.
         file: String,
     },
 
@@ -109,16 +90,13 @@ pub enum Error {
         "`{folder}` has neither `model.safetensors` nor `model.safetensors.index.json`; download the model with its weights"
     )]
     NoWeights {
-        /// The folder.
         folder: PathBuf,
     },
 
     /// A tensor that the model needs is not in the file.
     #[error("tensor `{name}` is missing{}; does config.json belong to these weights?", instead_of(.instead))]
     MissingTensor {
-        /// Its key in the checkpoint.
         name: String,
-        /// A key of the checkpoint that is this one with something put into it.
         instead: Option<String>,
     },
 
@@ -128,11 +106,8 @@ pub enum Error {
         .first.0, .first.1.display(), .second.0, .second.1.display()
     )]
     TensorTwice {
-        /// The network's name for both.
         name: String,
-        /// Key and file of the one.
         first: (String, PathBuf),
-        /// Key and file of the other.
         second: (String, PathBuf),
     },
 
@@ -141,11 +116,8 @@ pub enum Error {
         "tensor `{name}` is in `{found}`, but the index says that it is in `{expected}`; download the model again, or save it again"
     )]
     TensorElsewhere {
-        /// Its key.
         name: String,
-        /// The file that the index names.
         expected: String,
-        /// The file that has it.
         found: String,
     },
 
@@ -154,7 +126,6 @@ pub enum Error {
         "tensor `{name}` belongs to an adapter (LoRA or the like), which is not applied here; merge it into the model with `merge_and_unload()` of PEFT and save that"
     )]
     AdapterTensor {
-        /// Its key.
         name: String,
     },
 
@@ -163,7 +134,6 @@ pub enum Error {
         "tensor `{name}` holds NaN or infinity; download the model again, or check its training"
     )]
     NotFinite {
-        /// Its key.
         name: String,
     },
 
@@ -172,9 +142,7 @@ pub enum Error {
         "{count} tensors of the checkpoint have no place in the model, the first is `{name}`; does config.json belong to these weights?"
     )]
     UnusedTensors {
-        /// The first one's key.
         name: String,
-        /// How many.
         count: usize,
     },
 
@@ -183,11 +151,8 @@ pub enum Error {
         "tensor `{name}` has shape {found:?}, expected {expected:?}; does config.json belong to these weights?"
     )]
     TensorShape {
-        /// Its key.
         name: String,
-        /// What config.json implies.
         expected: Vec<usize>,
-        /// What the file has.
         found: Vec<usize>,
     },
 
@@ -196,9 +161,7 @@ pub enum Error {
         "tensor `{name}` has dtype {dtype}; only F32, F16 and BF16 are supported: use the checkpoint before quantisation"
     )]
     TensorDtype {
-        /// Its key.
         name: String,
-        /// The file's name for it.
         dtype: String,
     },
 
@@ -208,11 +171,8 @@ pub enum Error {
         name_of(*.dtype), if *.dtype == Dtype::F16 { "bf16 or f32" } else { "f32" }
     )]
     Float16Range {
-        /// Its key.
         name: String,
-        /// The value.
         value: f32,
-        /// The 16-bit format.
         dtype: Dtype,
     },
 
@@ -223,7 +183,6 @@ pub enum Error {
     /// A sequence of nothing.
     #[error("sequence {sequence} of the batch has no tokens; even an empty text has its end token")]
     EmptySequence {
-        /// Its index.
         sequence: usize,
     },
 
@@ -232,11 +191,8 @@ pub enum Error {
         "sequence {sequence} of the batch has {tokens} tokens, the model takes {max}; truncate it"
     )]
     SequenceTooLong {
-        /// Its index.
         sequence: usize,
-        /// Its length.
         tokens: usize,
-        /// `max_position_embeddings`
         max: usize,
     },
 
@@ -245,9 +201,7 @@ pub enum Error {
         "token id {id} is outside of the vocabulary of {vocab_size}; does the tokenizer belong to this model?"
     )]
     TokenId {
-        /// The id.
         id: u32,
-        /// Rows of the embedding table.
         vocab_size: usize,
     },
 
@@ -258,7 +212,6 @@ pub enum Error {
     /// The device or its driver failed.
     #[error("the device failed: {message}")]
     Device {
-        /// What the driver said.
         message: String,
     },
 }

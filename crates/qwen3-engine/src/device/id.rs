@@ -21,7 +21,7 @@ pub enum DeviceChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DeviceId {
-    /// A graphics processor.
+    /// A graphics processor behind one of the interfaces that this build has.
     Gpu {
         /// How it is reached.
         api: GpuApi,
@@ -38,13 +38,13 @@ pub enum DeviceId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum GpuApi {
-    /// NVIDIA's.
+    /// NVIDIA's own, kernels compiled by its run-time compiler.
     Cuda,
-    /// Apple's.
+    /// Apple's, kernels in its own language.
     Metal,
     /// Vulkan, kernels in SPIR-V.
     Vulkan,
-    /// DirectX 12.
+    /// Microsoft's DirectX 12, kernels in WGSL.
     Dx12,
     /// Any interface that wgpu knows, kernels in WGSL.
     Wgpu,

@@ -39,7 +39,7 @@ impl ConvertOptions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Converted {
-    /// The file's size.
+    /// Size of the file on the disk.
     pub bytes: u64,
     /// Weights in it, without other files.
     pub tensors: usize,
