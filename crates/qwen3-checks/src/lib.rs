@@ -19,15 +19,9 @@ pub enum Error {
 
     /// A random checkpoint can't be written.
     #[error("can't write `{path}`")]
-    Write {
-        path: std::path::PathBuf,
-        source: std::io::Error,
-    },
+    Write { path: std::path::PathBuf, source: std::io::Error },
 
     /// No published model has this size.
     #[error("there is no size `{size}`; choose one of {known}")]
-    UnknownSize {
-        size: String,
-        known: String,
-    },
+    UnknownSize { size: String, known: String },
 }

@@ -1,7 +1,7 @@
 //! Everything that can go wrong, as values.
 
-use crate::device::DeviceId;
-use crate::options::{DtypeChoice, Kind};
+use crate::choices::{DtypeChoice, Kind};
+use crate::device::id::DeviceId;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -45,135 +45,91 @@ pub enum Error {
 
     /// One of the texts of a call is refused.
     #[error("input {input}: {reason}")]
-    Input {
-        input: usize,
-        reason: qwen3_text::Error,
-    },
+    Input { input: usize, reason: qwen3_text::Error },
 
     /// A folder that is no model's.
     #[error(
         "the folder `{folder}` has no `config.json`, so it is not a model's folder; download the model with all of its files"
     )]
-    NotAModel {
-        folder: PathBuf,
-    },
+    NotAModel { folder: PathBuf },
 
     /// An adapter, with or without the model that it is for.
     #[error(
         "`{file}` is an adapter (LoRA or the like), which is not applied here; merge it into the model with `merge_and_unload()` of PEFT and use the saved result, or remove the file if that is done"
     )]
-    Adapter {
-        file: PathBuf,
-    },
+    Adapter { file: PathBuf },
 
     /// Weights in another format, and none in ours.
     #[error(
         "`{file}` is not read, only `model.safetensors` or shards with their index; save the model with `save_pretrained`, or download its safetensors files"
     )]
-    OtherWeights {
-        file: PathBuf,
-    },
+    OtherWeights { file: PathBuf },
 
     /// Something in a model that this engine doesn't compute.
     #[error(
         "`{path}` asks for {what}, which this engine doesn't compute; it computes `Transformer`, `Pooling` of the last token and `Normalize` for embeddings, `Transformer` and `LogitScore` for rerankers; run this model with sentence-transformers, or take one without it"
     )]
-    Modules {
-        path: PathBuf,
-        what: String,
-    },
+    Modules { path: PathBuf, what: String },
 
     /// A pooling that this engine doesn't compute.
     #[error(
         "`{path}` asks for pooling by `{modes}`, which is not supported; this engine takes the last token (`lasttoken`), as published Qwen3 models do"
     )]
-    Pooling {
-        path: PathBuf,
-        modes: String,
-    },
+    Pooling { path: PathBuf, modes: String },
 
     /// A file that is no model.
     #[error(
         "`{file}` is neither a file of a model's folder nor one that `convert` wrote; pass the folder, or check that the file is complete"
     )]
-    NotAModelFile {
-        file: PathBuf,
-    },
+    NotAModelFile { file: PathBuf },
 
     /// A portable file of another version.
     #[error(
         "`{path}` has format version {found}, this program reads version {known}; convert the model again with this program, or use the program that wrote the file"
     )]
-    PortableVersion {
-        path: PathBuf,
-        found: u64,
-        known: u64,
-    },
+    PortableVersion { path: PathBuf, found: u64, known: u64 },
 
     /// A portable file that isn't as it was written.
     #[error("`{path}` is damaged: {what}; copy it again, or convert the model again")]
-    PortableDamaged {
-        path: PathBuf,
-        what: String,
-    },
+    PortableDamaged { path: PathBuf, what: String },
 
     /// Converting would replace something.
     #[error("`{path}` exists; write to another path, or allow to replace the file with `force`")]
-    Exists {
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
 
     /// A file would replace one that it is made of.
     #[error("`{path}` is a file of the model itself; write to another one")]
-    OwnSource {
-        path: PathBuf,
-    },
+    OwnSource { path: PathBuf },
 
     /// There isn't enough room for a file.
     #[error("`{path}` needs {} MiB, {} MiB are free on its disk; write to another disk", .needed >> 20, .free >> 20)]
-    DiskFull {
-        path: PathBuf,
-        needed: u64,
-        free: u64,
-    },
+    DiskFull { path: PathBuf, needed: u64, free: u64 },
 
     /// A file can't be written.
     #[error("can't write `{path}`")]
-    Write {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Write { path: PathBuf, source: std::io::Error },
 
     /// No such set of vector instructions.
     #[error("{message}")]
-    UnknownIsa {
-        message: String,
-    },
+    UnknownIsa { message: String },
 
     /// Only a reranker has rows for yes and no.
     #[error(
         "only the head of a reranker can be trimmed, this model looks like {kind}; leave `trim_head` out"
     )]
-    TrimHead {
-        kind: Kind,
-    },
+    TrimHead { kind: Kind },
 
     /// The model can't be found.
     #[error(
         "`{model}` is neither a folder with a config.json, nor a converted file, nor a model on the hub (`owner/name`)"
     )]
-    NoSuchModel {
-        model: String,
-    },
+    NoSuchModel { model: String },
 
     /// Not in the cache, and downloading is switched off.
     #[error(
         "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder"
     )]
-    Offline {
-        model: String,
-        cache: PathBuf,
-    },
+    Offline { model: String, cache: PathBuf },
 
     /// There is no folder for what is downloaded.
     #[error(
@@ -185,178 +141,109 @@ pub enum Error {
     #[error(
         "can't write `{path}` in the cache of models; set HF_HOME to a folder that can be written, or name another cache folder"
     )]
-    Cache {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Cache { path: PathBuf, source: std::io::Error },
 
     /// No revision is called so.
     #[error("`{revision}` can't be a revision; name a branch, a tag or a commit of the model")]
-    Revision {
-        revision: String,
-    },
+    Revision { revision: String },
 
     /// The hub's address is none.
     #[error(
         "can't download `{model}` from `{endpoint}`, which is no address of a hub; set HF_ENDPOINT to one like `https://huggingface.co`, or unset it"
     )]
-    Endpoint {
-        model: String,
-        endpoint: String,
-    },
+    Endpoint { model: String, endpoint: String },
 
     /// A download has no thread to run on.
     #[error("can't start a thread to download with")]
-    DownloadThread {
-        source: std::io::Error,
-    },
+    DownloadThread { source: std::io::Error },
 
     /// The hub did not deliver.
     #[error(
         "can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network"
     )]
-    Download {
-        model: String,
-        file: String,
-        message: String,
-    },
+    Download { model: String, file: String, message: String },
 
     /// A downloaded file is not what the hub has.
     #[error("`{file}` of `{model}` arrived damaged and was deleted; run the download again")]
-    Checksum {
-        model: String,
-        file: String,
-    },
+    Checksum { model: String, file: String },
 
     /// A file of the checkpoint can't be read.
     #[error("can't read `{path}`")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
 
     /// The files of a model are not those that its other half was loaded from.
     #[error(
         "the files of `{path}` have changed since the model was loaded; put them back, or restart to load the new ones"
     )]
-    FilesChanged {
-        path: PathBuf,
-    },
+    FilesChanged { path: PathBuf },
 
     /// A side file of the checkpoint is not what it should be.
     #[error("`{path}` is not valid JSON of its kind; is the download complete?")]
-    SideFile {
-        path: PathBuf,
-        source: Cause,
-    },
+    SideFile { path: PathBuf, source: Cause },
 
     /// An embedding was asked of a reranker, or the other way round.
     #[error(
         "`{model}` looks like {found}, not like {}; if it is one after all, say so with the option `kind`", .wanted.in_words()
     )]
-    WrongKind {
-        model: String,
-        found: Kind,
-        wanted: Kind,
-    },
+    WrongKind { model: String, found: Kind, wanted: Kind },
 
     /// The device's backend was left out when the program was built.
     #[error("device `{device}` is not part of this build; build with the feature `{feature}`")]
-    NotBuilt {
-        device: DeviceId,
-        feature: &'static str,
-    },
+    NotBuilt { device: DeviceId, feature: &'static str },
 
     /// The device isn't there, or its driver isn't.
     #[error("device `{device}` can't be used: {reason}")]
-    DeviceUnavailable {
-        device: DeviceId,
-        reason: String,
-    },
+    DeviceUnavailable { device: DeviceId, reason: String },
 
     /// No device works at all.
     #[error("no device works here: {reasons}")]
-    NoDevice {
-        reasons: String,
-    },
+    NoDevice { reasons: String },
 
     /// The device can't hold weights of this dtype.
     #[error("device `{device}` can't hold {dtype} weights, only {}", list(.supported))]
-    DtypeUnsupported {
-        device: DeviceId,
-        dtype: DtypeChoice,
-        supported: Vec<qwen3::Dtype>,
-    },
+    DtypeUnsupported { device: DeviceId, dtype: DtypeChoice, supported: Vec<qwen3::Dtype> },
 
     /// The work does not fit in memory.
     #[error(
         "out of memory on `{device}`: {message}; use a smaller `max_batch_tokens`, a smaller model, or another dtype"
     )]
-    OutOfMemory {
-        device: DeviceId,
-        message: String,
-    },
+    OutOfMemory { device: DeviceId, message: String },
 
     /// The device went away.
     #[error("device `{device}` was lost: {message}; load the model again")]
-    DeviceLost {
-        device: DeviceId,
-        message: String,
-    },
+    DeviceLost { device: DeviceId, message: String },
 
     /// The device or its driver failed in another way.
     #[error("device `{device}` failed: {message}")]
-    Device {
-        device: DeviceId,
-        message: String,
-    },
+    Device { device: DeviceId, message: String },
 
     /// A vector holds NaN or infinity, or nothing but zeros. It is never returned.
     #[error(
         "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files"
     )]
-    NonFinite {
-        input: usize,
-        device: DeviceId,
-        dtype: qwen3::Dtype,
-    },
+    NonFinite { input: usize, device: DeviceId, dtype: qwen3::Dtype },
 
     /// More dimensions than the model has, or none.
     #[error("{asked} dimensions asked for, the model has 1 to {max}")]
-    Dimensions {
-        asked: usize,
-        max: usize,
-    },
+    Dimensions { asked: usize, max: usize },
 
     /// An option is out of its range.
     #[error("option `{option}` is {value}, but {range}")]
-    Option {
-        option: OptionName,
-        value: usize,
-        range: String,
-    },
+    Option { option: OptionName, value: usize, range: String },
 
     /// Vectors of different lengths can't be compared.
     #[error(
         "vectors of {left} and {right} dimensions can't be compared; use the same model and dimensions for both"
     )]
-    Lengths {
-        left: usize,
-        right: usize,
-    },
+    Lengths { left: usize, right: usize },
 
     /// The batch whose stages are looked at is shorter.
     #[error("there is no token {token}, the batch has {n_tokens}")]
-    NoSuchToken {
-        token: u32,
-        n_tokens: usize,
-    },
+    NoSuchToken { token: u32, n_tokens: usize },
 
     /// The system gives no more threads.
     #[error("can't start worker threads: {message}; ask for fewer with `threads`")]
-    Threads {
-        message: String,
-    },
+    Threads { message: String },
 
     /// The caller cancelled it.
     #[error("cancelled")]

@@ -38,6 +38,7 @@ mod embedder;
 mod reranker;
 mod similarity;
 mod input;
+mod choices;
 mod options;
 mod progress;
 mod error;
@@ -48,6 +49,7 @@ mod run;
 mod device;
 pub mod internals;
 
+pub use choices::{DtypeChoice, Kind};
 pub use device::{Absent, Device, DeviceChoice, DeviceId, Devices, Fallback, GpuApi, devices};
 pub use embedder::{Embedder, Embedding, EncodeOptions, TokenEmbeddings};
 pub use error::{Cause, Error, OptionName};
@@ -58,7 +60,7 @@ pub use files::{
 pub use host::{EmbedderHost, RerankerHost};
 pub use input::{Input, Prompt};
 pub use names::UnknownName;
-pub use options::{DtypeChoice, Kind, Options};
+pub use options::Options;
 pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
 pub use qwen3::{Config, DeviceKind, Dtype, Error as ModelError, MatmulStrategy, Rows};

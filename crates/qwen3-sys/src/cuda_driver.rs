@@ -34,21 +34,13 @@ pub enum Unavailable {
     #[error(
         "`{library}` is too old, it has no `{function}`; update the NVIDIA driver or the CUDA toolkit, or use device `vulkan`"
     )]
-    TooOld {
-        library: &'static str,
-        function: &'static str,
-    },
+    TooOld { library: &'static str, function: &'static str },
     /// The driver answers with an error.
     #[error("the NVIDIA driver failed: {message}")]
-    Driver {
-        message: String,
-    },
+    Driver { message: String },
     /// Fewer GPUs than the index asks for.
     #[error("there is no CUDA device {index} here, {found} found; `qwen3 devices` lists them")]
-    NotFound {
-        index: usize,
-        found: usize,
-    },
+    NotFound { index: usize, found: usize },
 }
 
 /// What is called of the driver, here and by CubeCL. The binding panics at the

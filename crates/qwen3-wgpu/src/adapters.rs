@@ -26,17 +26,10 @@ pub enum Api {
 pub enum OpenError {
     /// There are fewer adapters than the index asks for.
     #[error("there is no {api:?} device {index} here, {found} found; `qwen3 devices` lists them")]
-    NotFound {
-        api: Api,
-        index: usize,
-        found: usize,
-    },
+    NotFound { api: Api, index: usize, found: usize },
     /// The driver refuses.
     #[error("the driver of `{name}` refuses to open it: {message}")]
-    Refused {
-        name: String,
-        message: String,
-    },
+    Refused { name: String, message: String },
 }
 
 /// The GPUs behind an API, best first. Empty without a driver.

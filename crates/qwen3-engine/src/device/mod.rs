@@ -3,7 +3,7 @@
 mod auto;
 mod backends;
 mod cgroup;
-mod id;
+pub mod id;
 mod opened;
 pub mod self_check;
 pub mod system;

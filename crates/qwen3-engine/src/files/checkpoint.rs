@@ -6,8 +6,8 @@ use super::folder::{
 use super::modules::{self, MODULES, Modules, POOLING, refused};
 use super::portable::{Portable, Provenance, inside};
 use super::source::Source;
+use crate::choices::Kind;
 use crate::error::Error;
-use crate::options::Kind;
 use crate::progress::Hooks;
 use qwen3::head::YES_NO;
 use qwen3::weights::files_of_index;

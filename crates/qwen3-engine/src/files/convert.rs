@@ -2,9 +2,10 @@
 
 use super::portable::{self, Portable, Provenance, checksum, checksums_bytes};
 use super::{Checkpoint, NewFile, Source, sha256};
+use crate::choices::{DtypeChoice, Kind};
 use crate::device::self_check::reference_device;
 use crate::error::Error;
-use crate::options::{DtypeChoice, Kind, setters};
+use crate::options::setters;
 use crate::progress::{Hooks, Progress};
 use qwen3::head::{YES_NO, yes_no_rows};
 use qwen3::weights::Stored;

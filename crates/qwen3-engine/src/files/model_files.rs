@@ -2,8 +2,8 @@
 //! later, comes from the same ones.
 
 use super::{Checkpoint, Source};
+use crate::choices::Kind;
 use crate::error::Error;
-use crate::options::Kind;
 use crate::progress::Hooks;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};

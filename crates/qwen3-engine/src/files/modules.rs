@@ -2,8 +2,8 @@
 //! module after the other. It is either computed as it stands or refused.
 
 use super::folder::parse;
+use crate::choices::Kind;
 use crate::error::Error;
-use crate::options::Kind;
 use qwen3::files;
 use serde::Deserialize;
 use std::path::{Component, Path};

@@ -12,8 +12,8 @@
 //!                               tensor, then of each tensor in their order
 //! ```
 
+use crate::choices::Kind;
 use crate::error::Error;
-use crate::options::Kind;
 use qwen3::files;
 use qwen3::tensor_file::{MAX_HEADER_BYTES, TensorFile};
 use qwen3::weights::ATTACHMENT;

@@ -3,8 +3,8 @@
 use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, refuse_adapter};
 use super::hub::{self, HubModel, HubToken};
 use super::portable;
+use crate::choices::Kind;
 use crate::error::Error;
-use crate::options::Kind;
 use crate::progress::Hooks;
 use qwen3::files;
 use qwen3::weights::files_of_index;

@@ -2,10 +2,11 @@
 //! network, vectors after it.
 
 use super::max_tokens;
+use crate::choices::Kind;
 use crate::error::Error;
 use crate::files::{Checkpoint, ModelFiles, Source};
 use crate::input::{Input, Prompt};
-use crate::options::{Kind, Options};
+use crate::options::Options;
 use crate::similarity::Similarity;
 use qwen3::head;
 use qwen3_text::{

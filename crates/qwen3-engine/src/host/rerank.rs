@@ -2,9 +2,10 @@
 //! network, the head after it.
 
 use super::max_tokens;
+use crate::choices::Kind;
 use crate::error::Error;
 use crate::files::{Checkpoint, ModelFiles, Source};
-use crate::options::{Kind, Options};
+use crate::options::Options;
 use qwen3::ScoreHead;
 use qwen3_text::{
     DEFAULT_TASK, Error as TextError, Limit, Prefix, RerankTokenizer, SpecialTokens, Token, Tokens,

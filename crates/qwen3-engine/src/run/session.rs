@@ -6,11 +6,12 @@ use super::memory::{
     activation_bytes, allocated_bytes, fits, max_tensor_bytes, max_tokens, tensor_fits, widest,
 };
 use super::turns::Turns;
+use crate::choices::DtypeChoice;
 use crate::device::self_check::{self, Extent};
 use crate::device::{self, Device, DeviceChoice, DeviceId, Fallback, Loaded, Opened, system};
 use crate::error::{Error, OptionName};
 use crate::files::{Checkpoint, ModelFiles, Source};
-use crate::options::{DtypeChoice, Options};
+use crate::options::Options;
 use crate::progress::{CancelToken, Hooks, Progress};
 use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Recorded, Rows, Storage, head};
 use rayon::prelude::*;
