@@ -10,7 +10,7 @@ fn main() -> Result<(), Error> {
     // A hub id or a folder; the fixture's weights are random.
     let model = std::env::args().nth(1).unwrap_or("tests/fixtures/tiny-embedding".to_owned());
     let model = Embedder::load(&model, &Options::default())?;
-    println!("running on {} in {:?}", model.device(), model.dtype());
+    println!("running on {} in {}", model.device(), model.dtype());
 
     let queries = ["What is the capital of China?", "Explain gravity"];
     let documents = [

@@ -54,7 +54,7 @@ fn parity(args: &ParityArgs) -> Result<bool, Error> {
         for device in &devices {
             for dtype in chosen_dtypes(&args.on.dtypes, device) {
                 // The large ones take minutes each.
-                eprintln!("{model} on {} in {}", device.id, DtypeChoice::from(dtype));
+                eprintln!("{model} on {} in {}", device.id, dtype);
                 let cell = check(&reference, model, device.id, dtype)?;
                 if !args.quiet {
                     println!("{}", report::lines(&cell));
@@ -97,7 +97,6 @@ fn published_numbers(args: &ParityArgs, devices: &[Device]) -> Result<bool, Erro
     for device in devices {
         for dtype in chosen_dtypes(&args.on.dtypes, device) {
             let checks = of.check(&checkpoint, device.id, dtype)?;
-            let dtype = DtypeChoice::from(dtype);
             for check in checks {
                 let mark = if check.ok() { "[OK]  " } else { "[DIFF]" };
                 println!("{mark} {} {dtype}: {check}", device.id);

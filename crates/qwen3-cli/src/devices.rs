@@ -1,6 +1,6 @@
 //! `qwen3 devices`
 
-use crate::args::{DevicesArgs, dtype_name};
+use crate::args::DevicesArgs;
 use crate::error::Error;
 use crate::print::print_value;
 use crate::table::table;
@@ -50,5 +50,5 @@ fn devices_table(found: &[Device], absent: &[Absent]) -> String {
 }
 
 fn dtype_names(device: &Device) -> Vec<String> {
-    device.dtypes.iter().map(|&dtype| dtype_name(dtype)).collect()
+    device.dtypes.iter().map(ToString::to_string).collect()
 }

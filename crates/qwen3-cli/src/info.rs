@@ -1,6 +1,6 @@
 //! `qwen3 info`
 
-use crate::args::{InfoArgs, dtype_name};
+use crate::args::InfoArgs;
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::print::print_value;
@@ -28,7 +28,7 @@ fn facts(source: &Source, checkpoint: &Checkpoint) -> Result<Vec<(&'static str, 
         ("model", json!(source.to_string())),
         ("path", json!(checkpoint.path())),
         ("kind", json!(checkpoint.kind().to_string())),
-        ("dtype", json!(dtype_name(checkpoint.dtype()?))),
+        ("dtype", json!(checkpoint.dtype()?.to_string())),
         ("parameters", json!(checkpoint.parameters())),
         ("layers", json!(config.num_hidden_layers)),
         ("hidden_size", json!(config.hidden_size)),

@@ -1,6 +1,5 @@
 //! The line that `--stats` prints.
 
-use crate::args::dtype_name;
 use qwen3_engine::internals::peak_memory_bytes;
 use qwen3_engine::{DeviceId, Dtype};
 use serde_json::json;
@@ -43,7 +42,7 @@ impl Stats {
             "load_seconds": self.load.as_secs_f64(),
             "peak_bytes": peak_memory_bytes(),
             "device": device.to_string(),
-            "dtype": dtype_name(dtype),
+            "dtype": dtype.to_string(),
         });
         // Whoever closed standard error does not want them.
         let _ = writeln!(std::io::stderr(), "{line}");

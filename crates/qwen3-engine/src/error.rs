@@ -219,7 +219,7 @@ pub enum Error {
 
     /// A vector holds NaN or infinity, or nothing but zeros. It is never returned.
     #[error(
-        "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype:?}; use dtype f32, and if that doesn't help, check the model's files"
+        "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype}; use dtype f32, and if that doesn't help, check the model's files"
     )]
     NonFinite { input: usize, device: DeviceId, dtype: qwen3::Dtype },
 
@@ -275,7 +275,6 @@ impl From<qwen3::Error> for Error {
 }
 
 fn list(dtypes: &[qwen3::Dtype]) -> String {
-    let names: Vec<String> =
-        dtypes.iter().map(|&dtype| DtypeChoice::from(dtype).to_string()).collect();
+    let names: Vec<String> = dtypes.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

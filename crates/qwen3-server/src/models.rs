@@ -154,6 +154,6 @@ impl Loaded for Session {
     }
 
     fn name(&self) -> String {
-        format!("{} {}", self.device(), DtypeChoice::from(self.dtype()))
+        format!("{} {}", self.device(), self.dtype())
     }
 }

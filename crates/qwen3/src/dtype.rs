@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use burn::tensor::{DType, Element, TensorData, bf16, f16};
+use std::fmt;
 
 /// How a number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +13,17 @@ pub enum Dtype {
     F16,
     /// The upper half of a float32.
     Bf16,
+}
+
+/// As options and flags call it: `f32`, `f16` or `bf16`.
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 impl Dtype {

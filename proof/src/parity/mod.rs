@@ -10,9 +10,7 @@ use crate::reference::{Case, Output, Reference, Stages};
 use crate::tolerance::{Bounds, bounds};
 use model::Model;
 use qwen3_engine::internals::Recorded;
-use qwen3_engine::{
-    Checkpoint, DeviceId, Dtype, DtypeChoice, Error as EngineError, Options, Source,
-};
+use qwen3_engine::{Checkpoint, DeviceId, Dtype, Error as EngineError, Options, Source};
 use ranking::same_ranking;
 use serde::Serialize;
 use std::time::Instant;
@@ -112,7 +110,7 @@ pub fn check(
     Ok(Cell {
         model: checkpoint.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         device: device.to_string(),
-        dtype: DtypeChoice::from(dtype).to_string(),
+        dtype: dtype.to_string(),
         bounds,
         outcome: match compared {
             Ok(compared) => Outcome::Compared(compared),

@@ -5,7 +5,7 @@ mod parse;
 mod texts;
 mod variables;
 
-pub use model::{ModelArgs, SourceArgs, dtype_name};
+pub use model::{ModelArgs, SourceArgs};
 pub use parse::{completions, parse};
 pub use texts::{
     EmbedFormat, InputArgs, OutputArgs, PromptArgs, TextFormat, VectorArgs, encode_options,

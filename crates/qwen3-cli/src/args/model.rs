@@ -2,7 +2,7 @@
 
 use clap::Args;
 use qwen3_engine::{
-    DeviceChoice, Dtype, DtypeChoice, Hooks, Kind, Options, Source, SpecialTokens, Truncate,
+    DeviceChoice, DtypeChoice, Hooks, Kind, Options, Source, SpecialTokens, Truncate,
 };
 use std::path::PathBuf;
 
@@ -84,9 +84,4 @@ impl ModelArgs {
             .special_tokens(self.special_tokens)
             .hooks(hooks)
     }
-}
-
-/// A dtype as `--dtype` takes it: `f32`, `bf16` or `f16`.
-pub fn dtype_name(dtype: Dtype) -> String {
-    DtypeChoice::from(dtype).to_string()
 }

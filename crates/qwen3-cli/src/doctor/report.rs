@@ -1,6 +1,5 @@
 //! What the doctor found, part by part: in lines for people, and in JSON for machines.
 
-use crate::args::dtype_name;
 use qwen3_checks::Check;
 use qwen3_engine::internals::{SelfCheck, Trusted};
 use qwen3_engine::{Absent, Device, DeviceId, Dtype, Error};
@@ -115,7 +114,7 @@ pub struct DtypeReport {
 
 impl DtypeReport {
     pub fn lines(&self) -> Vec<Line> {
-        let name = format!("{} {}", self.device, dtype_name(self.check.dtype));
+        let name = format!("{} {}", self.device, self.check.dtype);
         let trusted = match self.check.verdict() {
             Ok(trusted) => trusted,
             Err(reason) => {
@@ -152,7 +151,7 @@ impl DtypeReport {
             .iter()
             .map(|tried| json!({"products": tried.strategy.to_string(), "reason": tried.reason}));
         json!({
-            "dtype": dtype_name(*dtype),
+            "dtype": dtype.to_string(),
             "trusted": trusted.is_some(),
             "reason": self.check.verdict().err(),
             "products": trusted.map(|trusted| trusted.strategy.to_string()),
@@ -214,7 +213,7 @@ pub struct NumbersReport {
 
 impl NumbersReport {
     pub fn lines(&self) -> Vec<Line> {
-        let name = format!("{} {}", self.device, dtype_name(self.dtype));
+        let name = format!("{} {}", self.device, self.dtype);
         match &self.checks {
             Ok(checks) => {
                 let line =
@@ -237,7 +236,7 @@ impl NumbersReport {
             Err(error) => return json!({"device": device, "error": error.to_string()}),
         };
         json!({
-            "device": device, "dtype": dtype_name(self.dtype),
+            "device": device, "dtype": self.dtype.to_string(),
             "checks": checks.collect::<Vec<_>>(),
         })
     }

@@ -66,7 +66,7 @@ impl SelfCheck {
             let reasons = self.passed_over.iter();
             let reasons: Vec<String> =
                 reasons.map(|tried| format!("with {}, {}", tried.strategy, tried.reason)).collect();
-            format!("it computes wrong in {:?}: {}", self.dtype, reasons.join("; "))
+            format!("it computes wrong in {}: {}", self.dtype, reasons.join("; "))
         })
     }
 }
@@ -121,9 +121,9 @@ pub(crate) fn strategy(
     let trusted = result.verdict();
     let Trusted { strategy, .. } =
         trusted.map_err(|reason| Error::DeviceUnavailable { device: id, reason })?;
-    tracing::info!(device = %id, ?dtype, %strategy, "products are right");
+    tracing::info!(device = %id, %dtype, %strategy, "products are right");
     let passed_over = result.passed_over.into_iter().map(|PassedOver { strategy, reason }| {
-        tracing::warn!(device = %id, ?dtype, %strategy, reason, "products are wrong");
+        tracing::warn!(device = %id, %dtype, %strategy, reason, "products are wrong");
         Fallback { device: id, strategy: Some(strategy), reason }
     });
     Ok((strategy, passed_over.collect()))

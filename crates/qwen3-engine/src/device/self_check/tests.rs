@@ -171,7 +171,7 @@ fn a_second_tile_of_columns_that_is_wrong_is_found() {
 #[test]
 fn a_dtype_that_is_wrong_says_nothing_of_another() {
     for check in checks(Fault::Columns, Dtype::F16, &[TensorCores, PlainUnits]) {
-        assert!(check.verdict().unwrap_err().starts_with("it computes wrong in F16: "));
+        assert!(check.verdict().unwrap_err().starts_with("it computes wrong in f16: "));
     }
     for check in checks(Fault::Columns, Dtype::F32, &[]) {
         assert_eq!(check.verdict().unwrap().strategy, TensorCores);
@@ -230,7 +230,7 @@ fn auto_passes_over_a_gpu_that_is_wrong_in_every_way() {
         assert_eq!((passed_over.device, passed_over.strategy), (gpu.id, None));
         let reason = &passed_over.reason;
         for expected in
-            ["wrong in F16: with tensor cores, a product", "with plain units, a product"]
+            ["wrong in f16: with tensor cores, a product", "with plain units, a product"]
         {
             assert!(reason.contains(expected), "{reason}");
         }
