@@ -46,7 +46,6 @@ mod tls;
 
 pub use app::{App, Models};
 pub use auth::{ApiKey, ApiKeyError};
-pub use client::Timeouts;
 pub use cors::{Origin, OriginError};
 pub use error::Error;
 pub use listen::{Address, Bound, ListenError, Listener};
@@ -55,5 +54,5 @@ pub use models::{Source, load_embedder, load_reranker};
 pub use openapi::document;
 pub use router::{metrics_router, router};
 pub use serve::{ServeOptions, serve};
-pub use settings::Settings;
+pub use settings::{Settings, Timeouts};
 pub use tls::Tls;

@@ -1,10 +1,11 @@
 //! Takes connections until it is time to stop.
 
-use crate::client::{Client, Timeouts};
+use crate::client::Client;
 use crate::clients::Clients;
 use crate::connection::connection;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::settings::Timeouts;
 use crate::tls::Tls;
 use axum::Router;
 use std::io;

@@ -16,6 +16,7 @@ mod inputs;
 pub mod jina;
 mod json;
 pub mod llama_cpp;
+mod object;
 pub mod ollama;
 pub mod openai;
 mod ranking;
