@@ -1,7 +1,7 @@
 //! Loads models: their half on the host once, their network on each device.
 
 use crate::inference::{About, Model};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ModelMetrics};
 use crate::scheduler::{
     Load, Loaded, Phase, Precision, ReplicaError, Scheduler, SchedulerSettings,
 };
@@ -35,8 +35,8 @@ pub fn load_embedder(
 ) -> Result<Arc<Model<EmbedderText>>, ReplicaError> {
     let text = EmbedderText::load(&source.model, &source.options)?;
     note_tokens(source, text.tokens_without_row());
-    let files = text.files().clone();
-    load(source, text, &files, settings, metrics, "embedding")
+    let scheduler = start(source, text.files(), settings, metrics.model("embedding"))?;
+    Ok(model(source, text, scheduler))
 }
 
 /// Loads a reranker. Blocks.
@@ -50,8 +50,8 @@ pub fn load_reranker(
 ) -> Result<Arc<Model<RerankerText>>, ReplicaError> {
     let text = RerankerText::load(&source.model, &source.options)?;
     note_tokens(source, text.tokens_without_row());
-    let files = text.files().clone();
-    load(source, text, &files, settings, metrics, "reranker")
+    let scheduler = start(source, text.files(), settings, metrics.model("reranker"))?;
+    Ok(model(source, text, scheduler))
 }
 
 /// Tells of added tokens that the model can't know.
@@ -62,31 +62,32 @@ fn note_tokens(source: &Source, without_row: &[String]) {
     }
 }
 
-fn load<T>(
+/// Loads a replica on each device.
+fn start(
     source: &Source,
-    text: T,
     files: &ModelFiles,
     settings: SchedulerSettings,
-    metrics: &Metrics,
-    label: &'static str,
-) -> Result<Arc<Model<T>>, ReplicaError> {
-    let loaders =
-        source.devices.iter().map(|device| loader(files, &source.options, *device)).collect();
-    let scheduler = Scheduler::start(loaders, settings, metrics.model(label))?;
+    metrics: ModelMetrics,
+) -> Result<Scheduler, ReplicaError> {
+    let loader = |device: &DeviceChoice| loader(files, &source.options, *device);
+    Scheduler::start(source.devices.iter().map(loader).collect(), settings, metrics)
+}
+
+fn model<T>(source: &Source, text: T, scheduler: Scheduler) -> Arc<Model<T>> {
     let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
         Phase::Ready(name) => Some(name),
         _ => None,
     });
+    let max_batch_texts = scheduler.settings().max_batch_texts;
     let about = About {
         model_id: source.model.clone(),
         revision: source.options.revision.clone(),
         dtype: names.collect::<Vec<_>>().join(", "),
         max_batch_tokens: scheduler.max_batch_tokens(),
-        max_batch_requests: (settings.max_batch_texts < usize::MAX)
-            .then_some(settings.max_batch_texts),
+        max_batch_requests: (max_batch_texts < usize::MAX).then_some(max_batch_texts),
     };
     let name = source.name.clone().unwrap_or_else(|| source.model.clone());
-    Ok(Arc::new(Model { name, about, text: Arc::new(text), scheduler }))
+    Arc::new(Model { name, about, text: Arc::new(text), scheduler })
 }
 
 /// Loads the network on a device, whenever it is called: always that of the same

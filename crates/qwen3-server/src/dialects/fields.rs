@@ -292,11 +292,5 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// How many numbers of a vector are asked for; less than one is 0, which no vector has.
-pub fn dimensions(fields: &Fields<'_>) -> Result<Option<usize>, Error> {
-    let asked = fields.whole(&["dimensions"])?;
-    Ok(asked.map(|asked| usize::try_from(asked).unwrap_or(0)))
-}
-
 #[cfg(test)]
 mod tests;

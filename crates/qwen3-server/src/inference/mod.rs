@@ -163,7 +163,7 @@ impl Inference {
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;
-        let budget = Budget::new(self, &job, scheduler.limits())?;
+        let budget = Budget::new(self, &job, scheduler.settings().queue)?;
         let work = async {
             let started = Instant::now();
             let (lengths, works) = self.tokens(&job, budget.counting(encode)).await?;
