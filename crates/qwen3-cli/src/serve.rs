@@ -7,12 +7,11 @@ use crate::serve_args::{LimitsArgs, ModelsArgs, NetworkArgs, ServeArgs};
 use crate::spans::Spans;
 use crate::stop::Signals;
 use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
-use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::{QueueLimits, ReplicaError, SchedulerSettings};
 use qwen3_server::{
     Address, App, Bound, Metrics, Models, ServeOptions, Settings, Source, Timeouts, Tls,
     load_embedder, load_reranker, metrics_router, router,
 };
+use qwen3_server::{QueueLimits, ReplicaError, SchedulerSettings};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
@@ -121,7 +120,7 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
         (None, Some(model)) => Models::Reranker(reranker(model)?),
         (Some(model), Some(other)) => Models::Both(embedder(model)?, reranker(other)?),
     };
-    Ok(App::new(Inference::new(settings, metrics), models))
+    Ok(App::new(settings, metrics, models))
 }
 
 fn failed(what: &'static str, source: &Source, error: &ReplicaError) -> Error {

@@ -13,9 +13,6 @@ use std::fmt;
 /// A request that is read from the fields of its body.
 pub trait FromFields: Sized {
     /// The request.
-    ///
-    /// # Errors
-    /// If a field is missing or wrong.
     fn from_fields(fields: &Fields<'_>) -> Result<Self, Error>;
 }
 
@@ -59,9 +56,6 @@ enum Path<'a> {
 
 impl<'a> Fields<'a> {
     /// Of a body.
-    ///
-    /// # Errors
-    /// If it is not JSON, or no object.
     pub fn of_body(json: &'a str) -> Result<Self, Error> {
         if json.trim_ascii().is_empty() {
             return Err(Error::NoBody);
@@ -94,9 +88,6 @@ impl<'a> Fields<'a> {
     }
 
     /// The same of a field that must be there.
-    ///
-    /// # Errors
-    /// If it isn't.
     pub fn need<'f>(&'f self, names: &[&'f str]) -> Result<Value<'f>, Error> {
         self.find(names)?.ok_or_else(|| {
             let path = Path::Field { of: &self.path, name: names[0] }.to_string();
@@ -105,33 +96,21 @@ impl<'a> Fields<'a> {
     }
 
     /// A text.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn text(&self, names: &[&str]) -> Result<Option<String>, Error> {
         self.find(names)?.map(|value| value.text()).transpose()
     }
 
     /// Yes or no.
-    ///
-    /// # Errors
-    /// If it is neither.
     pub fn flag(&self, names: &[&str]) -> Result<Option<bool>, Error> {
         self.find(names)?.map(|value| value.flag()).transpose()
     }
 
     /// A whole number.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn whole(&self, names: &[&str]) -> Result<Option<i64>, Error> {
         self.find(names)?.map(|value| value.whole()).transpose()
     }
 
     /// How many are wanted, at least `minimum`.
-    ///
-    /// # Errors
-    /// If it is less.
     pub fn count(&self, names: &[&str], minimum: i64) -> Result<Option<usize>, Error> {
         let Some(value) = self.find(names)? else { return Ok(None) };
         match value.whole()? {
@@ -156,17 +135,11 @@ impl<'a> Value<'a> {
     }
 
     /// Its text.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn text(&self) -> Result<String, Error> {
         self.parse().ok_or_else(|| self.expected("a text"))
     }
 
     /// Yes or no, in quotes too, or 1 or 0.
-    ///
-    /// # Errors
-    /// If it is neither.
     pub fn flag(&self) -> Result<bool, Error> {
         match self.bare().to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
@@ -176,9 +149,6 @@ impl<'a> Value<'a> {
     }
 
     /// A whole number, in quotes too; one that is too large is the largest.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn whole(&self) -> Result<i64, Error> {
         let bare = self.bare();
         let number: Option<f64> = serde_json::from_str(bare).ok();
@@ -190,9 +160,6 @@ impl<'a> Value<'a> {
     }
 
     /// What each item of a list is.
-    ///
-    /// # Errors
-    /// If it is no list, or an item is refused.
     pub fn each<T>(
         &self,
         expected: &str,
@@ -204,9 +171,6 @@ impl<'a> Value<'a> {
     }
 
     /// Token ids.
-    ///
-    /// # Errors
-    /// If it is no list of them.
     pub fn ids(&self) -> Result<Vec<u32>, Error> {
         let expected = "a list of token ids";
         self.parse().map_or_else(
@@ -216,9 +180,6 @@ impl<'a> Value<'a> {
     }
 
     /// Its fields, if it is an object.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn object(self) -> Result<Fields<'a>, Error> {
         let Value { raw, path } = self;
         if self.kind() != Kind::Object {

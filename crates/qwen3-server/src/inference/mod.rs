@@ -85,9 +85,6 @@ impl Inference {
     }
 
     /// A vector of each token of each text, as it leaves the network.
-    ///
-    /// # Errors
-    /// As [`Inference::embed`].
     pub async fn embed_tokens(
         &self,
         model: &Model<EmbedderText>,
@@ -130,9 +127,6 @@ impl Inference {
     }
 
     /// Scores of pairs.
-    ///
-    /// # Errors
-    /// As [`Inference::embed`].
     pub async fn score(
         &self,
         model: &Model<RerankerText>,

@@ -46,9 +46,6 @@ struct Query {
 
 impl Encoder {
     /// For the pairs of one request.
-    ///
-    /// # Errors
-    /// If the instruction is refused.
     pub fn new(
         text: Arc<RerankerText>,
         pairs: PairsToScore,
@@ -61,9 +58,6 @@ impl Encoder {
     }
 
     /// The tokens of the pair with this index.
-    ///
-    /// # Errors
-    /// If a text is refused, or too much is read again and again.
     pub fn encode(&mut self, index: usize) -> Result<Encoded, Error> {
         let pair = &self.pairs[index];
         let refused = |reason| Error::text(index, reason);

@@ -5,9 +5,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, DtypeChoice, Options};
-use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
 use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
+use qwen3_server::{QueueLimits, SchedulerSettings};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +70,7 @@ fn app_of(
         ("", reranker) => Models::Reranker(reranking(reranker)),
         (embedder, reranker) => Models::Both(embedding(embedder), reranking(reranker)),
     };
-    Arc::new(App::new(Inference::new(settings, metrics), models))
+    Arc::new(App::new(settings, metrics, models))
 }
 
 /// What a server with both models and these settings shares.

@@ -2,8 +2,8 @@
 
 use crate::requests::SERVER;
 use crate::server::{EMBEDDER, RERANKER, Reply, post, scheduling, server_of};
+use qwen3_server::SchedulerSettings;
 use qwen3_server::Settings;
-use qwen3_server::scheduler::SchedulerSettings;
 use serde_json::json;
 
 #[tokio::test]
