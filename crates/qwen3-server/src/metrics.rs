@@ -1,4 +1,4 @@
-//! Numbers for Prometheus: those of text-embeddings-inference under its names
+//! Counters for Prometheus: those of text-embeddings-inference under its names
 //! (`te_…`), and our own (`qwen3_…`).
 
 mod model;
@@ -19,9 +19,9 @@ const RECENT: usize = 512;
 
 /// All numbers of one server. Clones share them.
 #[derive(Clone)]
-pub struct Metrics(Arc<Numbers>);
+pub struct Metrics(Arc<Counters>);
 
-struct Numbers {
+struct Counters {
     registry: Registry,
     request_count: IntCounterVec,
     request_success: IntCounterVec,
@@ -78,11 +78,11 @@ pub struct RequestTimes {
 }
 
 impl Metrics {
-    /// Numbers that are all 0.
+    /// Counters that are all 0.
     pub fn new() -> Self {
         let registry = Registry::new();
         let r = &registry;
-        let numbers = Numbers {
+        let numbers = Counters {
             request_count: counters(r, "te_request_count", "Requests for inference", "method"),
             request_success: counters(r, "te_request_success", "Those answered", "method"),
             request_failure: counters(r, "te_request_failure", "Those refused or failed", "err"),
@@ -131,12 +131,12 @@ impl Metrics {
     }
 
     /// Notes connections that came, or went.
-    pub(crate) fn connections(&self, more: i64) {
+    pub fn connections(&self, more: i64) {
         self.0.connections.add(more);
     }
 
     /// Counts a connection that was given up.
-    pub(crate) fn connection_dropped(&self, reason: &str) {
+    pub fn connection_dropped(&self, reason: &str) {
         self.0.connections_dropped.with_label_values(&[reason]).inc();
     }
 

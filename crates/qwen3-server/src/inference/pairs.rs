@@ -27,7 +27,7 @@ pub struct PairsToScore {
 }
 
 /// Makes tokens of one pair after the other.
-pub(super) struct Encoder {
+pub struct Encoder {
     text: Arc<RerankerText>,
     pairs: Vec<Pair>,
     instruction: Prefix,
@@ -93,7 +93,7 @@ fn cut_to(limit: Limit, max_tokens: usize) -> Limit {
 }
 
 /// Characters of pairs; those of a query that several have are read once.
-pub(super) fn characters(pairs: &[Pair]) -> usize {
+pub fn characters(pairs: &[Pair]) -> usize {
     let mut before: Option<(&Arc<str>, usize)> = None;
     let mut characters = 0;
     for Pair { query, document } in pairs {

@@ -56,7 +56,7 @@ impl Inference {
 }
 
 /// Runs something; what takes long, on a thread that no other request waits for.
-pub(crate) async fn aside<T: Send + 'static>(
+pub async fn aside<T: Send + 'static>(
     is_long: bool,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
