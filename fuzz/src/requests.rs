@@ -6,8 +6,10 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, Options};
-use qwen3_server::{QueueLimits, SchedulerSettings};
-use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
+use qwen3_server::{
+    App, Metrics, Models, QueueLimits, SchedulerSettings, Settings, Source, load_embedder,
+    load_reranker, router,
+};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;

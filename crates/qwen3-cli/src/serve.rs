@@ -8,10 +8,10 @@ use crate::spans::Spans;
 use crate::stop::Signals;
 use qwen3_engine::{DeviceChoice, Kind, Options, Prompt};
 use qwen3_server::{
-    Address, App, Bound, Metrics, Models, ServeOptions, Settings, Source, Timeouts, Tls,
-    load_embedder, load_reranker, metrics_router, router,
+    Address, App, Bound, Metrics, Models, QueueLimits, ReplicaError, SchedulerSettings,
+    ServeOptions, Settings, Source, Timeouts, Tls, load_embedder, load_reranker, metrics_router,
+    router,
 };
-use qwen3_server::{QueueLimits, ReplicaError, SchedulerSettings};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;

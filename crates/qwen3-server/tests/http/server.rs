@@ -5,8 +5,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, DtypeChoice, Options};
-use qwen3_server::{App, Metrics, Models, Settings, Source, load_embedder, load_reranker, router};
-use qwen3_server::{QueueLimits, SchedulerSettings};
+use qwen3_server::{
+    App, Metrics, Models, QueueLimits, SchedulerSettings, Settings, Source, load_embedder,
+    load_reranker, router,
+};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
