@@ -6,10 +6,9 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, Options};
-use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
 use qwen3_server::{
-    App, Metrics, ModelToServe, Models, Settings, load_embedder, load_reranker, router,
+    App, Metrics, ModelToServe, Models, QueueLimits, SchedulerSettings, Settings, load_embedder,
+    load_reranker, router,
 };
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -40,8 +39,8 @@ fn server() -> Router {
     let embedder = load_embedder(&served("tiny-embedding"), scheduling, &metrics);
     let reranker = load_reranker(&served("tiny-reranker-tied"), scheduling, &metrics);
     let (embedder, reranker) = (embedder.expect("a fixture"), reranker.expect("a fixture"));
-    let inference = Inference::new(Settings::default(), metrics);
-    router(Arc::new(App::new(inference, Models::Both(embedder, reranker))))
+    let models = Models::Both(embedder, reranker);
+    router(Arc::new(App::new(Settings::default(), metrics, models)))
 }
 
 /// A route, a line break, a body: the answer is one, or says what is wrong.

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::inference::{Inference, Model};
 use crate::metrics::Metrics;
 use crate::scheduler::Scheduler;
+use crate::settings::Settings;
 use qwen3_engine::{EmbedderHost, RerankerHost};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,13 +13,13 @@ use std::time::Instant;
 #[derive(Clone)]
 pub struct App {
     /// How requests are computed.
-    pub inference: Inference,
+    pub(crate) inference: Inference,
     /// What they are computed with.
-    pub models: Models,
+    pub(crate) models: Models,
     /// When the server started.
-    pub started: Instant,
+    pub(crate) started: Instant,
     /// The same as seconds since 1970, for clients.
-    pub created: u64,
+    pub(crate) created: u64,
 }
 
 /// As routes share it.
@@ -55,13 +56,14 @@ impl Models {
 
 impl App {
     /// A server that starts now.
-    pub fn new(inference: Inference, models: Models) -> Self {
+    pub fn new(settings: Settings, metrics: Metrics, models: Models) -> Self {
+        let inference = Inference::new(settings, metrics);
         Self { inference, models, started: Instant::now(), created: unix_seconds() }
     }
 
     /// Each model as a server of its own, and the prefix that its routes have beside
     /// those of all: for clients that ask a server what its one model is.
-    pub fn alone(&self) -> Vec<(&'static str, Self)> {
+    pub(crate) fn alone(&self) -> Vec<(&'static str, Self)> {
         let with = |models| Self { models, ..self.clone() };
         let embedder = self.models.embedder().cloned().map(Models::Embedder);
         let reranker = self.models.reranker().cloned().map(Models::Reranker);
@@ -69,20 +71,14 @@ impl App {
         embedder.into_iter().chain(reranker.map(|models| ("/reranker", with(models)))).collect()
     }
 
-    /// The embedding model.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn embedder(&self) -> Result<&Model<EmbedderHost>, Error> {
+    /// The embedding model, or that there is none.
+    pub(crate) fn embedder(&self) -> Result<&Model<EmbedderHost>, Error> {
         let message = "model is not an embedding model; start the server with one in `--model`";
         self.models.embedder().map(Arc::as_ref).ok_or(Error::WrongModel { message })
     }
 
-    /// The reranker.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn reranker(&self) -> Result<&Model<RerankerHost>, Error> {
+    /// The reranker, or that there is none.
+    pub(crate) fn reranker(&self) -> Result<&Model<RerankerHost>, Error> {
         let message = "model is not a re-ranker model; start the server with one in `--reranker`";
         self.models.reranker().map(Arc::as_ref).ok_or(Error::WrongModel { message })
     }
@@ -104,17 +100,14 @@ impl App {
         embedder.into_iter().chain(self.models.reranker().map(|model| &model.scheduler))
     }
 
-    /// Whether every model has a replica that works.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn health(&self) -> Result<(), Error> {
+    /// Whether every model has a replica that works, and if not, why.
+    pub(crate) fn health(&self) -> Result<(), Error> {
         self.schedulers().try_for_each(Scheduler::health)?;
         Ok(())
     }
 }
 
 /// Seconds from 1970 to now.
-pub fn unix_seconds() -> u64 {
+pub(crate) fn unix_seconds() -> u64 {
     std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs()
 }

@@ -3,36 +3,13 @@
 
 use crate::metrics::Metrics;
 use crate::progress::{Progress, SHORTEST, after};
+use crate::settings::Timeouts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// How long a connection may take to end after it was asked to.
 const PARTING: Duration = Duration::from_secs(1);
-
-/// How long clients may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// For the head of a request: of the first, TLS included, from the start; of others from
-    /// their first byte.
-    pub head: Duration,
-    /// From an answer to the next request.
-    pub keep_alive: Duration,
-    /// For the next part of an answer.
-    pub write: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(30),
-            // Clients and load balancers must be the first to close, or they send a request just
-            // then. Most keep a connection for 60 or 90 seconds, Google's balancer for 600.
-            keep_alive: Duration::from_secs(620),
-            write: Duration::from_secs(30),
-        }
-    }
-}
 
 /// One connection, as seen by all that have to do with it.
 pub struct Client {

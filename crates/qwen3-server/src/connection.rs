@@ -12,7 +12,7 @@ use axum::http::header::CONNECTION;
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper::{Request, Version};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
@@ -31,15 +31,24 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// A client of HTTP/2 that doesn't answer a ping is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
+/// What answers all connections.
+#[derive(Clone)]
+pub struct Service {
+    /// For TLS.
+    pub tls: Option<Tls>,
+    /// For the requests.
+    pub router: Router,
+}
+
 /// Answers one client until it is done with, or has to go. Its troubles are its own: they are
 /// counted, not logged.
 pub async fn connection(
     stream: Box<dyn Stream>,
     client: Arc<Client>,
-    tls: Option<Tls>,
-    router: Router,
+    service: Service,
     mut stop: watch::Receiver<bool>,
 ) {
+    let Service { tls, router } = service;
     let socket = Watched { stream: Arc::new(Mutex::new(stream)), client: client.clone() };
     let is_done = match tls {
         None => http(socket.clone(), &client, router, &mut stop).await,
@@ -77,27 +86,7 @@ async fn http(
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
     http2.max_send_buf_size(BUFFER_BYTES);
-    let asking = client.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let is_http2 = request.version() == Version::HTTP_2;
-        let open = asking.asks(is_http2);
-        let is_read = Arc::new(AtomicBool::new(is_http2 || request.body().is_end_stream()));
-        let ends = is_read.clone();
-        without_extra_slashes(request.uri_mut());
-        let request = request.map(|body| match body.is_end_stream() {
-            true => Body::empty(),
-            false => Body::new(Ingoing::new(body, asking.sends_body(), is_read)),
-        });
-        let response = router.clone().oneshot(request);
-        async move {
-            let mut response = response.await?;
-            // hyper ends the connection then, and the next request would be lost.
-            if !ends.load(Ordering::Relaxed) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(Outgoing::new(response, open))
-        }
-    });
+    let service = service_fn(|request| answer(request, client, router.clone()));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     loop {
         tokio::select! {
@@ -107,6 +96,33 @@ async fn http(
                 Event::End => return false,
             }
         }
+    }
+}
+
+/// The answer to one request. The client has asked as soon as this is called: [`Streams`] looks
+/// for the progress of the answer right after it.
+fn answer(
+    mut request: Request<Incoming>,
+    client: &Arc<Client>,
+    router: Router,
+) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + use<> {
+    let is_http2 = request.version() == Version::HTTP_2;
+    let open = client.asks(is_http2);
+    let is_read = Arc::new(AtomicBool::new(is_http2 || request.body().is_end_stream()));
+    let ends = is_read.clone();
+    without_extra_slashes(request.uri_mut());
+    let request = request.map(|body| match body.is_end_stream() {
+        true => Body::empty(),
+        false => Body::new(Ingoing::new(body, client.sends_body(), is_read)),
+    });
+    let response = router.oneshot(request);
+    async move {
+        let mut response = response.await?;
+        // hyper ends the connection then, and the next request would be lost.
+        if !ends.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(Outgoing::new(response, open))
     }
 }
 

@@ -20,35 +20,22 @@ pub enum Error {
     #[error(
         "the body is compressed (`Content-Encoding: {encoding}`); send it as it is, without this header"
     )]
-    Compressed {
-        /// How.
-        encoding: String,
-    },
+    Compressed { encoding: String },
     /// No body.
     #[error("the body is empty; send a JSON object")]
     NoBody,
     /// A body with bytes that are no text.
     #[error("the body is not UTF-8: its byte {at} begins no character; send JSON as UTF-8")]
-    NotUtf8 {
-        /// The first such byte.
-        at: usize,
-    },
+    NotUtf8 { at: usize },
     /// A body in the wrong form of Unicode.
     #[error("the body is {found}; send JSON as UTF-8")]
-    OtherUnicode {
-        /// Which it is in.
-        found: &'static str,
-    },
+    OtherUnicode { found: &'static str },
     /// A body that is no JSON.
     #[error("the body is not JSON: {reason}")]
-    Syntax {
-        /// Where and why.
-        reason: serde_json::Error,
-    },
+    Syntax { reason: serde_json::Error },
     /// A field that is missing or wrong.
     #[error("`{path}` {reason}")]
     Field {
-        /// Where it stands in the body.
         path: String,
         /// What is wrong, and what would be right.
         reason: String,
@@ -58,19 +45,13 @@ pub enum Error {
         "the body has more than {limit} bytes; send fewer texts at a time, or start the server with a larger \
          `--payload-limit`"
     )]
-    Payload {
-        /// The limit.
-        limit: usize,
-    },
+    Payload { limit: usize },
     /// A body of very many, very small things.
     #[error(
         "the body has more than {max} values; send fewer at a time, or start the server with a larger \
          `--payload-limit`, which allows one for each 8 bytes"
     )]
-    Values {
-        /// The limit.
-        max: usize,
-    },
+    Values { max: usize },
     /// An answer that would be too large.
     #[error(
         "the answer would have {bytes} bytes or more, beyond {max}; send fewer or shorter texts, or start the server \
@@ -79,7 +60,6 @@ pub enum Error {
     Answer {
         /// Its bytes before it is JSON, as far as they were counted.
         bytes: usize,
-        /// The limit.
         max: usize,
     },
     /// A prompt whose end is tokenized again with each text.
@@ -87,102 +67,55 @@ pub enum Error {
         "the prompt's last word alone has more than {max} bytes for all texts together; end the prompt with a line \
          break, send fewer texts, or start the server with a larger `--payload-limit`"
     )]
-    Repeated {
-        /// The limit.
-        max: usize,
-    },
+    Repeated { max: usize },
     /// A body that doesn't come.
     #[error("the body did not arrive in time")]
     SlowBody,
     /// A field without anything in it.
     #[error("`{field}` cannot be empty")]
-    Empty {
-        /// Where it stands in the body.
-        field: String,
-    },
+    Empty { field: String },
     /// Too many texts.
     #[error(
         "batch size {found} > maximum allowed batch size {max}; send fewer texts at a time, or start the server with \
          a larger `--max-client-batch-size`"
     )]
-    BatchSize {
-        /// Texts of the request.
-        found: usize,
-        /// The limit.
-        max: usize,
-    },
+    BatchSize { found: usize, max: usize },
     /// A text that is too long, and must not be cut.
     #[error("input {input} must have less than {max_tokens} tokens. Given: {found}")]
-    TooLong {
-        /// Its index.
-        input: usize,
-        /// The limit.
-        max_tokens: usize,
-        /// Its tokens.
-        found: usize,
-    },
+    TooLong { input: usize, max_tokens: usize, found: usize },
     /// A field with a value that can't be used.
     #[error("`{field}` {reason}")]
     Invalid {
-        /// Its name.
         field: &'static str,
         /// What is wrong, and what would be right.
         reason: String,
     },
     /// A text or prompt that the tokenizer refuses.
     #[error("input {input}: {reason}")]
-    Text {
-        /// Its index.
-        input: usize,
-        /// Why.
-        reason: TextError,
-    },
+    Text { input: usize, reason: TextError },
     /// The prompt can't be used.
     #[error("{reason}")]
-    Prompt {
-        /// Why.
-        reason: TextError,
-    },
+    Prompt { reason: TextError },
     /// The server has no model of this kind.
     #[error("{message}")]
-    WrongModel {
-        /// Which is missing.
-        message: &'static str,
-    },
+    WrongModel { message: &'static str },
     /// Too many requests at the same time.
     #[error("model is overloaded; {max} requests are being answered, try again in 1 s")]
-    Busy {
-        /// The limit.
-        max: usize,
-    },
+    Busy { max: usize },
     /// Too large bodies at the same time.
     #[error(
         "model is overloaded; bodies of {max} bytes are being answered (`--max-concurrent-bytes`), try again in 1 s"
     )]
-    BusyBytes {
-        /// The limit.
-        max: usize,
-    },
+    BusyBytes { max: usize },
     /// The scheduler took none of it.
     #[error("{reason}")]
-    NotQueued {
-        /// Why.
-        reason: SubmitError,
-    },
+    NotQueued { reason: SubmitError },
     /// A text could not be computed.
     #[error("input {input}: {reason}")]
-    NotComputed {
-        /// Its index.
-        input: usize,
-        /// Why.
-        reason: ComputeError,
-    },
+    NotComputed { input: usize, reason: ComputeError },
     /// It took too long.
     #[error("the request took longer than {} s; send fewer texts, or allow more time", .allowed.as_secs_f64())]
-    Deadline {
-        /// What was allowed.
-        allowed: Duration,
-    },
+    Deadline { allowed: Duration },
     /// A bug.
     #[error("internal error")]
     Internal,

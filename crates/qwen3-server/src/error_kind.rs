@@ -45,21 +45,19 @@ impl Error {
     }
 
     fn kind_and_status(&self) -> (ErrorKind, StatusCode) {
-        use ErrorKind as Kind;
+        use {ErrorKind as Kind, StatusCode as Status};
         match self {
-            Self::Unauthorized => (Kind::Authentication, StatusCode::UNAUTHORIZED),
-            Self::NoRoute => (Kind::Route, StatusCode::NOT_FOUND),
-            Self::NoMethod => (Kind::Route, StatusCode::METHOD_NOT_ALLOWED),
-            Self::Compressed { .. } => (Kind::Body, StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Self::Payload { .. } | Self::Values { .. } => {
-                (Kind::Body, StatusCode::PAYLOAD_TOO_LARGE)
-            }
-            Self::SlowBody => (Kind::Body, StatusCode::REQUEST_TIMEOUT),
+            Self::Unauthorized => (Kind::Authentication, Status::UNAUTHORIZED),
+            Self::NoRoute => (Kind::Route, Status::NOT_FOUND),
+            Self::NoMethod => (Kind::Route, Status::METHOD_NOT_ALLOWED),
+            Self::Compressed { .. } => (Kind::Body, Status::UNSUPPORTED_MEDIA_TYPE),
+            Self::Payload { .. } | Self::Values { .. } => (Kind::Body, Status::PAYLOAD_TOO_LARGE),
+            Self::SlowBody => (Kind::Body, Status::REQUEST_TIMEOUT),
             Self::NoBody
             | Self::NotUtf8 { .. }
             | Self::OtherUnicode { .. }
-            | Self::Syntax { .. } => (Kind::Body, StatusCode::BAD_REQUEST),
-            Self::Empty { .. } => (Kind::Empty, StatusCode::BAD_REQUEST),
+            | Self::Syntax { .. } => (Kind::Body, Status::BAD_REQUEST),
+            Self::Empty { .. } => (Kind::Empty, Status::BAD_REQUEST),
             Self::Field { .. }
             | Self::Invalid { .. }
             | Self::Prompt { .. }
@@ -68,24 +66,24 @@ impl Error {
             | Self::Repeated { .. }
             | Self::TooLong { .. }
             | Self::NotQueued { reason: SubmitError::TooLarge { .. } } => {
-                (Kind::Validation, StatusCode::UNPROCESSABLE_ENTITY)
+                (Kind::Validation, Status::UNPROCESSABLE_ENTITY)
             }
             Self::Text { .. } | Self::NotComputed { reason: ComputeError::Input { .. }, .. } => {
-                (Kind::Tokenizer, StatusCode::UNPROCESSABLE_ENTITY)
+                (Kind::Tokenizer, Status::UNPROCESSABLE_ENTITY)
             }
-            Self::WrongModel { .. } => (Kind::WrongModel, StatusCode::FAILED_DEPENDENCY),
+            Self::WrongModel { .. } => (Kind::WrongModel, Status::FAILED_DEPENDENCY),
             Self::Busy { .. }
             | Self::BusyBytes { .. }
             | Self::NotQueued { reason: SubmitError::Overloaded { .. } } => {
-                (Kind::Overloaded, StatusCode::TOO_MANY_REQUESTS)
+                (Kind::Overloaded, Status::TOO_MANY_REQUESTS)
             }
             Self::NotQueued { reason: SubmitError::Unavailable { .. } }
             | Self::NotComputed { reason: ComputeError::Unavailable { .. }, .. } => {
-                (Kind::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
+                (Kind::Unavailable, Status::SERVICE_UNAVAILABLE)
             }
-            Self::Deadline { .. } => (Kind::Unavailable, StatusCode::GATEWAY_TIMEOUT),
-            Self::NotComputed { .. } => (Kind::Device, StatusCode::FAILED_DEPENDENCY),
-            Self::Internal => (Kind::Internal, StatusCode::INTERNAL_SERVER_ERROR),
+            Self::Deadline { .. } => (Kind::Unavailable, Status::GATEWAY_TIMEOUT),
+            Self::NotComputed { .. } => (Kind::Device, Status::FAILED_DEPENDENCY),
+            Self::Internal => (Kind::Internal, Status::INTERNAL_SERVER_ERROR),
         }
     }
 

@@ -10,16 +10,16 @@
 //! ```
 //!
 //! [`router`] makes an axum router of an [`App`], which holds one or two models;
-//! [`serve`] listens for it. The [`scheduler`] knows nothing of HTTP, the
-//! dialects nothing of batches, and [`inference`] is all that is between them.
+//! [`serve`] listens for it. The scheduler knows nothing of HTTP, the
+//! dialects nothing of batches, and `Inference` is all that is between them.
 //!
 //! What it doesn't do: other models, chat, storing vectors, gRPC.
 
 mod router;
-pub mod dialects;
+mod dialects;
 mod app;
-pub mod inference;
-pub mod scheduler;
+mod inference;
+mod scheduler;
 mod models;
 mod settings;
 mod error;
@@ -46,14 +46,14 @@ mod tls;
 
 pub use app::{App, Models};
 pub use auth::{ApiKey, ApiKeyError};
-pub use client::Timeouts;
 pub use cors::{Origin, OriginError};
-pub use error::Error;
+pub use inference::Model;
 pub use listen::{Address, Bound, ListenError, Listener};
 pub use metrics::Metrics;
 pub use models::{ModelToServe, load_embedder, load_reranker};
 pub use openapi::document;
 pub use router::{metrics_router, router};
+pub use scheduler::{QueueLimits, ReplicaError, SchedulerSettings};
 pub use serve::{ServeOptions, serve};
-pub use settings::Settings;
+pub use settings::{Settings, Timeouts};
 pub use tls::Tls;

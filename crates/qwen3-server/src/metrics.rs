@@ -1,13 +1,16 @@
-//! Numbers for Prometheus: those of text-embeddings-inference under its names
+//! Counters for Prometheus: those of text-embeddings-inference under its names
 //! (`te_…`), and our own (`qwen3_…`).
 
-use prometheus::core::Collector;
+mod model;
+mod registry;
+
+pub use model::ModelMetrics;
+use model::PerModel;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, exponential_buckets,
+    Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder, exponential_buckets,
 };
+use registry::{counters, counters_by, histogram, powers, registered};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +19,9 @@ const RECENT: usize = 512;
 
 /// All numbers of one server. Clones share them.
 #[derive(Clone)]
-pub struct Metrics(Arc<Numbers>);
+pub struct Metrics(Arc<Counters>);
 
-struct Numbers {
+struct Counters {
     registry: Registry,
     request_count: IntCounterVec,
     request_success: IntCounterVec,
@@ -28,8 +31,8 @@ struct Numbers {
     batch_tokens: Histogram,
     queue_size: IntGauge,
     request: Durations,
-    embed: Work,
-    predict: Work,
+    embed: PerTask,
+    predict: PerTask,
     responses: IntCounterVec,
     connections: IntGauge,
     connections_dropped: IntCounterVec,
@@ -39,7 +42,7 @@ struct Numbers {
 }
 
 /// What is counted for vectors and for scores alike.
-struct Work {
+struct PerTask {
     count: IntCounter,
     success: IntCounter,
     durations: Durations,
@@ -50,15 +53,6 @@ struct Durations {
     tokenization: Histogram,
     queue: Histogram,
     inference: Histogram,
-}
-
-struct PerModel {
-    queue_tokens: IntGaugeVec,
-    replicas_ready: IntGaugeVec,
-    batch_budget: IntGaugeVec,
-    cache_bytes: IntGaugeVec,
-    tokens: IntCounterVec,
-    events: IntCounterVec,
 }
 
 /// What a request was for.
@@ -84,12 +78,11 @@ pub struct RequestTimes {
 }
 
 impl Metrics {
-    /// Numbers that are all 0.
+    /// Counters that are all 0.
     pub fn new() -> Self {
         let registry = Registry::new();
         let r = &registry;
-        let powers = |count| exponential_buckets(1.0, 2.0, count).expect("a valid range");
-        let numbers = Numbers {
+        let numbers = Counters {
             request_count: counters(r, "te_request_count", "Requests for inference", "method"),
             request_success: counters(r, "te_request_success", "Those answered", "method"),
             request_failure: counters(r, "te_request_failure", "Those refused or failed", "err"),
@@ -98,8 +91,8 @@ impl Metrics {
             batch_tokens: histogram(r, "te_batch_next_tokens", "Tokens of a batch", powers(21)),
             queue_size: registered(r, IntGauge::new("te_queue_size", "Texts without an answer")),
             request: Durations::new(r, "te_request"),
-            embed: Work::new(r, "te_embed"),
-            predict: Work::new(r, "te_predict"),
+            embed: PerTask::new(r, "te_embed"),
+            predict: PerTask::new(r, "te_predict"),
             responses: counters_by(
                 r,
                 "qwen3_http_responses",
@@ -115,20 +108,7 @@ impl Metrics {
                  connections (crowded)",
                 "reason",
             ),
-            model: PerModel {
-                queue_tokens: gauges(r, "qwen3_queue_tokens", "Tokens that wait"),
-                replicas_ready: gauges(r, "qwen3_replicas_ready", "Replicas that are loaded"),
-                batch_budget: gauges(r, "qwen3_batch_budget_tokens", "Most tokens of a batch"),
-                cache_bytes: gauges(r, "qwen3_cache_bytes", "Bytes of the cache in use"),
-                tokens: counters(r, "qwen3_computed_tokens", "Tokens computed", "model"),
-                events: counters_by(
-                    r,
-                    "qwen3_engine_events",
-                    "Texts answered from the cache, shared with another request, cancelled, \
-                     computed again for NaN; batches out of memory; engines rebuilt",
-                    &["model", "event"],
-                ),
-            },
+            model: PerModel::new(r),
             recent: Mutex::default(),
             registry,
         };
@@ -151,12 +131,12 @@ impl Metrics {
     }
 
     /// Notes connections that came, or went.
-    pub(crate) fn connections(&self, more: i64) {
+    pub fn connections(&self, more: i64) {
         self.0.connections.add(more);
     }
 
     /// Counts a connection that was given up.
-    pub(crate) fn connection_dropped(&self, reason: &str) {
+    pub fn connection_dropped(&self, reason: &str) {
         self.0.connections_dropped.with_label_values(&[reason]).inc();
     }
 
@@ -196,13 +176,6 @@ impl Metrics {
     pub fn input_length(&self, tokens: usize) {
         self.0.input_length.observe(tokens as f64);
     }
-
-    /// The numbers of one model.
-    pub fn model(&self, name: &'static str) -> ModelMetrics {
-        let shown_texts = Arc::new(AtomicU64::new(0));
-        let tokens_per_second = Gauge::new("rate", "not registered").expect("a valid name");
-        ModelMetrics { all: self.clone(), name, shown_texts, tokens_per_second }
-    }
 }
 
 impl Default for Metrics {
@@ -211,107 +184,7 @@ impl Default for Metrics {
     }
 }
 
-/// The numbers of one model, which are labelled with what it is for.
-#[derive(Clone)]
-pub struct ModelMetrics {
-    all: Metrics,
-    name: &'static str,
-    /// What this model adds to `te_queue_size`.
-    shown_texts: Arc<AtomicU64>,
-    /// Of late.
-    tokens_per_second: Gauge,
-}
-
-impl ModelMetrics {
-    /// What the model is for.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// What waits. Called under the scheduler's lock.
-    pub fn queue(&self, texts: usize, tokens: usize) {
-        let before = self.shown_texts.swap(texts as u64, Ordering::Relaxed);
-        self.all.0.queue_size.add(texts as i64 - before as i64);
-        self.set(&self.all.0.model.queue_tokens, tokens);
-    }
-
-    /// A batch that was computed.
-    pub fn batch(&self, texts: usize, tokens: usize, time: Duration) {
-        self.all.0.batch_size.observe(texts as f64);
-        self.all.0.batch_tokens.observe(tokens as f64);
-        self.all.0.model.tokens.with_label_values(&[self.name]).inc_by(tokens as u64);
-        let rate = tokens as f64 / time.as_secs_f64().max(1e-6);
-        let before = self.tokens_per_second.get();
-        let smooth = if before == 0.0 { rate } else { 0.8 * before + 0.2 * rate };
-        self.tokens_per_second.set(smooth);
-    }
-
-    /// Tokens per second of the last batches; 0 before the first.
-    pub fn tokens_per_second(&self) -> f64 {
-        self.tokens_per_second.get()
-    }
-
-    /// How long so many tokens will about take: 1 s to a minute.
-    pub fn time_for(&self, tokens: usize) -> Duration {
-        let rate = self.tokens_per_second.get();
-        let seconds = if rate > 0.0 { tokens as f64 / rate } else { 1.0 };
-        Duration::from_secs(seconds.ceil().clamp(1.0, 60.0) as u64)
-    }
-
-    /// Texts from the cache, and texts computed for another request anyway.
-    pub fn shared_work(&self, cached: usize, joined: usize) {
-        self.event("cache_hit", cached);
-        self.event("shared", joined);
-    }
-
-    /// Texts that were given up before they had an answer.
-    pub fn cancelled(&self, texts: usize) {
-        self.event("cancelled", texts);
-    }
-
-    /// A text gave NaN or infinity.
-    pub fn non_finite(&self) {
-        self.event("non_finite", 1);
-    }
-
-    /// A batch didn't fit.
-    pub fn out_of_memory(&self) {
-        self.event("out_of_memory", 1);
-    }
-
-    /// An engine was lost.
-    pub fn rebuilt(&self) {
-        self.event("engine_lost", 1);
-    }
-
-    /// Tokens that a batch may have.
-    pub fn batch_budget(&self, tokens: usize) {
-        self.set(&self.all.0.model.batch_budget, tokens);
-    }
-
-    /// Replicas that are loaded.
-    pub fn replicas_ready(&self, replicas: usize) {
-        self.set(&self.all.0.model.replicas_ready, replicas);
-    }
-
-    /// Bytes of the cache in use.
-    pub fn cache_bytes(&self, bytes: usize) {
-        self.set(&self.all.0.model.cache_bytes, bytes);
-    }
-
-    fn event(&self, event: &str, count: usize) {
-        if count > 0 {
-            let counter = self.all.0.model.events.with_label_values(&[self.name, event]);
-            counter.inc_by(count as u64);
-        }
-    }
-
-    fn set(&self, gauges: &IntGaugeVec, value: usize) {
-        gauges.with_label_values(&[self.name]).set(i64::try_from(value).unwrap_or(i64::MAX));
-    }
-}
-
-impl Work {
+impl PerTask {
     fn new(registry: &Registry, name: &str) -> Self {
         let counter =
             |suffix, help| registered(registry, IntCounter::new(format!("{name}_{suffix}"), help));
@@ -347,29 +220,4 @@ impl Durations {
 
 fn method(texts: usize) -> &'static str {
     if texts == 1 { "single" } else { "batch" }
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> IntCounterVec {
-    counters_by(registry, name, help, &[label])
-}
-
-fn counters_by(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    registered(registry, IntCounterVec::new(Opts::new(name, help), labels))
-}
-
-fn gauges(registry: &Registry, name: &str, help: &str) -> IntGaugeVec {
-    registered(registry, IntGaugeVec::new(Opts::new(name, help), &["model"]))
-}
-
-fn histogram(registry: &Registry, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
-    registered(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
-}
-
-fn registered<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: prometheus::Result<C>,
-) -> C {
-    let collector = collector.expect("names and labels are constant and valid");
-    registry.register(Box::new(collector.clone())).expect("each name is registered once");
-    collector
 }

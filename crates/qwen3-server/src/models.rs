@@ -1,7 +1,7 @@
 //! Loads models: their half on the host once, their network on each device.
 
 use crate::inference::{About, Model};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ModelMetrics};
 use crate::scheduler::{
     Load, Loaded, Phase, Precision, ReplicaError, Scheduler, SchedulerSettings,
 };
@@ -37,7 +37,8 @@ pub fn load_embedder(
     let host = EmbedderHost::from_checkpoint(&checkpoint, &served.options)?;
     note_tokens(served, host.tokens_without_row());
     let opened = Opened { files: host.files().clone(), checkpoint };
-    load(served, host, &opened, settings, metrics, "embedding")
+    let scheduler = start(served, &opened, settings, metrics.model("embedding"))?;
+    Ok(model(served, host, scheduler))
 }
 
 /// Loads a reranker. Blocks.
@@ -53,7 +54,8 @@ pub fn load_reranker(
     let host = RerankerHost::from_checkpoint(&checkpoint, &served.options)?;
     note_tokens(served, host.tokens_without_row());
     let opened = Opened { files: host.files().clone(), checkpoint };
-    load(served, host, &opened, settings, metrics, "reranker")
+    let scheduler = start(served, &opened, settings, metrics.model("reranker"))?;
+    Ok(model(served, host, scheduler))
 }
 
 impl ModelToServe {
@@ -77,31 +79,32 @@ fn note_tokens(served: &ModelToServe, without_row: &[String]) {
     }
 }
 
-fn load<T>(
+/// Loads a replica on each device.
+fn start(
     served: &ModelToServe,
-    text: T,
     opened: &Opened,
     settings: SchedulerSettings,
-    metrics: &Metrics,
-    label: &'static str,
-) -> Result<Arc<Model<T>>, ReplicaError> {
-    let loaders =
-        served.devices.iter().map(|device| loader(opened, &served.options, *device)).collect();
-    let scheduler = Scheduler::start(loaders, settings, metrics.model(label))?;
+    metrics: ModelMetrics,
+) -> Result<Scheduler, ReplicaError> {
+    let loader = |device: &DeviceChoice| loader(opened, &served.options, *device);
+    Scheduler::start(served.devices.iter().map(loader).collect(), settings, metrics)
+}
+
+fn model<T>(served: &ModelToServe, text: T, scheduler: Scheduler) -> Arc<Model<T>> {
     let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
         Phase::Ready(name) => Some(name),
         _ => None,
     });
+    let max_batch_texts = scheduler.settings().max_batch_texts;
     let about = About {
         model_id: served.source.to_string(),
         revision: served.source.revision.clone(),
         dtype: names.collect::<Vec<_>>().join(", "),
         max_batch_tokens: scheduler.max_batch_tokens(),
-        max_batch_requests: (settings.max_batch_texts < usize::MAX)
-            .then_some(settings.max_batch_texts),
+        max_batch_requests: (max_batch_texts < usize::MAX).then_some(max_batch_texts),
     };
     let name = served.name.clone().unwrap_or_else(|| served.source.to_string());
-    Ok(Arc::new(Model { name, about, text: Arc::new(text), scheduler }))
+    Arc::new(Model { name, about, text: Arc::new(text), scheduler })
 }
 
 /// Loads the network on a device, whenever it is called: always that of the same

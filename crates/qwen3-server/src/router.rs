@@ -52,20 +52,6 @@ pub fn router(app: SharedApp) -> Router {
 
 /// The routes of every dialect for these models.
 fn routes(app: &SharedApp) -> Router {
-    let tei = Router::new()
-        .route("/info", get(tei::info))
-        .route("/embed", post(tei::embed))
-        .route("/embed_all", post(tei::embed_all))
-        .route("/embed_sparse", post(tei::embed_sparse))
-        .route("/similarity", post(tei::similarity))
-        .route("/predict", post(tei::predict))
-        .route("/rerank", post(by_body::rerank))
-        .route("/tokenize", post(tei::tokenize))
-        .route("/decode", post(tei::decode))
-        .route("/vertex", post(tei::vertex))
-        .route("/invocations", post(tei::invocations))
-        .route("/", post(tei::invocations))
-        .route("/stats", get(monitoring_routes::stats));
     let openai = Router::new()
         .route("/v1/embeddings", post(openai::embeddings))
         .route("/embeddings", post(openai::embeddings))
@@ -85,33 +71,55 @@ fn routes(app: &SharedApp) -> Router {
         .route("/api/embeddings", post(ollama::embeddings))
         .route("/api/tags", get(ollama::tags))
         .route("/api/version", get(ollama::version));
-    let mut watched = Router::new()
-        .route("/", get(monitoring_routes::health))
-        .route("/health", get(monitoring_routes::health))
-        .route("/ping", get(monitoring_routes::health))
-        .route("/metrics", get(monitoring_routes::metrics));
-    if app.inference.settings.protect_monitoring {
-        watched = guarded::<Tei>(watched, app);
-    }
     Router::new()
-        .merge(guarded::<Tei>(tei, app))
+        .merge(guarded::<Tei>(routes_of_tei(), app))
         .merge(guarded::<OpenAi>(openai, app))
         .merge(guarded::<Cohere>(cohere, app))
         .merge(guarded::<Jina>(jina, app))
         .merge(guarded::<Vllm>(vllm, app))
         .merge(guarded::<LlamaCpp>(llama_cpp, app))
         .merge(guarded::<Ollama>(ollama, app))
-        .merge(watched)
+        .merge(watched(routes_to_watch(), app))
         .with_state(app.clone())
+}
+
+fn routes_of_tei() -> Router<SharedApp> {
+    Router::new()
+        .route("/info", get(tei::info))
+        .route("/embed", post(tei::embed))
+        .route("/embed_all", post(tei::embed_all))
+        .route("/embed_sparse", post(tei::embed_sparse))
+        .route("/similarity", post(tei::similarity))
+        .route("/predict", post(tei::predict))
+        .route("/rerank", post(by_body::rerank))
+        .route("/tokenize", post(tei::tokenize))
+        .route("/decode", post(tei::decode))
+        .route("/vertex", post(tei::vertex))
+        .route("/invocations", post(tei::invocations))
+        .route("/", post(tei::invocations))
+        .route("/stats", get(monitoring_routes::stats))
+}
+
+fn routes_to_watch() -> Router<SharedApp> {
+    Router::new()
+        .route("/", get(monitoring_routes::health))
+        .route("/health", get(monitoring_routes::health))
+        .route("/ping", get(monitoring_routes::health))
+        .route("/metrics", get(monitoring_routes::metrics))
 }
 
 /// `/metrics` alone, for a port of its own.
 pub fn metrics_router(app: &SharedApp) -> Router {
-    let mut routes = Router::new().route("/metrics", get(monitoring_routes::metrics));
-    if app.inference.settings.protect_monitoring {
-        routes = guarded::<Tei>(routes, app);
+    let routes = Router::new().route("/metrics", get(monitoring_routes::metrics));
+    watched(routes, app).with_state(app.clone())
+}
+
+/// Routes for monitoring, which want a key only where the settings say so.
+fn watched(routes: Router<SharedApp>, app: &SharedApp) -> Router<SharedApp> {
+    match app.inference.settings.protect_monitoring {
+        true => guarded::<Tei>(routes, app),
+        false => routes,
     }
-    routes.with_state(app.clone())
 }
 
 /// Routes that want a key, and say so in their dialect.

@@ -1,10 +1,11 @@
 //! Takes connections until it is time to stop.
 
-use crate::client::{Client, Timeouts};
+use crate::client::Client;
 use crate::clients::Clients;
-use crate::connection::connection;
+use crate::connection::{Service, connection};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::settings::Timeouts;
 use crate::tls::Tls;
 use axum::Router;
 use std::io;
@@ -55,12 +56,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> bool {
     let (stop, stopped) = watch::channel(false);
+    let service = Service { tls: options.tls, router };
     let clients = Arc::new(Clients::default());
     // Dropped, it ends all connections.
     let mut connections = JoinSet::new();
     let mut warned = None;
     let mut shutdown = std::pin::pin!(shutdown);
-    'serving: loop {
+    loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => accepted,
@@ -68,32 +70,45 @@ pub async fn serve(
         while connections.try_join_next().is_some() {}
         let stream = match accepted {
             Ok(stream) => stream,
-            Err(error) if is_of_one_client(&error) => continue,
             Err(error) => {
-                warn(&mut warned, &error);
-                clients.drop_one();
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                give_way(&error, &clients, &mut warned).await;
                 continue;
             }
         };
-        while connections.len() >= options.max_connections.max(1) && !clients.drop_one() {
-            tokio::select! {
-                () = &mut shutdown => break 'serving,
-                _ = connections.join_next() => {}
-                () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-            }
+        tokio::select! {
+            biased;
+            () = room(&mut connections, &clients, options.max_connections.max(1)) => {}
+            () = &mut shutdown => break,
         }
-        let client = Client::new(options.timeouts, options.metrics.clone());
-        let place = clients.add(client);
-        let (tls, router, stopped) = (options.tls.clone(), router.clone(), stopped.clone());
+        let place = clients.add(Client::new(options.timeouts, options.metrics.clone()));
+        let (service, stopped) = (service.clone(), stopped.clone());
         connections.spawn(async move {
-            connection(stream, place.client().clone(), tls, router, stopped).await;
+            connection(stream, place.client().clone(), service, stopped).await;
         });
     }
     drop(listener);
     stop.send_replace(true);
     let finished = async { while connections.join_next().await.is_some() {} };
     tokio::time::timeout(options.shutdown_timeout, finished).await.is_ok()
+}
+
+/// Lets a connection go where the system has no socket for another one, and waits a little.
+async fn give_way(error: &io::Error, clients: &Clients, warned: &mut Option<Instant>) {
+    if !is_of_one_client(error) {
+        warn(warned, error);
+        clients.drop_one();
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Ready as soon as there are fewer connections, or one is on its way out.
+async fn room(connections: &mut JoinSet<()>, clients: &Clients, max_connections: usize) {
+    while connections.len() >= max_connections && !clients.drop_one() {
+        tokio::select! {
+            _ = connections.join_next() => {}
+            () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+        }
+    }
 }
 
 /// Whether a client went away before it was accepted.

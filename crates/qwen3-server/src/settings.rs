@@ -57,3 +57,27 @@ impl Default for Settings {
         }
     }
 }
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the head of a request: of the first, TLS included, from the start; of others from
+    /// their first byte.
+    pub head: Duration,
+    /// From an answer to the next request.
+    pub keep_alive: Duration,
+    /// For the next part of an answer.
+    pub write: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            // Clients and load balancers must be the first to close, or they send a request just
+            // then. Most keep a connection for 60 or 90 seconds, Google's balancer for 600.
+            keep_alive: Duration::from_secs(620),
+            write: Duration::from_secs(30),
+        }
+    }
+}

@@ -12,11 +12,9 @@ use crate::stop::Signals;
 use access::warn_if_open;
 use args::ServeArgs;
 use qwen3_engine::Kind;
-use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::ReplicaError;
 use qwen3_server::{
-    Address, App, Bound, Metrics, ModelToServe, Models, ServeOptions, Settings, load_embedder,
-    load_reranker, metrics_router, router,
+    Address, App, Bound, Metrics, ModelToServe, Models, ReplicaError, ServeOptions, Settings,
+    load_embedder, load_reranker, metrics_router, router,
 };
 use settings::{address, model_to_serve, scheduling, serve_options, settings};
 use spans::Spans;
@@ -144,7 +142,7 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
         (None, Some(model)) => Models::Reranker(reranker(model)?),
         (Some(model), Some(other)) => Models::Both(embedder(model)?, reranker(other)?),
     };
-    Ok(App::new(Inference::new(settings, metrics), models))
+    Ok(App::new(settings, metrics, models))
 }
 
 fn failed(what: &'static str, served: &ModelToServe, error: &ReplicaError) -> Error {

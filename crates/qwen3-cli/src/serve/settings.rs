@@ -4,8 +4,9 @@ use super::access::keys;
 use super::args::{LimitsArgs, ListenArgs, ModelsArgs, ServeArgs};
 use crate::error::Error;
 use qwen3_engine::{Kind, Options, Prompt, Source};
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
-use qwen3_server::{Address, ModelToServe, ServeOptions, Settings, Timeouts, Tls};
+use qwen3_server::{
+    Address, ModelToServe, QueueLimits, SchedulerSettings, ServeOptions, Settings, Timeouts, Tls,
+};
 
 /// Connections at the same time, where the system allows so many.
 const MAX_CONNECTIONS: usize = 10_000;

@@ -1,6 +1,6 @@
 //! Clients that hold a server's resources without using them.
 
-use crate::request;
+use crate::client::request;
 use serde_json::json;
 use std::io::{self, Write};
 use std::net::TcpStream;

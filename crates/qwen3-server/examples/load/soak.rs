@@ -1,7 +1,10 @@
 //! Many clients, good and bad, for a long time.
 
+use crate::Args;
+use crate::client::{Client, request};
 use crate::hostile::Kind;
-use crate::{Args, Client, Random, Seen, TEXTS, is_right, request, texts, truth};
+use crate::seen::Seen;
+use crate::texts::{Random, Texts};
 use serde_json::json;
 use std::error::Error;
 use std::io;
@@ -26,8 +29,7 @@ struct Memory {
 /// # Errors
 /// If there is no server, or it doesn't compute.
 pub fn soak(args: &Args) -> Result<(), Box<dyn Error>> {
-    let texts = texts(|index| [1, 5, 12, 40, 120][index % 5]);
-    let truth = truth(&args.address, &texts)?;
+    let texts = Texts::new(&args.address, |index| [1, 5, 12, 40, 120][index % 5])?;
     let all = Mutex::new(Seen::default());
     let started = Instant::now();
     let until = started + Duration::from_secs(args.seconds);
@@ -36,24 +38,14 @@ pub fn soak(args: &Args) -> Result<(), Box<dyn Error>> {
         let memory = scope.spawn(|| watch(args.pid, started, &is_over));
         let hostile = Kind::ALL
             .map(|kind| scope.spawn(move || kind.keep(&args.address, args.hostile, until)));
-        let clients: Vec<_> = (0..args.connections)
-            .map(|connection| {
-                let (all, texts, truth) = (&all, &texts, &truth);
-                scope.spawn(move || {
-                    let mut seen = Seen::default();
-                    let mut random = Random(connection as u64 + 1);
-                    let mut client = Client::connect(&args.address).expect("the server is there");
-                    while Instant::now() < until {
-                        let step = step(&mut client, &mut random, texts, truth, &mut seen);
-                        if let Err(error) = step {
-                            seen.count(format!("error: {error}"));
-                            client.reconnect().expect("the server is there");
-                        }
-                    }
-                    all.lock().expect("no thread panics").merge(seen);
-                })
+        let client = |connection| {
+            let (all, texts) = (&all, &texts);
+            scope.spawn(move || {
+                let seen = visit(args, Random(connection as u64 + 1), texts, until);
+                all.lock().expect("no thread panics").merge(seen);
             })
-            .collect();
+        };
+        let clients: Vec<_> = (0..args.connections).map(client).collect();
         for client in clients {
             client.join().expect("no thread panics");
         }
@@ -103,16 +95,27 @@ fn watch(pid: Option<u32>, started: Instant, is_over: &AtomicBool) -> Memory {
     memory
 }
 
+/// What one client saw that did one thing after the other for a time.
+fn visit(args: &Args, mut random: Random, texts: &Texts, until: Instant) -> Seen {
+    let mut seen = Seen::default();
+    let mut client = Client::connect(&args.address).expect("the server is there");
+    while Instant::now() < until {
+        if let Err(error) = step(&mut client, &mut random, texts, &mut seen) {
+            seen.count(format!("error: {error}"));
+            client.reconnect().expect("the server is there");
+        }
+    }
+    seen
+}
+
 /// One thing that a client may do.
 fn step(
     client: &mut Client,
     random: &mut Random,
-    texts: &[String],
-    truth: &[Vec<f32>],
+    texts: &Texts,
     seen: &mut Seen,
 ) -> io::Result<()> {
-    let chosen: Vec<usize> = (0..1 + random.below(16)).map(|_| random.below(TEXTS)).collect();
-    let batch: Vec<&str> = chosen.iter().map(|&i| texts[i].as_str()).collect();
+    let (chosen, batch) = texts.choose(1 + random.below(16), random);
     let bytes = request("/embed", &json!({ "inputs": batch }));
     let sent = Instant::now();
     match random.below(20) {
@@ -128,28 +131,16 @@ fn step(
             return client.reconnect();
         }
         2 => {
-            // It is refused by its length, and the rest of it needn't come.
-            let length = u32::MAX;
-            let head =
-                format!("POST /embed HTTP/1.1\r\nhost: load\r\ncontent-length: {length}\r\n");
-            client.send(head.as_bytes())?;
-            client.send(b"content-type: application/json\r\n\r\n")?;
-            client.send(&[b'x'; 1_000_000])?;
-            let (status, _) = client.receive()?;
+            let status = send_too_much(client)?;
             seen.count(format!("too large: {status}"));
             return client.reconnect();
         }
-        3 => {
-            for part in bytes.chunks(bytes.len() / 3 + 1) {
-                client.send(part)?;
-                thread::sleep(Duration::from_millis(30));
-            }
-        }
+        3 => send_in_parts(client, &bytes)?,
         _ => client.send(&bytes)?,
     }
     let (status, body) = client.receive()?;
     match status {
-        200 if is_right(&body, &chosen, truth) => {
+        200 if texts.is_right(&body, &chosen) => {
             seen.latencies.push(sent.elapsed());
             seen.count("right");
         }
@@ -157,6 +148,24 @@ fn step(
         other => seen.count(other.to_string()),
     }
     Ok(())
+}
+
+fn send_in_parts(client: &mut Client, bytes: &[u8]) -> io::Result<()> {
+    for part in bytes.chunks(bytes.len() / 3 + 1) {
+        client.send(part)?;
+        thread::sleep(Duration::from_millis(30));
+    }
+    Ok(())
+}
+
+/// A body that is refused by its length, so that the rest of it needn't come.
+fn send_too_much(client: &mut Client) -> io::Result<u16> {
+    let length = u32::MAX;
+    let head = format!("POST /embed HTTP/1.1\r\nhost: load\r\ncontent-length: {length}\r\n");
+    client.send(head.as_bytes())?;
+    client.send(b"content-type: application/json\r\n\r\n")?;
+    client.send(&[b'x'; 1_000_000])?;
+    Ok(client.receive()?.0)
 }
 
 fn resident_kibibytes(pid: u32) -> Option<u64> {

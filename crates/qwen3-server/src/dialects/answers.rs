@@ -13,9 +13,6 @@ use utoipa::ToSchema;
 pub type Answer<D> = Result<Response, DialectError<D>>;
 
 /// The answer to a request.
-///
-/// # Errors
-/// None but a bug.
 pub async fn answer<D>(cost: Cost, body: impl Serialize + Send + 'static) -> Answer<D> {
     let json = aside(cost.is_long(), move || Json(body).into_response()).await?;
     Ok((cost, json).into_response())

@@ -24,9 +24,6 @@ impl<D: Dialect, T: FromFields + Send + 'static> FromRequest<SharedApp> for Body
 
 impl<D, T: FromFields + Send + 'static> Body<D, T> {
     /// A body whose text is here.
-    ///
-    /// # Errors
-    /// If it is not JSON of this shape.
     pub async fn parse(json: JsonText) -> Result<Self, DialectError<D>> {
         let (body, held) = json.parse().await?;
         Ok(Self(body, (held, PhantomData)))

@@ -24,6 +24,7 @@ pub struct Documents {
     /// Texts, or objects with the field `text`.
     pub documents: Vec<Document>,
     /// Of objects: the fields to read instead of `text`, in this order.
+    #[allow(dead_code, reason = "it was read with the documents")]
     pub rank_fields: Option<Vec<String>>,
 }
 
@@ -47,9 +48,6 @@ impl Documents {
 impl Document {
     /// The documents of a request. Of an object the fields with these names are
     /// read, a line each, or `text` if there are no names.
-    ///
-    /// # Errors
-    /// If there is no document, or one is something else.
     pub fn list(value: Value<'_>, named: &[String]) -> Result<Vec<Self>, Error> {
         let document = |value: Value<'_>| match value.kind() {
             Kind::Object => Ok(Self::Object { text: text_of_object(value, named)? }),

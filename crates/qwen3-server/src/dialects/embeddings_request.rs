@@ -64,9 +64,6 @@ pub enum Numbers {
 
 impl EmbeddingsRequest {
     /// The vectors that it asks for.
-    ///
-    /// # Errors
-    /// If there is no embedding model, a field is wrong, or the vectors can't be computed.
     pub async fn vectors(self, app: &App, call: Call) -> Result<Results<Vec<f32>>, Error> {
         let Self { input, dimensions, shared, .. } = self;
         let options = VectorOptions { dimensions, normalize: shared.normalizes() };

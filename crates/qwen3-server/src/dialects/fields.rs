@@ -3,22 +3,16 @@
 //! quotes, one text may stand for a list of one. All else is refused by its path,
 //! such as `inputs[3]`.
 
+use super::object::{MAX_FIELDS, Object};
 use crate::error::Error;
 use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Fields of an object beyond which nobody has written it for us.
-const MAX_FIELDS: usize = 1000;
-
 /// A request that is read from the fields of its body.
 pub trait FromFields: Sized {
     /// The request.
-    ///
-    /// # Errors
-    /// If a field is missing or wrong.
     fn from_fields(fields: &Fields<'_>) -> Result<Self, Error>;
 }
 
@@ -62,9 +56,6 @@ enum Path<'a> {
 
 impl<'a> Fields<'a> {
     /// Of a body.
-    ///
-    /// # Errors
-    /// If it is not JSON, or no object.
     pub fn of_body(json: &'a str) -> Result<Self, Error> {
         if json.trim_ascii().is_empty() {
             return Err(Error::NoBody);
@@ -97,9 +88,6 @@ impl<'a> Fields<'a> {
     }
 
     /// The same of a field that must be there.
-    ///
-    /// # Errors
-    /// If it isn't.
     pub fn need<'f>(&'f self, names: &[&'f str]) -> Result<Value<'f>, Error> {
         self.find(names)?.ok_or_else(|| {
             let path = Path::Field { of: &self.path, name: names[0] }.to_string();
@@ -108,33 +96,21 @@ impl<'a> Fields<'a> {
     }
 
     /// A text.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn text(&self, names: &[&str]) -> Result<Option<String>, Error> {
         self.find(names)?.map(|value| value.text()).transpose()
     }
 
     /// Yes or no.
-    ///
-    /// # Errors
-    /// If it is neither.
     pub fn flag(&self, names: &[&str]) -> Result<Option<bool>, Error> {
         self.find(names)?.map(|value| value.flag()).transpose()
     }
 
     /// A whole number.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn whole(&self, names: &[&str]) -> Result<Option<i64>, Error> {
         self.find(names)?.map(|value| value.whole()).transpose()
     }
 
     /// How many are wanted, at least `minimum`.
-    ///
-    /// # Errors
-    /// If it is less.
     pub fn count(&self, names: &[&str], minimum: i64) -> Result<Option<usize>, Error> {
         let Some(value) = self.find(names)? else { return Ok(None) };
         match value.whole()? {
@@ -159,17 +135,11 @@ impl<'a> Value<'a> {
     }
 
     /// Its text.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn text(&self) -> Result<String, Error> {
         self.parse().ok_or_else(|| self.expected("a text"))
     }
 
     /// Yes or no, in quotes too, or 1 or 0.
-    ///
-    /// # Errors
-    /// If it is neither.
     pub fn flag(&self) -> Result<bool, Error> {
         match self.bare().to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
@@ -179,9 +149,6 @@ impl<'a> Value<'a> {
     }
 
     /// A whole number, in quotes too; one that is too large is the largest.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn whole(&self) -> Result<i64, Error> {
         let bare = self.bare();
         let number: Option<f64> = serde_json::from_str(bare).ok();
@@ -193,9 +160,6 @@ impl<'a> Value<'a> {
     }
 
     /// What each item of a list is.
-    ///
-    /// # Errors
-    /// If it is no list, or an item is refused.
     pub fn each<T>(
         &self,
         expected: &str,
@@ -207,9 +171,6 @@ impl<'a> Value<'a> {
     }
 
     /// Token ids.
-    ///
-    /// # Errors
-    /// If it is no list of them.
     pub fn ids(&self) -> Result<Vec<u32>, Error> {
         let expected = "a list of token ids";
         self.parse().map_or_else(
@@ -219,9 +180,6 @@ impl<'a> Value<'a> {
     }
 
     /// Its fields, if it is an object.
-    ///
-    /// # Errors
-    /// If it is none.
     pub fn object(self) -> Result<Fields<'a>, Error> {
         let Value { raw, path } = self;
         if self.kind() != Kind::Object {
@@ -295,100 +253,5 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// How many numbers of a vector are asked for; less than one is 0, which no vector has.
-pub fn dimensions(fields: &Fields<'_>) -> Result<Option<usize>, Error> {
-    let asked = fields.whole(&["dimensions"])?;
-    Ok(asked.map(|asked| usize::try_from(asked).unwrap_or(0)))
-}
-
-/// An object's fields but those that are `null`; of two of one name the last, as
-/// most readers of JSON have it.
-struct Object<'a>(BTreeMap<String, &'a RawValue>);
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OfObject;
-        impl<'de> Visitor<'de> for OfObject {
-            type Value = Object<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
-                let mut values = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    match value.get() {
-                        "null" => values.remove(&name),
-                        _ => values.insert(name, value),
-                    };
-                    if values.len() > MAX_FIELDS {
-                        return Err(serde::de::Error::custom("too many fields"));
-                    }
-                }
-                Ok(Object(values))
-            }
-        }
-        deserializer.deserialize_map(OfObject)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Error, Fields, Kind};
-
-    #[test]
-    fn what_has_one_meaning_is_taken() {
-        let json = r#"{"n": "5", "f": 5.0, "big": 1e30, "yes": "True", "no": 0, "null": null,
-                       "twice": 1, "twice": 2, "gone": 1, "gone": null}"#;
-        let fields = Fields::of_body(json).unwrap();
-        let whole = |name| fields.whole(&[name]).unwrap();
-        assert_eq!((whole("n"), whole("f"), whole("twice")), (Some(5), Some(5), Some(2)));
-        assert_eq!((whole("big"), whole("null"), whole("gone")), (Some(i64::MAX), None, None));
-        assert_eq!(fields.flag(&["yes"]).unwrap(), Some(true));
-        assert_eq!(fields.flag(&["no"]).unwrap(), Some(false));
-    }
-
-    #[test]
-    fn what_has_none_is_refused_by_its_path() {
-        let json = r#"{"a": [1, {"b": 1.5, "c": ["x", null]}], "d": "maybe", "e": 1, "f": 1}"#;
-        let fields = Fields::of_body(json).unwrap();
-        let list = fields.need(&["a"]).unwrap();
-        let nested = |read: fn(Fields<'_>) -> Error| {
-            let each = list.each("a list", |item| match item.kind() {
-                Kind::Object => Err(read(item.object()?)),
-                _ => Ok(()),
-            });
-            each.unwrap_err()
-        };
-        for (error, expected) in [
-            (
-                nested(|fields| fields.whole(&["b"]).unwrap_err()),
-                "`a[1].b` must be a whole number. Given: a number",
-            ),
-            (
-                nested(|fields| {
-                    fields.need(&["c"]).unwrap().each("texts", |item| item.text()).unwrap_err()
-                }),
-                "`a[1].c[1]` must be a text. Given: null",
-            ),
-            (nested(|fields| fields.need(&["z"]).err().unwrap()), "`a[1].z` is missing"),
-            (fields.flag(&["d"]).unwrap_err(), "`d` must be `true` or `false`. Given: a text"),
-            (fields.whole(&["e", "f"]).unwrap_err(), "`f` says the same as `e`; send one"),
-            (fields.count(&["e"], 2).unwrap_err(), "`e` must be at least 2. Given: 1"),
-            (list.ids().unwrap_err(), "`a[1]` must be a token id. Given: an object"),
-            (Fields::of_body("[1]").err().unwrap(), "`body` must be an object. Given: a list"),
-        ] {
-            assert_eq!(error.to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn depth_and_many_fields_cost_nothing() {
-        let deep = format!(r#"{{"x": {}1{}, "y": 1}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert!(Fields::of_body(&deep).unwrap().has("y"));
-        let names: Vec<String> = (0..2000).map(|i| format!("\"{i}\": {i}")).collect();
-        let error = Fields::of_body(&format!("{{{}}}", names.join(","))).err().unwrap();
-        assert_eq!(error.to_string(), "`body` has more than 1000 fields");
-    }
-}
+mod tests;

@@ -18,9 +18,6 @@ pub enum Inputs {
 
 impl Inputs {
     /// The inputs of a request.
-    ///
-    /// # Errors
-    /// If there is none, or they are something else.
     pub fn read(value: Value<'_>) -> Result<Self, Error> {
         let item = |value: Value<'_>| match value.kind() {
             Kind::Text => Ok(InputItem::Text(value.text()?)),
@@ -83,9 +80,6 @@ pub enum Texts {
 
 impl Texts {
     /// The texts of a request.
-    ///
-    /// # Errors
-    /// If they are something else.
     pub fn read(value: Value<'_>) -> Result<Self, Error> {
         match value.kind() {
             Kind::Text => Ok(Self::One(value.text()?)),
@@ -94,9 +88,6 @@ impl Texts {
     }
 
     /// The same, where there must be one.
-    ///
-    /// # Errors
-    /// If there is none, or they are something else.
     pub fn read_some(value: Value<'_>) -> Result<Self, Error> {
         match (value.kind(), value.kind_of_first()) {
             (Kind::List, None) => Err(value.empty()),

@@ -58,9 +58,6 @@ impl JsonText {
     }
 
     /// What its fields say, and its place among the bodies that the server holds.
-    ///
-    /// # Errors
-    /// If it is not JSON of this shape.
     pub async fn parse<T: FromFields + Send + 'static>(self) -> Result<(T, HeldBytes), Error> {
         let is_long = self.is_long();
         let Self { text, held, inference } = self;

@@ -60,9 +60,6 @@ impl Ranking {
     }
 
     /// The documents with their scores, best first.
-    ///
-    /// # Errors
-    /// If there is no reranker, a field is wrong, or the scores can't be computed.
     pub async fn compute(self, app: &App, call: Call) -> Result<Ranked, Error> {
         let mut texts = self.return_documents.then(|| self.documents.clone());
         let query: Arc<str> = self.query.into();

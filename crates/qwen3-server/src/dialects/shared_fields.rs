@@ -149,3 +149,9 @@ fn limit(app: &App, of_model: Limit, side: Option<Side>, truncation: Truncation)
     };
     Limit { max_tokens: max_tokens.unwrap_or(usize::MAX).min(of_model.max_tokens), truncate }
 }
+
+/// How many numbers of a vector are asked for; less than one is 0, which no vector has.
+pub fn dimensions(fields: &Fields<'_>) -> Result<Option<usize>, Error> {
+    let asked = fields.whole(&["dimensions"])?;
+    Ok(asked.map(|asked| usize::try_from(asked).unwrap_or(0)))
+}

@@ -10,9 +10,6 @@ const BYTES_PER_VALUE: usize = 8;
 
 /// Whether a body has no more parts than a request may have. What isn't JSON is
 /// left to the parser.
-///
-/// # Errors
-/// If it has too many values, or a list of too many texts.
 pub fn check(json: &[u8], settings: &Settings) -> Result<(), Error> {
     let max_values = settings.payload_limit / BYTES_PER_VALUE;
     let (values, texts) = survey(json, max_values);

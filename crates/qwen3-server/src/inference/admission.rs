@@ -19,12 +19,7 @@ pub struct HeldBytes {
 
 impl Inference {
     /// Counts a request and lets it in, until its answer has left.
-    pub(crate) fn admit(
-        &self,
-        call: &Call,
-        field: &'static str,
-        texts: usize,
-    ) -> Result<(), Error> {
+    pub fn admit(&self, call: &Call, field: &'static str, texts: usize) -> Result<(), Error> {
         self.metrics.request(texts);
         self.check_texts(field, texts)?;
         let mut permits = call.permits();
@@ -37,7 +32,7 @@ impl Inference {
     }
 
     /// Whether a request may have so many texts.
-    pub(crate) fn check_texts(&self, field: &'static str, texts: usize) -> Result<(), Error> {
+    pub fn check_texts(&self, field: &'static str, texts: usize) -> Result<(), Error> {
         let max = self.settings.max_client_batch_size;
         match texts {
             0 => Err(Error::Empty { field: field.to_owned() }),
@@ -47,7 +42,7 @@ impl Inference {
     }
 
     /// Whether an answer may have so many bytes, before it is JSON.
-    pub(crate) fn check_answer(&self, bytes: usize) -> Result<(), Error> {
+    pub fn check_answer(&self, bytes: usize) -> Result<(), Error> {
         let max = self.settings.answer_limit;
         match bytes > max {
             true => Err(Error::Answer { bytes, max }),
@@ -57,7 +52,7 @@ impl Inference {
 
     /// Waits until there is room for an answer of so many bytes beside others, those on
     /// their way included; small ones need none.
-    pub(super) async fn room(&self, call: &Call, bytes: usize) {
+    pub async fn room(&self, call: &Call, bytes: usize) {
         let kib = (bytes / 1024).min(answer_permits(&self.settings));
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         if kib < SMALL_ANSWER_KIB {
@@ -73,7 +68,7 @@ impl Inference {
     }
 
     /// Room for a body, of which nothing has come yet.
-    pub(crate) fn hold(&self) -> HeldBytes {
+    pub fn hold(&self) -> HeldBytes {
         HeldBytes { bodies: self.bodies.clone(), permit: None }
     }
 }
@@ -83,7 +78,7 @@ impl HeldBytes {
     ///
     /// # Errors
     /// If the server holds too many.
-    pub(crate) fn add(&mut self, bytes: usize) -> Result<(), ()> {
+    pub fn add(&mut self, bytes: usize) -> Result<(), ()> {
         let bytes = u32::try_from(bytes).map_err(drop)?;
         let more = self.bodies.clone().try_acquire_many_owned(bytes).map_err(drop)?;
         match &mut self.permit {
@@ -95,12 +90,11 @@ impl HeldBytes {
 }
 
 /// KiB of all answers together that are being made.
-pub(super) fn answer_permits(settings: &Settings) -> usize {
-    (ANSWERS.saturating_mul(settings.answer_limit) / 1024).min(Semaphore::MAX_PERMITS)
+pub fn answer_permits(settings: &Settings) -> usize {
+    ANSWERS.saturating_mul(settings.answer_limit) / 1024
 }
 
 /// Bytes of all bodies together.
-pub(super) fn body_permits(settings: &Settings) -> usize {
-    let bytes = settings.max_concurrent_bytes.max(settings.payload_limit);
-    bytes.min(Semaphore::MAX_PERMITS)
+pub fn body_permits(settings: &Settings) -> usize {
+    settings.max_concurrent_bytes.max(settings.payload_limit)
 }

@@ -26,7 +26,7 @@ pub struct Admission(Arc<Mutex<Permits>>);
 
 /// What a request holds until its answer has left.
 #[derive(Debug, Default)]
-pub(super) struct Permits {
+pub struct Permits {
     pub among_requests: Option<OwnedSemaphorePermit>,
     /// Of each part of the answer that is large.
     pub among_answers: Vec<OwnedSemaphorePermit>,
@@ -59,11 +59,11 @@ impl Call {
     }
 
     /// Counts tokens; how many there are now.
-    pub(super) fn count(&self, tokens: usize) -> usize {
+    pub fn count(&self, tokens: usize) -> usize {
         self.tokens.fetch_add(tokens, Ordering::Relaxed) + tokens
     }
 
-    pub(super) fn permits(&self) -> MutexGuard<'_, Permits> {
+    pub fn permits(&self) -> MutexGuard<'_, Permits> {
         self.admission.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

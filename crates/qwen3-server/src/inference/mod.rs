@@ -29,13 +29,13 @@ use texts::distinct;
 pub use texts::{InputItem, TextsToEmbed, VectorOptions};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-pub(crate) use turns::aside;
+pub use turns::aside;
 
 /// What all models of a server share.
 #[derive(Clone)]
 pub struct Inference {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) metrics: Metrics,
+    pub settings: Arc<Settings>,
+    pub metrics: Metrics,
     tokenizers: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     /// Bytes of bodies.
@@ -47,15 +47,12 @@ pub struct Inference {
 impl Inference {
     /// For a server with these settings.
     pub fn new(settings: Settings, metrics: Metrics) -> Self {
+        let at_once = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         Self {
-            tokenizers: Arc::new(Semaphore::new(
-                settings.tokenization_workers.clamp(1, Semaphore::MAX_PERMITS),
-            )),
-            requests: Arc::new(Semaphore::new(
-                settings.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS),
-            )),
-            bodies: Arc::new(Semaphore::new(admission::body_permits(&settings))),
-            answers: Arc::new(Semaphore::new(admission::answer_permits(&settings))),
+            tokenizers: at_once(settings.tokenization_workers.max(1)),
+            requests: at_once(settings.max_concurrent_requests.max(1)),
+            bodies: at_once(admission::body_permits(&settings)),
+            answers: at_once(admission::answer_permits(&settings)),
             settings: Arc::new(settings),
             metrics,
         }
@@ -85,9 +82,6 @@ impl Inference {
     }
 
     /// A vector of each token of each text, as it leaves the network.
-    ///
-    /// # Errors
-    /// As [`Inference::embed`].
     pub async fn embed_tokens(
         &self,
         model: &Model<EmbedderHost>,
@@ -130,9 +124,6 @@ impl Inference {
     }
 
     /// Scores of pairs.
-    ///
-    /// # Errors
-    /// As [`Inference::embed`].
     pub async fn score(
         &self,
         model: &Model<RerankerHost>,
@@ -163,7 +154,7 @@ impl Inference {
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;
-        let budget = Budget::new(self, &job, scheduler.limits())?;
+        let budget = Budget::new(self, &job, scheduler.settings().queue)?;
         let work = async {
             let started = Instant::now();
             let (lengths, works) = self.tokens(&job, budget.counting(encode)).await?;

@@ -27,7 +27,7 @@ pub struct PairsToScore {
 }
 
 /// Makes tokens of one pair after the other.
-pub(super) struct Encoder {
+pub struct Encoder {
     text: Arc<RerankerHost>,
     pairs: Vec<Pair>,
     instruction: Prefix,
@@ -46,9 +46,6 @@ struct Query {
 
 impl Encoder {
     /// For the pairs of one request.
-    ///
-    /// # Errors
-    /// If the instruction is refused.
     pub fn new(
         text: Arc<RerankerHost>,
         pairs: PairsToScore,
@@ -61,9 +58,6 @@ impl Encoder {
     }
 
     /// The tokens of the pair with this index.
-    ///
-    /// # Errors
-    /// If a text is refused, or too much is read again and again.
     pub fn encode(&mut self, index: usize) -> Result<Tokens, Error> {
         let pair = &self.pairs[index];
         let refused = |reason| Error::text(index, reason);
@@ -99,7 +93,7 @@ fn cut_to(limit: Limit, max_tokens: usize) -> Limit {
 }
 
 /// Characters of pairs; those of a query that several have are read once.
-pub(super) fn characters(pairs: &[Pair]) -> usize {
+pub fn characters(pairs: &[Pair]) -> usize {
     let mut before: Option<(&Arc<str>, usize)> = None;
     let mut characters = 0;
     for Pair { query, document } in pairs {

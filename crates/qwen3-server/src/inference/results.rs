@@ -75,10 +75,7 @@ impl LogOdds {
 
 impl<R> Results<R> {
     /// The same of other results.
-    pub(super) fn try_map<S>(
-        self,
-        map: impl FnMut(R) -> Result<S, Error>,
-    ) -> Result<Results<S>, Error> {
+    pub fn try_map<S>(self, map: impl FnMut(R) -> Result<S, Error>) -> Result<Results<S>, Error> {
         let Self { results, lengths, cost } = self;
         let results = results.into_iter().map(map).collect::<Result<_, _>>()?;
         Ok(Results { results, lengths, cost })

@@ -37,14 +37,14 @@ pub struct VectorOptions {
 
 impl InputItem {
     /// As the engine reads it.
-    pub(super) fn as_input(&self) -> Input<'_> {
+    pub fn as_input(&self) -> Input<'_> {
         match self {
             Self::Text(text) => Input::Text(text),
             Self::Ids(ids) => Input::Ids(ids),
         }
     }
 
-    pub(super) fn characters(&self) -> usize {
+    pub fn characters(&self) -> usize {
         match self {
             Self::Text(text) => text.chars().count(),
             Self::Ids(_) => 0,
@@ -54,7 +54,7 @@ impl InputItem {
 
 /// The texts that differ, each with the index of the first that is like it, and
 /// for every text its place among them: equal ones are tokenized once.
-pub(super) fn distinct(inputs: Vec<InputItem>) -> (Vec<(usize, InputItem)>, Vec<usize>) {
+pub fn distinct(inputs: Vec<InputItem>) -> (Vec<(usize, InputItem)>, Vec<usize>) {
     let mut seen = HashMap::with_capacity(inputs.len());
     let mut firsts = vec![];
     let place = |(index, input)| {

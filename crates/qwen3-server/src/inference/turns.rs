@@ -30,9 +30,6 @@ impl Inference {
 
     /// Runs the steps of something that takes a processor's time, until there are
     /// none. After every [`TURN`] others have theirs.
-    ///
-    /// # Errors
-    /// As [`Inference::blocking`].
     pub async fn in_turns<T: Send + 'static>(
         &self,
         mut step: impl FnMut() -> Result<Option<T>, Error> + Send + 'static,
@@ -59,10 +56,7 @@ impl Inference {
 }
 
 /// Runs something; what takes long, on a thread that no other request waits for.
-///
-/// # Errors
-/// If it panics there.
-pub(crate) async fn aside<T: Send + 'static>(
+pub async fn aside<T: Send + 'static>(
     is_long: bool,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {

@@ -10,7 +10,6 @@ pub enum SubmitError {
     /// Too much waits.
     #[error("model is overloaded; {texts} texts wait, try again in {} s", .retry_after.as_secs())]
     Overloaded {
-        /// Texts without an answer.
         texts: usize,
         /// When it may be worth it.
         retry_after: Duration,
@@ -22,7 +21,6 @@ pub enum SubmitError {
         .limits.texts, .limits.tokens
     )]
     TooLarge {
-        /// Texts of the request.
         texts: usize,
         /// Their tokens, as far as they were counted.
         tokens: usize,
@@ -31,10 +29,7 @@ pub enum SubmitError {
     },
     /// No replica works.
     #[error("the model is not available: {reason}")]
-    Unavailable {
-        /// Why.
-        reason: String,
-    },
+    Unavailable { reason: String },
 }
 
 /// Why a text has no rows.
@@ -45,28 +40,16 @@ pub enum ComputeError {
     NonFinite,
     /// One text alone doesn't fit.
     #[error("out of memory for this text: {message}")]
-    OutOfMemory {
-        /// What was needed.
-        message: String,
-    },
+    OutOfMemory { message: String },
     /// The network can't take its tokens.
     #[error("{reason}")]
-    Input {
-        /// Why.
-        reason: String,
-    },
+    Input { reason: String },
     /// The device or its driver failed; the engine is built anew.
     #[error("the device failed: {message}")]
-    Device {
-        /// What it said.
-        message: String,
-    },
+    Device { message: String },
     /// The server shuts down, or no replica could be loaded.
     #[error("the model is not available: {reason}")]
-    Unavailable {
-        /// Why.
-        reason: String,
-    },
+    Unavailable { reason: String },
 }
 
 /// Why a replica doesn't load, or is lost.

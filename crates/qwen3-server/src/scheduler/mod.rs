@@ -174,7 +174,7 @@ impl Scheduler {
         match state.queue.push(request, waiting) {
             Ok(joined) => shared.metrics.shared_work(hits, joined),
             Err(QueueFull::Always) => {
-                let limits = self.limits();
+                let limits = shared.settings.queue;
                 return Err(SubmitError::TooLarge { texts: n_texts, tokens: n_tokens, limits });
             }
             Err(QueueFull::Now) => {
@@ -196,9 +196,9 @@ impl Scheduler {
         self.shared.lock().available()
     }
 
-    /// How much an empty queue takes.
-    pub fn limits(&self) -> QueueLimits {
-        self.shared.settings.queue
+    /// How it works.
+    pub fn settings(&self) -> SchedulerSettings {
+        self.shared.settings
     }
 
     /// What is going on.

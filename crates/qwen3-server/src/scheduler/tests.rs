@@ -1,134 +1,15 @@
-//! The scheduler with networks that are made up: each text's row says which
-//! text it is of, and certain ids make trouble.
+//! The scheduler with networks that are made up.
 
+mod fake;
 mod recovery;
 mod stress;
 
 use super::state::NOT_LOADED;
 use super::*;
 use crate::metrics::Metrics;
+use fake::{LOST, NAN, NAN_IN_16_BITS, PANIC, UNKNOWN, World, gated};
 use qwen3_engine::{DeviceId, Dtype, TextError};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-
-/// The first id of texts that make trouble.
-const NAN: u32 = 900;
-const NAN_IN_16_BITS: u32 = 901;
-const PANIC: u32 = 902;
-const LOST: u32 = 903;
-const UNKNOWN: u32 = 904;
-
-/// What a fake network saw, and how it behaves.
-#[derive(Clone, Default)]
-struct World {
-    batches: Arc<Mutex<Vec<Vec<u32>>>>,
-    loads: Arc<AtomicUsize>,
-    /// Loads that fail, from the second on.
-    failing_loads: Arc<AtomicUsize>,
-    /// Where a network waits before each batch, if anywhere.
-    gate: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
-    /// More tokens at one time are out of memory; 0: no limit.
-    memory_tokens: Arc<AtomicUsize>,
-    time_per_batch: Duration,
-    /// Longer texts are refused.
-    max_tokens: Option<usize>,
-}
-
-struct Fake {
-    world: World,
-    precision: Precision,
-}
-
-impl Loaded for Fake {
-    fn rows(
-        &self,
-        batch: &[&[u32]],
-        _: Rows,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Vec<f32>>, EngineError> {
-        let device = DeviceId::Cpu;
-        self.world.batches.lock().unwrap().push(batch.iter().map(|ids| ids[0]).collect());
-        if let Some(gate) = &self.world.gate {
-            let pause = Duration::from_millis(1);
-            let is_shut =
-                || gate.lock().unwrap().recv_timeout(pause) == Err(RecvTimeoutError::Timeout);
-            while is_shut() && !cancel.is_cancelled() {}
-        }
-        std::thread::sleep(self.world.time_per_batch);
-        if cancel.is_cancelled() {
-            return Err(EngineError::Cancelled);
-        }
-        if let Some(input) = batch.iter().position(|ids| ids.len() > Loaded::max_tokens(self)) {
-            let reason = TextError::TooLong { found: batch[input].len(), max_tokens: 0 };
-            return Err(EngineError::Input { input, reason });
-        }
-        let tokens: usize = batch.iter().map(|ids| ids.len()).sum();
-        let memory_tokens = self.world.memory_tokens.load(Ordering::SeqCst);
-        if memory_tokens > 0 && tokens > memory_tokens {
-            return Err(EngineError::OutOfMemory { device, message: format!("{tokens}") });
-        }
-        for (input, ids) in batch.iter().enumerate() {
-            let is_nan =
-                ids[0] == NAN || (ids[0] == NAN_IN_16_BITS && self.precision == Precision::Chosen);
-            match ids[0] {
-                _ if is_nan => {
-                    return Err(EngineError::NonFinite { input, device, dtype: Dtype::Bf16 });
-                }
-                PANIC => panic!("on purpose"),
-                UNKNOWN => {
-                    let reason = TextError::UnknownId { id: UNKNOWN, vocab_size: 900 };
-                    return Err(EngineError::Input { input, reason });
-                }
-                LOST => {
-                    return Err(EngineError::DeviceLost { device, message: "gone".to_owned() });
-                }
-                _ => {}
-            }
-        }
-        Ok(batch.iter().map(|ids| vec![ids[0] as f32, ids.len() as f32]).collect())
-    }
-
-    fn max_batch_tokens(&self) -> usize {
-        100
-    }
-
-    fn max_tokens(&self) -> usize {
-        self.world.max_tokens.unwrap_or(usize::MAX)
-    }
-
-    fn name(&self) -> String {
-        "fake".to_owned()
-    }
-}
-
-impl World {
-    fn load(&self) -> Load {
-        let world = self.clone();
-        Box::new(move |precision, _| {
-            let before = world.loads.fetch_add(1, Ordering::SeqCst);
-            let take = |left: usize| left.checked_sub(1);
-            let fails = world.failing_loads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
-            if before > 0 && fails.is_ok() {
-                let message = "still gone".to_owned();
-                return Err(EngineError::DeviceLost { device: DeviceId::Cpu, message });
-            }
-            Ok(Some(Box::new(Fake { world: world.clone(), precision }) as Box<dyn Loaded>))
-        })
-    }
-
-    fn start_with(&self, replicas: usize, settings: SchedulerSettings) -> Scheduler {
-        let loaders = (0..replicas).map(|_| self.load()).collect();
-        Scheduler::start(loaders, settings, Metrics::new().model("test")).unwrap()
-    }
-
-    fn start(&self) -> Scheduler {
-        self.start_with(1, settings())
-    }
-
-    fn batches(&self) -> Vec<Vec<u32>> {
-        self.batches.lock().unwrap().clone()
-    }
-}
+use std::sync::atomic::Ordering;
 
 fn settings() -> SchedulerSettings {
     SchedulerSettings {
@@ -138,12 +19,6 @@ fn settings() -> SchedulerSettings {
         idle_unload: None,
         warm_up: false,
     }
-}
-
-/// A world whose networks wait, and what lets them compute one batch.
-fn gated() -> (World, mpsc::Sender<()>) {
-    let (open, gate) = mpsc::channel();
-    (World { gate: Some(Arc::new(Mutex::new(gate))), ..World::default() }, open)
 }
 
 fn work(id: u32, tokens: usize) -> Work {

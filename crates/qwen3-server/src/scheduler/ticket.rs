@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 /// A request's place in the queue. Dropped before its end, the texts that
 /// nobody else wants leave the queue, and their batch if it is all theirs.
 pub struct Ticket {
-    pub(super) shared: Arc<Shared>,
-    pub(super) request: RequestId,
+    pub shared: Arc<Shared>,
+    pub request: RequestId,
     /// Those of its texts that differ; none once all are answered.
-    pub(super) works: HashSet<Work>,
-    pub(super) answers: Vec<oneshot::Receiver<Result<Computed, ComputeError>>>,
+    pub works: HashSet<Work>,
+    pub answers: Vec<oneshot::Receiver<Result<Computed, ComputeError>>>,
 }
 
 /// The rows of one text, and how long they took.

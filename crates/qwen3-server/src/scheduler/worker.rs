@@ -16,7 +16,7 @@ const WARM_UP_TOKENS: usize = 16;
 /// Pauses between attempts to load a replica that failed double, in this range.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-pub(super) struct Worker {
+pub struct Worker {
     shared: Arc<Shared>,
     replica: usize,
     load: Load,

@@ -12,8 +12,7 @@ mod worst;
 use axum::body::Body;
 use axum::http::Request;
 use peak_alloc::PeakAlloc;
-use qwen3_server::Settings;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
+use qwen3_server::{QueueLimits, SchedulerSettings, Settings};
 use server::{EMBEDDER, RERANKER, Reply, get, scheduling, send, server_of};
 use worst::{PAYLOAD_BYTES, worst_bodies};
 

@@ -2,8 +2,7 @@
 
 use crate::server::{EMBEDDER, Reply, fixture, get, post, scheduling, server_of};
 use axum::Router;
-use qwen3_server::Settings;
-use qwen3_server::scheduler::SchedulerSettings;
+use qwen3_server::{SchedulerSettings, Settings};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -3,8 +3,7 @@
 use crate::server::{EMBEDDER, RERANKER, post, scheduling, server_of, server_with};
 use axum::body::{Body, Bytes};
 use axum::http::Request;
-use qwen3_server::Settings;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
+use qwen3_server::{QueueLimits, SchedulerSettings, Settings};
 use serde_json::json;
 use std::time::Duration;
 use tower::ServiceExt;

@@ -5,10 +5,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use qwen3_engine::{DeviceChoice, DeviceId, DtypeChoice, Options};
-use qwen3_server::inference::Inference;
-use qwen3_server::scheduler::{QueueLimits, SchedulerSettings};
 use qwen3_server::{
-    App, Metrics, ModelToServe, Models, Settings, load_embedder, load_reranker, router,
+    App, Metrics, ModelToServe, Models, QueueLimits, SchedulerSettings, Settings, load_embedder,
+    load_reranker, router,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -69,7 +68,7 @@ fn app_of(
         ("", reranker) => Models::Reranker(reranking(reranker)),
         (embedder, reranker) => Models::Both(embedding(embedder), reranking(reranker)),
     };
-    Arc::new(App::new(Inference::new(settings, metrics), models))
+    Arc::new(App::new(settings, metrics, models))
 }
 
 /// What a server with both models and these settings shares.

@@ -2,8 +2,7 @@
 
 use crate::requests::SERVER;
 use crate::server::{EMBEDDER, RERANKER, Reply, post, scheduling, server_of};
-use qwen3_server::Settings;
-use qwen3_server::scheduler::SchedulerSettings;
+use qwen3_server::{SchedulerSettings, Settings};
 use serde_json::json;
 
 #[tokio::test]

@@ -113,7 +113,8 @@ enum Step {
     Take(usize),
     Finish,
     PutBack,
-    Cancel(usize),
+    /// The request that is so many back.
+    Cancel(RequestId),
     Drain,
 }
 
@@ -123,9 +124,77 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1usize..12).prop_map(Step::Take),
         3 => Just(Step::Finish),
         1 => Just(Step::PutBack),
-        2 => (0usize..8).prop_map(Step::Cancel),
+        2 => (0u64..8).prop_map(Step::Cancel),
         1 => Just(Step::Drain),
     ]
+}
+
+/// A queue beside what it should hold, kept in the most obvious way.
+struct Checked {
+    queue: Queue<RequestId>,
+    /// What must still be answered.
+    open: Vec<(RequestId, Work)>,
+    /// Batches that are being computed.
+    running: Vec<Vec<Work>>,
+    last_request: RequestId,
+}
+
+impl Checked {
+    fn new() -> Self {
+        let queue = Queue::new(QueueLimits { texts: 40, tokens: 80 });
+        Self { queue, open: vec![], running: vec![], last_request: 0 }
+    }
+
+    fn go(&mut self, step: Step) {
+        match step {
+            Step::Push(texts) => self.push(&texts),
+            Step::Take(max_tokens) => self.take(max_tokens),
+            Step::Finish => self.finish_batch(),
+            Step::PutBack => {
+                let batch = self.running.pop().unwrap_or_default();
+                batch.iter().for_each(|work| self.queue.put_back(work));
+            }
+            Step::Cancel(back) => self.cancel((self.last_request + 1).saturating_sub(back)),
+            Step::Drain => self.drain(),
+        }
+        assert_eq!(self.queue.texts(), self.open.len());
+    }
+
+    fn push(&mut self, texts: &[(u32, usize)]) {
+        self.last_request += 1;
+        let works: Vec<Work> = texts.iter().map(|&(id, tokens)| work(id, tokens)).collect();
+        let waiting = works.iter().map(|work| (work.clone(), self.last_request)).collect();
+        if self.queue.push(self.last_request, waiting).is_ok() {
+            self.open.extend(works.into_iter().map(|work| (self.last_request, work)));
+        }
+    }
+
+    fn take(&mut self, max_tokens: usize) {
+        let batch = self.queue.take(max_tokens, 100);
+        let tokens: usize = batch.iter().map(|work| work.input_ids.len()).sum();
+        assert!(tokens <= max_tokens || batch.len() == 1, "{tokens} of {max_tokens}");
+        self.running.push(batch);
+    }
+
+    fn finish_batch(&mut self) {
+        for done in self.running.pop().unwrap_or_default() {
+            let wanted = self.open.extract_if(.., |(_, work)| *work == done);
+            let wanted: Vec<RequestId> = wanted.map(|(request, _)| request).collect();
+            assert_eq!(self.queue.finish(&done), wanted);
+        }
+    }
+
+    fn cancel(&mut self, gone: RequestId) {
+        let works = self.open.extract_if(.., |(request, _)| *request == gone);
+        let works = works.map(|(_, work)| work).collect();
+        self.queue.cancel(gone, &works);
+    }
+
+    fn drain(&mut self) {
+        let running: HashSet<&Work> = self.running.iter().flatten().collect();
+        let waiting = self.open.extract_if(.., |(_, work)| !running.contains(work));
+        assert_eq!(self.queue.drain().len(), waiting.count());
+    }
 }
 
 proptest! {
@@ -133,69 +202,16 @@ proptest! {
     fn nothing_is_lost_and_nothing_is_counted_twice(
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        let mut queue: Queue<(RequestId, u32)> =
-            Queue::new(QueueLimits { texts: 40, tokens: 80 });
-        // What must still be answered, and what is being computed.
-        let mut open: Vec<(RequestId, Work)> = vec![];
-        let mut running: Vec<Vec<Work>> = vec![];
-        let mut request = 0;
-        let ended = |open: &mut Vec<(RequestId, Work)>, work: &Work, who: Vec<(RequestId, u32)>| {
-            let before = open.len();
-            open.retain(|(_, other)| other != work);
-            assert_eq!(before - open.len(), who.len());
-        };
-        for step in steps {
-            match step {
-                Step::Push(texts) => {
-                    request += 1;
-                    let works: Vec<Work> = texts.iter().map(|&(id, n)| work(id, n)).collect();
-                    let with_waiters =
-                        works.iter().map(|work| (work.clone(), (request, work.input_ids[0])));
-                    if queue.push(request, with_waiters.collect()).is_ok() {
-                        open.extend(works.into_iter().map(|work| (request, work)));
-                    }
-                }
-                Step::Take(max_tokens) => {
-                    let batch = queue.take(max_tokens, 100);
-                    let tokens: usize = batch.iter().map(|work| work.input_ids.len()).sum();
-                    prop_assert!(tokens <= max_tokens || batch.len() == 1);
-                    running.push(batch);
-                }
-                Step::Finish => for work in running.pop().into_iter().flatten() {
-                    let who = queue.finish(&work);
-                    ended(&mut open, &work, who);
-                },
-                Step::PutBack => for work in running.pop().into_iter().flatten() {
-                    queue.put_back(&work);
-                },
-                Step::Cancel(back) => {
-                    let gone = (request + 1).saturating_sub(back as u64);
-                    let works: HashSet<Work> = open.iter()
-                        .filter(|(id, _)| *id == gone).map(|(_, work)| work.clone()).collect();
-                    queue.cancel(gone, &works);
-                    open.retain(|(id, _)| *id != gone);
-                }
-                Step::Drain => {
-                    let drained = queue.drain().len();
-                    let before = open.len();
-                    let running: HashSet<&Work> = running.iter().flatten().collect();
-                    open.retain(|(_, work)| running.contains(work));
-                    prop_assert_eq!(before - open.len(), drained);
-                }
-            }
-            prop_assert_eq!(queue.texts(), open.len());
+        let mut checked = Checked::new();
+        steps.into_iter().for_each(|step| checked.go(step));
+        while !checked.running.is_empty() {
+            checked.finish_batch();
         }
-        for work in running.into_iter().flatten() {
-            let who = queue.finish(&work);
-            ended(&mut open, &work, who);
+        while checked.queue.tokens() > 0 {
+            checked.take(5);
+            checked.finish_batch();
         }
-        while queue.tokens() > 0 {
-            for work in queue.take(5, 100) {
-                let who = queue.finish(&work);
-                ended(&mut open, &work, who);
-            }
-        }
-        prop_assert!(open.is_empty(), "{:?}", open);
-        prop_assert_eq!((queue.texts(), queue.tokens()), (0, 0));
+        prop_assert!(checked.open.is_empty(), "{:?}", checked.open);
+        prop_assert_eq!((checked.queue.texts(), checked.queue.tokens()), (0, 0));
     }
 }
