@@ -13,7 +13,17 @@ use super::microkernel::{OuterRegister, with_rows};
 use crate::cpu::destination::Destination;
 use crate::cpu::matrix::Matrix;
 
-/// `c += a · b` on this thread; `a` is `[m, k]`, `b` `[k, n]`, the shape `[m, k, n]`.
+/// `c += a · b`
+#[derive(Clone, Copy)]
+pub(crate) struct Sum<'a, T> {
+    /// `[m, k, n]`: `a` is `[m, k]`, `b` `[k, n]`, `c` `[m, n]`.
+    pub shape: [usize; 3],
+    pub a: Matrix<'a, T>,
+    pub b: Matrix<'a, T>,
+    pub c: Destination,
+}
+
+/// Computes a sum on this thread.
 ///
 /// # Safety
 /// The processor has its instructions; `c` outlives the call, and nobody else uses
@@ -21,8 +31,7 @@ use crate::cpu::matrix::Matrix;
 ///
 /// # Panics
 /// If the slices are smaller.
-pub(crate) type Accumulate<T> =
-    unsafe fn(shape: [usize; 3], a: Matrix<T>, b: Matrix<T>, c: Destination);
+pub(crate) type Accumulate<T> = unsafe fn(Sum<T>);
 
 /// [`Accumulate`] in tiles of [`OuterRegister::ROWS`] rows of `VECTORS` registers,
 /// which fit beside what they are made of.
@@ -30,12 +39,8 @@ pub(crate) type Accumulate<T> =
 /// # Safety
 /// As of [`Accumulate`], with the instructions of `R`.
 #[inline(always)]
-pub(super) unsafe fn accumulate<R: OuterRegister, const VECTORS: usize>(
-    [m, k, n]: [usize; 3],
-    a: Matrix<R::Element>,
-    b: Matrix<R::Element>,
-    c: Destination,
-) {
+pub(super) unsafe fn accumulate<R: OuterRegister, const VECTORS: usize>(of: Sum<R::Element>) {
+    let Sum { shape: [m, k, n], a, b, c } = of;
     assert!(a.holds(m, k) && b.holds(k, n), "[{m}, {k}] · [{k}, {n}]");
     let mut row = 0;
     while row < m {
@@ -45,11 +50,11 @@ pub(super) unsafe fn accumulate<R: OuterRegister, const VECTORS: usize>(
         // and `c` checks its own.
         unsafe {
             while column + VECTORS * R::LANES <= n {
-                tile_of::<R, VECTORS>([rows, k], [row, column], a, b, c);
+                tile_of::<R, VECTORS>(of, rows, [row, column]);
                 column += VECTORS * R::LANES;
             }
             while column + R::LANES <= n {
-                tile_of::<R, 1>([rows, k], [row, column], a, b, c);
+                tile_of::<R, 1>(of, rows, [row, column]);
                 column += R::LANES;
             }
             while column < n {
@@ -71,14 +76,12 @@ pub(super) unsafe fn accumulate<R: OuterRegister, const VECTORS: usize>(
 /// As [`accumulate`]; the tile is inside.
 #[inline(always)]
 unsafe fn tile_of<R: OuterRegister, const N: usize>(
-    [rows, k]: [usize; 2],
+    of: Sum<R::Element>,
+    rows: usize,
     start: [usize; 2],
-    a: Matrix<R::Element>,
-    b: Matrix<R::Element>,
-    c: Destination,
 ) {
     // Safety: by the caller.
-    unsafe { with_rows!(rows, M => tile::<R, M, N>(k, start, a, b, c)) }
+    unsafe { with_rows!(rows, M => tile::<R, M, N>(of, start)) }
 }
 
 /// The microkernel.
@@ -87,11 +90,8 @@ unsafe fn tile_of<R: OuterRegister, const N: usize>(
 /// As [`accumulate`]; `M` rows and `N` registers of columns are inside.
 #[inline(always)]
 unsafe fn tile<R: OuterRegister, const M: usize, const N: usize>(
-    k: usize,
+    Sum { shape: [_, k, _], a, b, c }: Sum<R::Element>,
     [row, column]: [usize; 2],
-    a: Matrix<R::Element>,
-    b: Matrix<R::Element>,
-    c: Destination,
 ) {
     // Safety: by the caller.
     unsafe {

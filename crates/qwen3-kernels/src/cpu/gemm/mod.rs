@@ -45,7 +45,7 @@ mod tests;
 
 use crate::cpu::buffers::Buffer;
 use crate::cpu::isa::Isa;
-pub(crate) use accumulate::Accumulate;
+pub(crate) use accumulate::{Accumulate, Sum};
 use block::Kernel;
 pub(crate) use epilogue::GatedOut;
 use microkernel::DOT_COLUMNS;

@@ -1,13 +1,11 @@
 //! The registers of 64-bit Arm processors, with the bfloat16 products of Armv8.6, and
 //! what is compiled for them.
 
-use super::accumulate::accumulate;
+use super::accumulate::{Sum, accumulate};
 use super::block::Block;
 use super::dot::block;
 use super::microkernel::{DOT_COLUMNS, DotRegisters, OuterRegister, padded};
 use super::widen::Widen;
-use crate::cpu::destination::Destination;
-use crate::cpu::matrix::Matrix;
 use burn::tensor::bf16;
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -35,14 +33,9 @@ pub(crate) unsafe fn dot<W: Widen>(of: &Block<f32, W>) {
 /// # Safety
 /// As [`accumulate`].
 #[target_feature(enable = "neon")]
-pub(crate) unsafe fn accumulate_f32(
-    shape: [usize; 3],
-    a: Matrix<f32>,
-    b: Matrix<f32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_f32(of: Sum<f32>) {
     // Safety: by the caller.
-    unsafe { accumulate::<float32x4_t, 4>(shape, a, b, c) }
+    unsafe { accumulate::<float32x4_t, 4>(of) }
 }
 
 /// Float32 products.

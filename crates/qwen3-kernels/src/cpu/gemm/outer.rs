@@ -13,7 +13,7 @@
 //! Each number is one sum over `k` from the first product to the last, however
 //! many rows there are.
 
-use super::accumulate::accumulate;
+use super::accumulate::{Sum, accumulate};
 use super::block::{Block, PANEL_COLUMNS};
 use super::microkernel::OuterRegister;
 use super::transpose::{SQUARE, transpose};
@@ -42,27 +42,22 @@ where
     W: Widen,
 {
     let (k, n) = (block.k, block.columns.len());
-    let weights = block.weights.iter().map(|weight| {
+    // No closure of an iterator: it would be compiled without the instructions.
+    let mut weights = [const { None }; 2];
+    for (widened, weight) in weights.iter_mut().zip(block.weights) {
         // Safety: by the caller.
-        unsafe { Widened::new(block.weight_rows(weight)) }
-    });
-    let weights: Vec<Widened> = weights.collect();
+        *widened = Some(unsafe { Widened::new(block.weight_rows(weight)) });
+    }
     let mut sums = [[[0.0; PANEL]; PANEL_COLUMNS]; 2];
     for first in block.rows.clone().step_by(PANEL) {
         let rows = first..block.rows.end.min(first + PANEL);
         let stride = rows.len().next_multiple_of(R::LANES);
         let x = Matrix { data: &block.x[first * k..][..stride * k], stride };
-        for (sums, weight) in sums.iter_mut().zip(&weights) {
+        for (sums, weight) in sums.iter_mut().zip(weights.iter().flatten()) {
             let weight = Matrix { data: weight.as_slice(), stride: k };
+            let sums = &mut sums.as_flattened_mut()[..n * stride];
             // Safety: by the caller.
-            unsafe {
-                multiply::<R, VECTORS>(
-                    [n, k],
-                    weight,
-                    x,
-                    &mut sums.as_flattened_mut()[..n * stride],
-                );
-            }
+            unsafe { multiply::<R, VECTORS>([n, k], weight, x, sums) };
         }
         // Safety: by the caller.
         unsafe { finish(block, rows, sums.each_ref().map(|sums| sums.as_flattened()), stride) };
@@ -81,13 +76,13 @@ unsafe fn multiply<R: OuterRegister<Element = f32>, const VECTORS: usize>(
     sums: &mut [f32],
 ) {
     sums.fill(0.0);
-    let out = Destination::new(sums, x.stride);
+    let c = Destination::new(sums, x.stride);
     for at in (0..k).step_by(K_BLOCK) {
         let shape = [n, K_BLOCK.min(k - at), x.stride];
-        let weight = Matrix { data: &weight.data[at..], ..weight };
-        let x = Matrix { data: &x.data[at * x.stride..], ..x };
+        let a = Matrix { data: &weight.data[at..], ..weight };
+        let b = Matrix { data: &x.data[at * x.stride..], ..x };
         // Safety: by the caller; the sums are ours alone.
-        unsafe { accumulate::<R, VECTORS>(shape, weight, x, out) };
+        unsafe { accumulate::<R, VECTORS>(Sum { shape, a, b, c }) };
     }
 }
 

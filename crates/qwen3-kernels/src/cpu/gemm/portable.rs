@@ -1,14 +1,12 @@
 //! Registers of plain Rust, for processors without code of their own. The
 //! compiler makes vector instructions of it where the target has them.
 
-use super::accumulate::accumulate;
+use super::accumulate::{Sum, accumulate};
 use super::bf16::add_pair_product;
 use super::block::Block;
 use super::dot::block;
 use super::microkernel::{DOT_COLUMNS, DotRegisters, OuterRegister, padded};
 use super::widen::Widen;
-use crate::cpu::destination::Destination;
-use crate::cpu::matrix::Matrix;
 use std::marker::PhantomData;
 
 /// Rows of a tile.
@@ -29,26 +27,16 @@ pub(crate) unsafe fn dot<W: Widen>(of: &Block<f32, W>) {
 
 /// # Safety
 /// As [`accumulate`].
-pub(crate) unsafe fn accumulate_f32(
-    shape: [usize; 3],
-    a: Matrix<f32>,
-    b: Matrix<f32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_f32(of: Sum<f32>) {
     // Safety: by the caller.
-    unsafe { accumulate::<[f32; STEP], VECTORS>(shape, a, b, c) }
+    unsafe { accumulate::<[f32; STEP], VECTORS>(of) }
 }
 
 /// # Safety
 /// As [`accumulate`].
-pub(crate) unsafe fn accumulate_pairs(
-    shape: [usize; 3],
-    a: Matrix<u32>,
-    b: Matrix<u32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_pairs(of: Sum<u32>) {
     // Safety: by the caller.
-    unsafe { accumulate::<Pairs, VECTORS>(shape, a, b, c) }
+    unsafe { accumulate::<Pairs, VECTORS>(of) }
 }
 
 /// Registers for dot products.

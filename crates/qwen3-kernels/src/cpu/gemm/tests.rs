@@ -2,7 +2,7 @@
 
 use super::bf16::{nearest_bf16, pair, round};
 use super::{
-    Format, GatedOut, Input, Output, accumulate_f32, accumulate_pairs, gemm, rounds_input,
+    Format, GatedOut, Input, Output, Sum, accumulate_f32, accumulate_pairs, gemm, rounds_input,
 };
 use crate::cpu::destination::Destination;
 use crate::cpu::isa::Isa;
@@ -172,14 +172,14 @@ proptest! {
 /// Rows apart from each other, and `out` wider than what is added to.
 fn check_strided([m, k, n]: [usize; 3], gap: usize, seed: u64) {
     let apart = |rows: usize, columns: usize, seed| random(rows * (columns + gap), seed);
-    let (p, v) = (apart(m, k, seed), apart(k, n, seed ^ 1));
+    let (a, b) = (apart(m, k, seed), apart(k, n, seed ^ 1));
     let before = apart(m, n, seed ^ 2);
     for isa in Isa::available() {
         let rows = |data, columns| Matrix { data, stride: columns + gap };
         let mut found = before.clone();
-        let out = Destination::new(&mut found, n + gap);
+        let c = Destination::new(&mut found, n + gap);
         // Safety: `found` is ours alone.
-        unsafe { accumulate_f32(isa)([m, k, n], rows(&p, k), rows(&v, n), out) };
+        unsafe { accumulate_f32(isa)(Sum { shape: [m, k, n], a: rows(&a, k), b: rows(&b, n), c }) };
         for (index, (&found, &before)) in found.iter().zip(&before).enumerate() {
             let (row, column) = (index / (n + gap), index % (n + gap));
             if column >= n {
@@ -187,7 +187,7 @@ fn check_strided([m, k, n]: [usize; 3], gap: usize, seed: u64) {
                 continue;
             }
             let terms = (0..k)
-                .map(|i| f64::from(p[row * (k + gap) + i]) * f64::from(v[i * (n + gap) + column]));
+                .map(|i| f64::from(a[row * (k + gap) + i]) * f64::from(b[i * (n + gap) + column]));
             let first = (f64::from(before), f64::from(before.abs()));
             let (sum, size) = terms.fold(first, |(s, a), t: f64| (s + t, a + t.abs()));
             let off = (f64::from(found) - sum).abs();
@@ -208,29 +208,32 @@ proptest! {
     }
 }
 
-/// Expects that `sums` adds products of pairs of bfloat16 numbers, `[m, 2k] ·
+/// Expects that `accumulate` adds products of pairs of bfloat16 numbers, `[m, 2k] ·
 /// [2k, n]`, to what is there already, and leaves what is between the rows.
 pub(super) fn check_pairs(
     name: &str,
     [m, k, n]: [usize; 3],
     gap: usize,
     seed: u64,
-    sums: impl Fn(Matrix<u32>, Matrix<u32>, Destination),
+    accumulate: impl Fn(Sum<u32>),
 ) {
     let numbers = |length, seed| -> Vec<[f32; 2]> {
         let rounded = rounded(&random(2 * length, seed));
         rounded.as_chunks::<2>().0.iter().map(|pair| pair.map(bf16::to_f32)).collect()
     };
-    let (p, v) = (numbers(m * (k + gap), seed), numbers(k * (n + gap), seed ^ 1));
+    let (a, b) = (numbers(m * (k + gap), seed), numbers(k * (n + gap), seed ^ 1));
     let packed = |pairs: &[[f32; 2]]| -> Vec<u32> {
         pairs.iter().map(|&[first, second]| pair(first, second)).collect()
     };
-    let (p_pairs, v_pairs) = (packed(&p), packed(&v));
+    let (a_pairs, b_pairs) = (packed(&a), packed(&b));
     let before = random(m * (n + gap), seed ^ 2);
     let mut found = before.clone();
-    let p_rows = Matrix { data: &p_pairs[..], stride: k + gap };
-    let v_rows = Matrix { data: &v_pairs[..], stride: n + gap };
-    sums(p_rows, v_rows, Destination::new(&mut found, n + gap));
+    accumulate(Sum {
+        shape: [m, k, n],
+        a: Matrix { data: &a_pairs, stride: k + gap },
+        b: Matrix { data: &b_pairs, stride: n + gap },
+        c: Destination::new(&mut found, n + gap),
+    });
     for (at, (&found, &before)) in found.iter().zip(&before).enumerate() {
         let (row, column) = (at / (n + gap), at % (n + gap));
         if column >= n {
@@ -238,8 +241,8 @@ pub(super) fn check_pairs(
             continue;
         }
         let products = (0..k).flat_map(|i| {
-            let (p, v) = (p[row * (k + gap) + i], v[i * (n + gap) + column]);
-            [0, 1].map(|half| f64::from(p[half]) * f64::from(v[half]))
+            let (a, b) = (a[row * (k + gap) + i], b[i * (n + gap) + column]);
+            [0, 1].map(|half| f64::from(a[half]) * f64::from(b[half]))
         });
         let start = (f64::from(before), f64::from(before).abs());
         let (sum, size) = products.fold(start, |(sum, size), p| (sum + p, size + p.abs()));
@@ -257,9 +260,9 @@ proptest! {
         m in 1usize..20, k in 1usize..100, n in 1usize..200, gap in 0usize..9, seed: u64,
     ) {
         for isa in Isa::available() {
-            check_pairs(&isa.to_string(), [m, k, n], gap, seed, |p, v, out| {
-                // Safety: what `out` is of is nobody else's.
-                unsafe { accumulate_pairs(isa)([m, k, n], p, v, out) };
+            check_pairs(&isa.to_string(), [m, k, n], gap, seed, |sum| {
+                // Safety: its memory is nobody else's.
+                unsafe { accumulate_pairs(isa)(sum) };
             });
         }
     }

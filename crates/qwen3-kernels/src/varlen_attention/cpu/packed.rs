@@ -15,7 +15,7 @@ use super::key_block::{COLUMNS, KEY_BLOCK, KeyBlock};
 use crate::cpu::buffers::Buffer;
 use crate::cpu::destination::Destination;
 use crate::cpu::gemm::bf16::pair;
-use crate::cpu::gemm::{Accumulate, accumulate_f32, accumulate_pairs};
+use crate::cpu::gemm::{Accumulate, Sum, accumulate_f32, accumulate_pairs};
 use crate::cpu::isa::Isa;
 use crate::cpu::matrix::Matrix;
 use crate::cpu::vectorized::vectorized;
@@ -120,22 +120,24 @@ impl<T: Element> Packed<T> {
     pub fn scores(&self, block: &KeyBlock, queries: &[T], scores: &mut [f32]) {
         let (n, width) = (block.columns(), self.width / T::NUMBERS);
         scores.fill(0.0);
-        let rows = Matrix { data: queries, stride: width };
-        let keys = Matrix { data: &self.keys()[self.start(block)..], stride: self.stride(block) };
-        let out = Destination::new(scores, n);
+        let shape = [scores.len() / n, width, n];
+        let a = Matrix { data: queries, stride: width };
+        let b = Matrix { data: &self.keys()[self.start(block)..], stride: self.stride(block) };
+        let c = Destination::new(scores, n);
         // Safety: the scores are ours alone, and outlive the call.
-        unsafe { (self.accumulate)([scores.len() / n, width, n], rows, keys, out) };
+        unsafe { (self.accumulate)(Sum { shape, a, b, c }) };
     }
 
     /// As [`super::key_values::KeyValues::add_values`], from packed weights.
     #[inline(always)]
     pub fn add_values(&self, block: &KeyBlock, weights: &[T], attended: &mut [f32]) {
         let (keys, width) = (block.columns() / T::NUMBERS, self.width);
-        let rows = Matrix { data: weights, stride: keys };
-        let values = Matrix { data: &self.values()[self.start(block)..], stride: width };
-        let out = Destination::new(attended, width);
+        let shape = [attended.len() / width, keys, width];
+        let a = Matrix { data: weights, stride: keys };
+        let b = Matrix { data: &self.values()[self.start(block)..], stride: width };
+        let c = Destination::new(attended, width);
         // Safety: as above.
-        unsafe { (self.accumulate)([attended.len() / width, keys, width], rows, values, out) };
+        unsafe { (self.accumulate)(Sum { shape, a, b, c }) };
     }
 
     fn keys(&self) -> &[T] {

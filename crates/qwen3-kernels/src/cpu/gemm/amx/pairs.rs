@@ -2,21 +2,14 @@
 //! at a time, and what is left with the registers of AVX-512.
 
 use crate::cpu::amx::{Processor, SIDE, Tiles};
-use crate::cpu::destination::Destination;
-use crate::cpu::gemm::accumulate::Accumulate;
+use crate::cpu::gemm::accumulate::{Accumulate, Sum};
 use crate::cpu::gemm::x86::accumulate_pairs_512;
-use crate::cpu::matrix::Matrix;
 
 /// # Safety
 /// As of [`Accumulate`].
-pub(crate) unsafe fn accumulate_pairs(
-    shape: [usize; 3],
-    a: Matrix<u32>,
-    b: Matrix<u32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_pairs(of: Sum<u32>) {
     // Safety: by the caller.
-    unsafe { accumulate_on(Processor::configured, accumulate_pairs_512, shape, a, b, c) }
+    unsafe { accumulate_on(Processor::configured, accumulate_pairs_512, of) }
 }
 
 /// [`accumulate_pairs`] on any tiles, and with any registers for the rest.
@@ -26,17 +19,15 @@ pub(crate) unsafe fn accumulate_pairs(
 pub(super) unsafe fn accumulate_on<T: Tiles>(
     tiles: impl Fn() -> T,
     rest: Accumulate<u32>,
-    [m, k, n]: [usize; 3],
-    a: Matrix<u32>,
-    b: Matrix<u32>,
-    c: Destination,
+    of: Sum<u32>,
 ) {
+    let Sum { shape: [m, k, n], a, b, c } = of;
     assert!(a.holds(m, k) && b.holds(k, n), "[{m}, {k}] · [{k}, {n}]");
     let whole = |length: usize| length / SIDE * SIDE;
     let (rows, steps, columns) = (whole(m), k / SIDE, whole(n));
     if rows == 0 || steps == 0 || columns == 0 {
         // Safety: by the caller.
-        return unsafe { rest([m, k, n], a, b, c) };
+        return unsafe { rest(of) };
     }
     let mut tiles = tiles();
     for first in (0..rows).step_by(3 * SIDE) {
@@ -58,7 +49,8 @@ pub(super) unsafe fn accumulate_on<T: Tiles>(
         ([m - rows, k, n], [rows, 0, 0]),
     ];
     for (shape, [row, i, column]) in parts.into_iter().filter(|(shape, _)| !shape.contains(&0)) {
+        let (a, b, c) = (a.from(row, i), b.from(i, column), c.from(row, column));
         // Safety: by the caller; as above.
-        unsafe { rest(shape, a.from(row, i), b.from(i, column), c.from(row, column)) };
+        unsafe { rest(Sum { shape, a, b, c }) };
     }
 }

@@ -249,14 +249,14 @@ fn emulated_tiles_are_the_processors() {
 
 fn check_pairs(shape: [usize; 3], gap: usize, seed: u64) {
     let rest = Isa::available().into_iter().rfind(|isa| *isa <= Isa::Avx512Bf16).unwrap();
-    tests::check_pairs("emulated", shape, gap, seed, |p, v, out| {
-        // Safety: what `out` is of is nobody else's.
-        unsafe { accumulate_on(|| Emulated, path::accumulate_pairs(rest), shape, p, v, out) };
+    tests::check_pairs("emulated", shape, gap, seed, |sum| {
+        // Safety: its memory is nobody else's.
+        unsafe { accumulate_on(|| Emulated, path::accumulate_pairs(rest), sum) };
     });
     if is_available() {
-        tests::check_pairs("processor", shape, gap, seed, |p, v, out| {
+        tests::check_pairs("processor", shape, gap, seed, |sum| {
             // Safety: as above.
-            unsafe { accumulate_pairs(shape, p, v, out) };
+            unsafe { accumulate_pairs(sum) };
         });
     }
 }

@@ -1,15 +1,13 @@
 //! Outer products with AVX-512 and its bfloat16 instructions, and with AVX2.
 
 use super::{ROWS_256, ROWS_512};
-use crate::cpu::destination::Destination;
-use crate::cpu::gemm::accumulate::accumulate;
+use crate::cpu::gemm::accumulate::{Sum, accumulate};
 use crate::cpu::gemm::bf16::add_pair_product;
 use crate::cpu::gemm::block::Block;
 use crate::cpu::gemm::microkernel::OuterRegister;
 use crate::cpu::gemm::outer::block;
 use crate::cpu::gemm::pack::TileShape;
 use crate::cpu::gemm::widen::Widen;
-use crate::cpu::matrix::Matrix;
 use std::arch::x86_64::*;
 
 /// Registers beside each other in a tile: sums fit 16 registers, or 32.
@@ -42,40 +40,25 @@ pub(crate) unsafe fn outer_512<W: Widen>(of: &Block<f32, W>) {
 /// # Safety
 /// As [`accumulate`].
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) unsafe fn accumulate_256(
-    shape: [usize; 3],
-    a: Matrix<f32>,
-    b: Matrix<f32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_256(of: Sum<f32>) {
     // Safety: by the caller.
-    unsafe { accumulate::<__m256, VECTORS_256>(shape, a, b, c) }
+    unsafe { accumulate::<__m256, VECTORS_256>(of) }
 }
 
 /// # Safety
 /// As [`accumulate`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(crate) unsafe fn accumulate_512(
-    shape: [usize; 3],
-    a: Matrix<f32>,
-    b: Matrix<f32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_512(of: Sum<f32>) {
     // Safety: by the caller.
-    unsafe { accumulate::<__m512, VECTORS_512>(shape, a, b, c) }
+    unsafe { accumulate::<__m512, VECTORS_512>(of) }
 }
 
 /// # Safety
 /// As [`accumulate`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub(crate) unsafe fn accumulate_pairs_512(
-    shape: [usize; 3],
-    a: Matrix<u32>,
-    b: Matrix<u32>,
-    c: Destination,
-) {
+pub(crate) unsafe fn accumulate_pairs_512(of: Sum<u32>) {
     // Safety: by the caller.
-    unsafe { accumulate::<Pairs512, VECTORS_512>(shape, a, b, c) }
+    unsafe { accumulate::<Pairs512, VECTORS_512>(of) }
 }
 
 // Safety: loads and stores of 16 numbers.
