@@ -151,8 +151,8 @@ impl<B: Kernels> Attention<B> {
         observer.see(stage(Step::KRotary), &k)?;
 
         let scale = (config.head_dim as f64).sqrt().recip();
-        // What attention gives goes into `o_proj`, which rounds it to its weight's dtype
-        // anyhow: with weights in bfloat16 attention may round its own factors as far.
+        // What attention gives goes into `o_proj`, which may round it to its weight's dtype:
+        // then attention may round what it multiplies as far.
         let round_to = self.o_proj.weight.dtype();
         let layout = &rows.layout;
         let attention = VarlenAttention { q, k, v, layout, scale, round_to };

@@ -8,7 +8,8 @@ use cubecl_common::bytes::{AllocationController, Bytes};
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Buffers that were given back, and when.
+/// Buffers that were given back, and when. They are the whole process's, because Burn
+/// Flex's device is a type without fields: nothing else outlives a forward pass.
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: vec![], clock: 0 });
 
 /// Buffers taken until one that nobody wants goes back to the system: more

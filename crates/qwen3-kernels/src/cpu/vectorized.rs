@@ -1,7 +1,7 @@
 //! Plain Rust, made for each set of vector instructions.
 
 /// Defines a function of plain Rust, made for each set of instructions and
-/// called with the [`Isa`] to use: loops over numbers become its vectors. What
+/// called with the `Isa` to use: loops over numbers become its vectors. What
 /// it calls has to be inlined.
 macro_rules! vectorized {
     (

@@ -49,7 +49,7 @@ pub(crate) enum Path<W: 'static> {
 }
 
 /// A format of weights: what checkpoints store, row after row.
-pub(crate) trait Format: Widen {
+pub(crate) trait Format: Copy + Send + Sync + 'static {
     fn path(isa: Isa) -> Path<Self>;
 }
 

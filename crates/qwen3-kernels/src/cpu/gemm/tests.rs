@@ -1,6 +1,7 @@
 //! Every path against float64, over odd sizes and bad numbers.
 
 use super::bf16::{nearest_bf16, pair, round};
+use super::widen::Widen;
 use super::{
     Format, GatedOut, Input, Output, Sum, accumulate_f32, accumulate_pairs, gemm, rounds_input,
 };
@@ -12,7 +13,7 @@ use burn::tensor::{bf16, f16};
 use proptest::prelude::*;
 
 /// A weight format whose numbers come from float32.
-pub(super) trait Narrow: Format + PartialEq {
+pub(super) trait Narrow: Format + Widen + PartialEq {
     fn narrow(x: f32) -> Self;
 }
 
