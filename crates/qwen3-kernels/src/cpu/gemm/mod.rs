@@ -69,7 +69,6 @@ pub(crate) fn gemm<W: Format>(isa: Isa, [m, k]: [usize; 2], x: Input, outputs: &
     match W::path(isa) {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Path::AmxBf16(gemm) => gemm([m, k], x, outputs),
-        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         Path::DotBf16(kernel) => match x {
             Input::Bf16(x) => run(kernel, [1, DOT_COLUMNS], [m, k], x, outputs),
             Input::F32(x) => {

@@ -39,7 +39,7 @@ pub(crate) enum Path<W: 'static> {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     AmxBf16(fn([usize; 2], Input, &[Output<W>])),
     /// As dot products of bfloat16 numbers: `x` is rounded.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
     DotBf16(Kernel<bf16, W>),
     /// As outer products in float32: `x` is packed.
     #[cfg(target_arch = "x86_64")]
@@ -123,7 +123,6 @@ pub(crate) fn rounds_input<W: Format>(isa: Isa) -> bool {
     match W::path(isa) {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Path::AmxBf16(_) => true,
-        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         Path::DotBf16(_) => true,
         _ => false,
     }
