@@ -9,7 +9,7 @@ pub(super) const PANEL_COLUMNS: usize = 128;
 /// Rows and columns of one output, and what they are computed from.
 pub(crate) struct Block<'a, X, W> {
     pub k: usize,
-    /// `[m, k]`, in the layout of the kernel.
+    /// `[m, k]`, in the layout of the macrokernel.
     pub x: &'a [X],
     /// One, or a gate and what it gates.
     pub weights: &'a [&'a [W]],
@@ -18,12 +18,12 @@ pub(crate) struct Block<'a, X, W> {
     pub epilogue: &'a Epilogue<'a>,
 }
 
-/// Computes a block.
+/// Computes a block, tile by tile.
 ///
 /// # Safety
 /// The processor has its instructions; nobody else uses these rows and columns of
 /// the output, which is alive.
-pub(crate) type Kernel<X, W> = unsafe fn(&Block<X, W>);
+pub(crate) type Macrokernel<X, W> = unsafe fn(&Block<X, W>);
 
 impl<'a, X, W> Block<'a, X, W> {
     /// # Panics

@@ -46,7 +46,7 @@ mod tests;
 use crate::cpu::buffers::Buffer;
 use crate::cpu::isa::Isa;
 pub(crate) use accumulate::{Accumulate, Sum};
-use block::Kernel;
+use block::Macrokernel;
 pub(crate) use epilogue::GatedOut;
 use microkernel::DOT_COLUMNS;
 pub(crate) use output::{Input, Output};
@@ -69,28 +69,30 @@ pub(crate) fn gemm<W: Format>(isa: Isa, [m, k]: [usize; 2], x: Input, outputs: &
     match W::path(isa) {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Path::AmxBf16(gemm) => gemm([m, k], x, outputs),
-        Path::DotBf16(kernel) => match x {
-            Input::Bf16(x) => run(kernel, [1, DOT_COLUMNS], [m, k], x, outputs),
+        Path::DotBf16(macrokernel) => match x {
+            Input::Bf16(x) => run(macrokernel, [1, DOT_COLUMNS], [m, k], x, outputs),
             Input::F32(x) => {
                 let mut rounded = Buffer::new(size_of_val(x));
                 bf16::round(isa, x, rounded.as_mut_slice(x.len()));
-                run(kernel, [1, DOT_COLUMNS], [m, k], rounded.as_slice(x.len()), outputs);
+                run(macrokernel, [1, DOT_COLUMNS], [m, k], rounded.as_slice(x.len()), outputs);
             }
         },
         #[cfg(target_arch = "x86_64")]
-        Path::OuterF32(tile, kernel) => {
+        Path::OuterF32(tile, macrokernel) => {
             // Safety: the processor has the instructions (`Isa`).
             let x = unsafe { PackedX::new(tile, [m, k], x.in_f32()) };
-            run(kernel, [tile.rows, tile.columns], [m, k], x.as_slice(), outputs);
+            run(macrokernel, [tile.rows, tile.columns], [m, k], x.as_slice(), outputs);
         }
-        Path::DotF32(kernel) => run(kernel, [1, DOT_COLUMNS], [m, k], x.in_f32(), outputs),
+        Path::DotF32(macrokernel) => {
+            run(macrokernel, [1, DOT_COLUMNS], [m, k], x.in_f32(), outputs)
+        }
     }
 }
 
 /// Computes all outputs in parallel, block by block, each of whole tiles as far as
 /// there are rows and columns.
 fn run<X: Sync, W: Sync>(
-    kernel: Kernel<X, W>,
+    macrokernel: Macrokernel<X, W>,
     tile: [usize; 2],
     [m, k]: [usize; 2],
     x: &[X],
@@ -99,6 +101,6 @@ fn run<X: Sync, W: Sync>(
     tasks(outputs, m, tile).for_each(|task| {
         // Safety: the processor has the instructions (`Isa`), no two tasks share
         // a row and a column, and the memory of an output lives as long as it.
-        unsafe { kernel(&task.output.block(k, x, task.rows, task.columns)) };
+        unsafe { macrokernel(&task.output.block(k, x, task.rows, task.columns)) };
     });
 }

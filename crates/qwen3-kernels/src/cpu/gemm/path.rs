@@ -20,9 +20,10 @@
 use super::accumulate::Accumulate;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx;
-use super::block::Kernel;
+use super::block::Macrokernel;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::output::{Input, Output};
 #[cfg(target_arch = "x86_64")]
 use super::pack::TileShape;
@@ -40,12 +41,12 @@ pub(crate) enum Path<W: 'static> {
     AmxBf16(fn([usize; 2], Input, &[Output<W>])),
     /// As dot products of bfloat16 numbers: `x` is rounded.
     #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
-    DotBf16(Kernel<bf16, W>),
+    DotBf16(Macrokernel<bf16, W>),
     /// As outer products in float32: `x` is packed.
     #[cfg(target_arch = "x86_64")]
-    OuterF32(TileShape, Kernel<f32, W>),
+    OuterF32(TileShape, Macrokernel<f32, W>),
     /// As dot products in float32: everything is taken as it is.
-    DotF32(Kernel<f32, W>),
+    DotF32(Macrokernel<f32, W>),
 }
 
 /// A format of weights: what checkpoints store, row after row.
