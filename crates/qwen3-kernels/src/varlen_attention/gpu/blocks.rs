@@ -1,6 +1,7 @@
 //! Which cube computes which queries: a table that is made once for a batch.
 
-use super::super::VarlenLayout;
+use super::shape::Shape;
+use crate::varlen_attention::VarlenLayout;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -11,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Numbers of one block in the table: the first query, how many there are, the
 /// first key, and how many keys the first query sees.
-pub(crate) const FIELDS: usize = 4;
+pub(super) const FIELDS: usize = 4;
 
 /// The table of one layout, on the device that asked for it first.
 #[derive(Clone, Default)]
@@ -84,6 +85,37 @@ fn table(layout: &VarlenLayout, queries: usize) -> Vec<u32> {
         .collect();
     blocks.sort_by_key(|&[_, rows, _, seen_by_first]| std::cmp::Reverse(seen_by_first + rows));
     blocks.concat()
+}
+
+/// Queries of one sequence with the heads that share a key head.
+#[derive(CubeType)]
+pub(super) struct Block {
+    pub kv_head: usize,
+    pub first_query: usize,
+    /// Row `r` is query `r / group` of the block, with head `r % group`.
+    pub rows: usize,
+    pub first_key: usize,
+    /// Keys that the first query sees.
+    pub seen_by_first: usize,
+    /// Keys that the last query sees.
+    pub n_keys: usize,
+}
+
+#[cube]
+pub(super) fn block_of_cube(blocks: &Array<u32>, #[comptime] shape: Shape) -> Block {
+    let kv_heads = comptime!(shape.kv_heads);
+    let group = comptime!(shape.group);
+    let at = CUBE_POS / kv_heads * FIELDS;
+    let queries = blocks[at + 1] as usize;
+    let seen_by_first = blocks[at + 3] as usize;
+    Block {
+        kv_head: CUBE_POS % kv_heads,
+        first_query: blocks[at] as usize,
+        rows: queries * group,
+        first_key: blocks[at + 2] as usize,
+        seen_by_first,
+        n_keys: seen_by_first + queries - 1,
+    }
 }
 
 #[cfg(test)]

@@ -5,73 +5,23 @@
 
 mod blocks;
 mod rows;
+mod shape;
 mod shared;
 
 use super::VarlenLayout;
 use crate::gpu::{cube_count, empty, vector_size};
-use blocks::FIELDS;
 pub(crate) use blocks::OnDevice;
+use blocks::{FIELDS, block_of_cube};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use rows::UnitRows;
+use shape::{ROWS, Shape, UNITS};
 use shared::Shared;
 
-/// Units that share a row of scores.
-const LANES: usize = 8;
-/// Rows of scores that a cube's units begin with; each unit has every
-/// `ROW_UNITS`th row.
-const ROW_UNITS: usize = 16;
-/// Rows of a unit.
-const UNIT_ROWS: usize = 4;
-/// Units of a cube.
-const UNITS: usize = ROW_UNITS * LANES;
-/// Rows of scores of a cube: its queries times the heads that share keys.
-const ROWS: usize = ROW_UNITS * UNIT_ROWS;
 /// Shared memory of a cube, whatever more the driver says it has: 32 KiB is what
 /// every GPU was built for.
 const MAX_SHARED_BYTES: usize = 32 << 10;
-
-/// What a kernel is compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Shape {
-    kv_heads: usize,
-    /// Query heads that share a key head.
-    group: usize,
-    /// Vectors of a head.
-    vectors: usize,
-    /// Keys of a block.
-    keys: usize,
-}
-
-impl Shape {
-    /// Vectors from a key in shared memory to the next: a gap of one makes units
-    /// read different banks.
-    fn key_stride(self) -> usize {
-        self.vectors + 1
-    }
-
-    /// The same of a row of weights.
-    fn weights_stride(self) -> usize {
-        self.keys + 1
-    }
-
-    /// Keys of a block that a unit scores for each of its rows.
-    fn unit_keys(self) -> usize {
-        self.keys / LANES
-    }
-
-    /// Vectors of a head that a unit sums for each of its rows.
-    fn unit_vectors(self) -> usize {
-        self.vectors.div_ceil(LANES)
-    }
-
-    /// Shared memory of a cube, see [`Shared`].
-    fn shared_bytes(self, vector_size: usize) -> usize {
-        let block = self.keys * self.key_stride() * vector_size;
-        (block + ROWS * self.weights_stride() + ROWS * LANES) * size_of::<f32>()
-    }
-}
 
 /// See [`crate::Kernels::varlen_attention`].
 pub(crate) fn varlen_attention<R: CubeRuntime>(
@@ -147,35 +97,4 @@ fn attend<N: Size>(
         sync_cube();
     }
     rows.write(&block, output, shape);
-}
-
-/// Queries of one sequence with the heads that share a key head.
-#[derive(CubeType)]
-struct Block {
-    kv_head: usize,
-    first_query: usize,
-    /// Row `r` is query `r / group` of the block, with head `r % group`.
-    rows: usize,
-    first_key: usize,
-    /// Keys that the first query sees.
-    seen_by_first: usize,
-    /// Keys that the last query sees.
-    n_keys: usize,
-}
-
-#[cube]
-fn block_of_cube(blocks: &Array<u32>, #[comptime] shape: Shape) -> Block {
-    let kv_heads = comptime!(shape.kv_heads);
-    let group = comptime!(shape.group);
-    let at = CUBE_POS / kv_heads * FIELDS;
-    let queries = blocks[at + 1] as usize;
-    let seen_by_first = blocks[at + 3] as usize;
-    Block {
-        kv_head: CUBE_POS % kv_heads,
-        first_query: blocks[at] as usize,
-        rows: queries * group,
-        first_key: blocks[at + 2] as usize,
-        seen_by_first,
-        n_keys: seen_by_first + queries - 1,
-    }
 }

@@ -1,7 +1,8 @@
 //! The rows of scores of one unit, and their running softmax.
 
+use super::blocks::Block;
+use super::shape::{LANES, ROW_UNITS, Shape, UNIT_ROWS};
 use super::shared::Shared;
-use super::{Block, LANES, ROW_UNITS, Shape, UNIT_ROWS};
 use cubecl::prelude::*;
 
 /// A score that must not count. Finite, because `-inf - -inf` is NaN; `exp` of

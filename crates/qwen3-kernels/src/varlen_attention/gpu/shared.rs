@@ -1,6 +1,7 @@
 //! What the units of a cube share.
 
-use super::{Block, LANES, ROWS, Shape, UNITS};
+use super::blocks::Block;
+use super::shape::{LANES, ROWS, Shape, UNITS};
 use cubecl::prelude::*;
 
 #[derive(CubeType)]
