@@ -1,21 +1,22 @@
 //! Which body each backend uses for each operation: the one table of the crate.
 //!
-//! | backend | `linear` and its kin | `rms_norm` | `rms_norm_rotary` | `swiglu_mlp` | `varlen_attention` |
+//! | backend | `linears` and its kin | `rms_norm` | `rms_norm_rotary` | `swiglu_mlp` | `varlen_attention` |
 //! |---|---|---|---|---|---|
 //! | Flex (`cpu`) | own | own | own | own | own |
 //! | NdArray | reference | reference | reference | reference | reference |
-//! | CubeCL (wgpu, CUDA) | own | own | own | own | own, but for a shared prefix |
+//! | CubeCL (wgpu, CUDA) | own | own | own | own | own |
 
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
 
 #[cfg(feature = "cpu")]
 mod cpu {
+    use crate::cpu::buffers;
     use crate::{
-        Kernels, MatmulStrategy, SharedPrefix, VarlenLayout, buffers, linear, rms_norm,
-        rms_norm_rotary, swiglu_mlp, varlen_attention,
+        Kernels, MatmulStrategy, VarlenAttention, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
+        varlen_attention,
     };
-    use burn::tensor::{DType, Tensor};
+    use burn::tensor::Tensor;
     use burn_flex::Flex;
 
     impl Kernels for Flex {
@@ -25,15 +26,6 @@ mod cpu {
 
         fn unused_buffer_bytes() -> u64 {
             buffers::unused_bytes() as u64
-        }
-
-        fn linear(
-            x: Tensor<Self, 2>,
-            weight: Tensor<Self, 2>,
-            _: MatmulStrategy,
-        ) -> Tensor<Self, 2> {
-            let [y] = linear::cpu::linears(x, [weight]);
-            y
         }
 
         fn linears<const N: usize>(
@@ -75,30 +67,22 @@ mod cpu {
             down: Tensor<Self, 2>,
             _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
-            swiglu_mlp::cpu::swiglu_mlp(residual, x, gate, up, down)
+            swiglu_mlp::cpu::swiglu_mlp(residual, x, [gate, up], down)
         }
 
-        fn varlen_attention(
-            q: Tensor<Self, 3>,
-            k: Tensor<Self, 3>,
-            v: Tensor<Self, 3>,
-            layout: &VarlenLayout,
-            prefix: Option<&SharedPrefix<Self>>,
-            scale: f64,
-            products: DType,
-        ) -> Tensor<Self, 3> {
-            varlen_attention::cpu::varlen_attention(q, k, v, layout, prefix, scale, products)
+        fn varlen_attention(attention: VarlenAttention<Self>) -> Tensor<Self, 3> {
+            varlen_attention::cpu::varlen_attention(attention)
         }
     }
 }
 
-#[cfg(feature = "cube")]
-mod cube {
-    use crate::cube::{contiguous, tensor};
-    use crate::linear::cube::Input;
+#[cfg(feature = "gpu")]
+mod gpu {
+    use crate::gpu::{contiguous, tensor};
+    use crate::linear::gpu::Input;
     use crate::{
-        Kernels, LaunchError, MatmulStrategy, SharedPrefix, VarlenLayout, linear, rms_norm,
-        rms_norm_rotary, swiglu_mlp, varlen_attention,
+        Kernels, LaunchError, MatmulStrategy, VarlenAttention, linear, rms_norm, rms_norm_rotary,
+        swiglu_mlp, varlen_attention,
     };
     use burn::tensor::{DType, Tensor};
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
@@ -111,7 +95,7 @@ mod cube {
         BT: BoolElement,
     {
         fn matmul_strategies(device: &Self::Device, dtype: DType) -> Vec<MatmulStrategy> {
-            linear::cube::strategies(&R::client(device), dtype)
+            linear::gpu::strategies(&R::client(device), dtype)
         }
 
         fn linear_only_by(
@@ -125,21 +109,12 @@ mod cube {
             Ok(tensor(input.times_rms(y)))
         }
 
-        fn linear(
-            x: Tensor<Self, 2>,
-            weight: Tensor<Self, 2>,
-            strategy: MatmulStrategy,
-        ) -> Tensor<Self, 2> {
-            let [y] = Self::linears(x, [weight], strategy);
-            y
-        }
-
         fn linears<const N: usize>(
             x: Tensor<Self, 2>,
             weights: [Tensor<Self, 2>; N],
             strategy: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
-            linear::cube::linears(contiguous(x), weights.map(contiguous), strategy).map(tensor)
+            linear::gpu::linears(contiguous(x), weights.map(contiguous), strategy).map(tensor)
         }
 
         fn linear_add(
@@ -150,11 +125,11 @@ mod cube {
         ) -> Tensor<Self, 2> {
             let (residual, x, weight) = (contiguous(residual), contiguous(x), contiguous(weight));
             let input = Input::new(x, weight.dtype);
-            tensor(linear::cube::linear_add(residual, input, weight, strategy))
+            tensor(linear::gpu::linear_add(residual, input, weight, strategy))
         }
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
-            tensor(rms_norm::cube::rms_norm(contiguous(x), contiguous(weight), epsilon))
+            tensor(rms_norm::gpu::rms_norm(contiguous(x), contiguous(weight), epsilon))
         }
 
         fn rms_norm_rotary(
@@ -164,9 +139,13 @@ mod cube {
             cos: Tensor<Self, 2>,
             sin: Tensor<Self, 2>,
         ) -> Tensor<Self, 3> {
-            let (x, weight, angles) = (contiguous(x), contiguous(weight), [cos, sin]);
-            let [cos, sin] = angles.map(contiguous);
-            tensor(rms_norm_rotary::cube::rms_norm_rotary(x, weight, epsilon, cos, sin))
+            let angles = [cos, sin].map(contiguous);
+            tensor(rms_norm_rotary::gpu::rms_norm_rotary(
+                contiguous(x),
+                contiguous(weight),
+                epsilon,
+                angles,
+            ))
         }
 
         fn swiglu_mlp(
@@ -178,26 +157,14 @@ mod cube {
             strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             let [residual, x, gate, up, down] = [residual, x, gate, up, down].map(contiguous);
-            tensor(swiglu_mlp::cube::swiglu_mlp(residual, x, gate, up, down, strategy))
+            tensor(swiglu_mlp::gpu::swiglu_mlp(residual, x, [gate, up], down, strategy))
         }
 
-        fn varlen_attention(
-            q: Tensor<Self, 3>,
-            k: Tensor<Self, 3>,
-            v: Tensor<Self, 3>,
-            layout: &VarlenLayout,
-            prefix: Option<&SharedPrefix<Self>>,
-            scale: f64,
-            products: DType,
-        ) -> Tensor<Self, 3> {
-            let _ = products;
-            if prefix.is_some() {
-                return varlen_attention::reference::varlen_attention(
-                    q, k, v, layout, prefix, scale,
-                );
-            }
-            let [q, k, v] = [q, k, v].map(contiguous);
-            tensor(varlen_attention::cube::varlen_attention(q, k, v, layout, scale))
+        fn varlen_attention(attention: VarlenAttention<Self>) -> Tensor<Self, 3> {
+            attention.assert_shapes();
+            let VarlenAttention { q, k, v, layout, scale, .. } = attention;
+            let qkv = [q, k, v].map(contiguous);
+            tensor(varlen_attention::gpu::varlen_attention(qkv, layout, scale))
         }
     }
 }

@@ -15,10 +15,7 @@ use crate::rope::RotaryTable;
 use crate::stages::{Observer, Stage, Step};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
-use qwen3_kernels::{
-    Kernels, MatmulStrategy, VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary,
-    swiglu_mlp, varlen_attention,
-};
+use qwen3_kernels::{Kernels, MatmulStrategy, VarlenAttention, VarlenLayout};
 
 /// The network without a head.
 #[derive(Module, Debug)]
@@ -154,8 +151,12 @@ impl<B: Kernels> Attention<B> {
         observer.see(stage(Step::KRotary), &k)?;
 
         let scale = (config.head_dim as f64).sqrt().recip();
-        let products = self.o_proj.weight.dtype();
-        let attended = varlen_attention(q, k, v, &rows.layout, None, scale, products); // [R, H, D]
+        // What attention gives goes into `o_proj`, which may round it to its weight's dtype:
+        // then attention may round what it multiplies as far.
+        let round_to = self.o_proj.weight.dtype();
+        let layout = &rows.layout;
+        let attention = VarlenAttention { q, k, v, layout, scale, round_to };
+        let attended = B::varlen_attention(attention); // [R, H, D]
         observer.see(stage(Step::Attention), &attended)?;
         Ok(self.o_proj.add_to(rows.of(hidden), attended.flatten(1, 2))) // [R, C]
     }
@@ -194,7 +195,7 @@ impl<B: Kernels> Mlp<B> {
     fn add_to(&self, hidden: Tensor<B, 2>, normed: Tensor<B, 2>) -> Tensor<B, 2> {
         let [gate, up] = [&self.gate_proj, &self.up_proj].map(|linear| linear.weight.val());
         let Linear { weight: down, strategy, .. } = &self.down_proj;
-        swiglu_mlp(hidden, normed, gate, up, down.val(), *strategy) // [R, C]
+        B::swiglu_mlp(hidden, normed, gate, up, down.val(), *strategy) // [R, C]
     }
 }
 
@@ -214,13 +215,13 @@ impl<B: Kernels> Linear<B> {
     /// Several layers of the same `x`.
     fn forward<const N: usize>(layers: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
         let weights = layers.map(|layer| layer.weight.val());
-        let mut outputs = linears(x, weights, layers[0].strategy).into_iter();
+        let mut outputs = B::linears(x, weights, layers[0].strategy).into_iter();
         layers.map(|layer| layer.with_bias(outputs.next().expect("one for each layer")))
     }
 
     /// `residual + x · weightᵀ + bias`
     fn add_to(&self, residual: Tensor<B, 2>, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.with_bias(linear_add(residual, x, self.weight.val(), self.strategy))
+        self.with_bias(B::linear_add(residual, x, self.weight.val(), self.strategy))
     }
 
     fn with_bias(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -243,12 +244,12 @@ pub struct RmsNorm<B: Backend> {
 
 impl<B: Kernels> RmsNorm<B> {
     fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        rms_norm(x, self.weight.val(), self.epsilon)
+        B::rms_norm(x, self.weight.val(), self.epsilon)
     }
 
-    /// Each head `[T, heads, D]`, normed and turned.
+    /// Each head `[T, heads, D]`, normed and rotated.
     fn rotary(&self, x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
-        rms_norm_rotary(x, self.weight.val(), self.epsilon, cos, sin)
+        B::rms_norm_rotary(x, self.weight.val(), self.epsilon, cos, sin)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Angles of the rotary position embedding. The rotation itself, with a
-//! drawing of its layout, is `qwen3_kernels::rotary_embedding`.
+//! drawing of its layout, is `qwen3_kernels::Kernels::rms_norm_rotary`.
 
 use crate::batch::PackedBatch;
 use crate::config::Config;

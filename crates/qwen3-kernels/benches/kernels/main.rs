@@ -5,6 +5,8 @@
 //! `QWEN3_CPU_ISA` chooses the instructions.
 
 mod ceiling;
+#[path = "../../src/random.rs"]
+mod random;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
@@ -12,9 +14,7 @@ use ceiling::{Ceiling, read_gigabytes_per_second};
 use criterion::{Criterion, Throughput};
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
-use qwen3_kernels::{
-    VarlenLayout, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
-};
+use qwen3_kernels::{Kernels, VarlenAttention, VarlenLayout};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -33,15 +33,7 @@ const TOKENS: [usize; 3] = [16, 128, 512];
 
 /// Numbers between -1 and 1.
 fn random<const N: usize>(shape: [usize; N]) -> Tensor<Flex, N> {
-    let mut state = 0x9E37_79B9_7F4A_7C15u64;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect();
+    let values = random::random(shape.iter().product(), 1);
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
@@ -102,24 +94,24 @@ impl Bench {
             let mut residual = Some(random([tokens, C]));
             let flop = |parameters: usize| Work::Flop(2 * tokens * parameters);
             self.run(&name("q k v"), flop((H + 2 * K) * D * C), || {
-                linears(x.clone(), [q.clone(), k.clone(), v.clone()], PlainUnits)
+                Flex::linears(x.clone(), [q.clone(), k.clone(), v.clone()], PlainUnits)
             });
             self.run(&name("o"), flop(C * H * D), || {
                 let hidden = residual.take().expect("it was put back");
-                residual = Some(linear_add(hidden, attended.clone(), o.clone(), PlainUnits));
+                residual = Some(Flex::linear_add(hidden, attended.clone(), o.clone(), PlainUnits));
             });
             self.run(&name("gate up"), flop(2 * C * F), || {
-                linears(x.clone(), [gate.clone(), up.clone()], PlainUnits)
+                Flex::linears(x.clone(), [gate.clone(), up.clone()], PlainUnits)
             });
             let wide = random([tokens, F]);
             self.run(&name("down"), flop(C * F), || {
                 let hidden = residual.take().expect("it was put back");
-                residual = Some(linear_add(hidden, wide.clone(), down.clone(), PlainUnits));
+                residual = Some(Flex::linear_add(hidden, wide.clone(), down.clone(), PlainUnits));
             });
             self.run(&name("swiglu_mlp"), flop(3 * C * F), || {
                 let (hidden, x) = (residual.take().expect("it was put back"), x.clone());
                 let [gate, up, down] = [&gate, &up, &down].map(Clone::clone);
-                residual = Some(swiglu_mlp(hidden, x, gate, up, down, PlainUnits));
+                residual = Some(Flex::swiglu_mlp(hidden, x, gate, up, down, PlainUnits));
             });
         }
     }
@@ -135,7 +127,9 @@ impl Bench {
         let pairs: usize = lengths.iter().map(|length| length * (length + 1) / 2).sum();
         let name = format!("varlen_attention {} x {} {dtype:?}", lengths.len(), lengths[0]);
         self.run(&name, Work::Flop(4 * H * D * pairs), || {
-            varlen_attention(q.clone(), k.clone(), v.clone(), &layout, None, 0.088, dtype)
+            let (q, k, v, layout) = (q.clone(), k.clone(), v.clone(), &layout);
+            let (scale, round_to) = (0.088, dtype);
+            Flex::varlen_attention(VarlenAttention { q, k, v, layout, scale, round_to })
         });
     }
 
@@ -143,7 +137,7 @@ impl Bench {
         let tokens = 512;
         let (x, weight) = (random([tokens, C]), random([C]));
         self.run("rms_norm 512", Work::Bytes(8 * tokens * C), || {
-            rms_norm(x.clone(), weight.clone(), 1e-6)
+            Flex::rms_norm(x.clone(), weight.clone(), 1e-6)
         });
         // Ones: other weights, multiplied in again and again, end in denormal numbers.
         let (x, weight) = (random([tokens, H, D]), Tensor::ones([D], &Default::default()));
@@ -151,7 +145,7 @@ impl Bench {
         let mut heads = Some(x);
         self.run("rms_norm_rotary 512", Work::Bytes(8 * tokens * H * D), || {
             let x = heads.take().expect("it was put back");
-            heads = Some(rms_norm_rotary(x, weight.clone(), 1e-6, cos.clone(), sin.clone()));
+            heads = Some(Flex::rms_norm_rotary(x, weight.clone(), 1e-6, cos.clone(), sin.clone()));
         });
     }
 }

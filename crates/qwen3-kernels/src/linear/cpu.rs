@@ -1,12 +1,12 @@
 //! Linear layers on Burn Flex, from weights in their own precision.
 
-use super::product::{Input, Part, Weight, products};
-use crate::buffers;
-use crate::isa::Isa;
-use burn::tensor::{DType, Tensor, TensorPrimitive};
+use crate::cpu::buffers;
+use crate::cpu::gemm::{Input, Output, gemm, with_format};
+use crate::cpu::isa::Isa;
+use burn::tensor::{Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
-/// See [`crate::linears()`]: all in one parallel pass over `x`.
+/// See [`crate::Kernels::linears`]: all in one parallel pass over `x`.
 pub(crate) fn linears<const N: usize>(
     x: Tensor<Flex, 2>,
     weights: [Tensor<Flex, 2>; N],
@@ -19,17 +19,21 @@ pub(crate) fn linears<const N: usize>(
         assert_eq!(inputs, weight_inputs, "linear: {inputs} columns, the weight {weight_inputs}");
         buffers::tensor([tokens, outputs])
     });
-    let parts: Vec<Part> = weights
-        .iter()
-        .zip(&mut outputs)
-        .map(|(weight, y)| Part::store(numbers(weight), dims(weight)[0], y.storage_mut()))
-        .collect();
-    products(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &parts);
-    drop(parts);
+    let mut layers: Vec<(&FlexTensor, &mut FlexTensor)> =
+        weights.iter().zip(&mut outputs).collect();
+    for alike in layers.chunk_by_mut(|(a, _), (b, _)| a.dtype() == b.dtype()) {
+        with_format!(alike[0].0.dtype(), W => {
+            let outputs = alike.iter_mut().map(|(weight, y)| {
+                Output::<W>::store(weight.storage(), dims(weight)[0], y.storage_mut())
+            });
+            let outputs: Vec<_> = outputs.collect();
+            gemm(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &outputs);
+        });
+    }
     outputs.map(|y| Tensor::from_primitive(TensorPrimitive::Float(y)))
 }
 
-/// See [`crate::linear_add()`]: in the residual's own memory.
+/// See [`crate::Kernels::linear_add`]: in the residual's own memory.
 pub(crate) fn linear_add(
     residual: Tensor<Flex, 2>,
     x: Tensor<Flex, 2>,
@@ -39,8 +43,10 @@ pub(crate) fn linear_add(
     let (mut y, x, weight) = (contiguous(residual), contiguous(x), contiguous(weight));
     let outputs = dims(&weight)[0];
     assert_eq!(dims(&y), [tokens, outputs], "linear_add: a residual of the sum's shape");
-    let part = Part::add(numbers(&weight), outputs, y.storage_mut());
-    products(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &[part]);
+    with_format!(weight.dtype(), W => {
+        let sum = Output::<W>::add(weight.storage(), outputs, y.storage_mut());
+        gemm(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &[sum]);
+    });
     Tensor::from_primitive(TensorPrimitive::Float(y))
 }
 
@@ -51,14 +57,4 @@ pub(crate) fn contiguous<const N: usize>(tensor: Tensor<Flex, N>) -> FlexTensor 
 /// `[out, in]` of a weight, `[T, columns]` of anything else.
 pub(crate) fn dims(tensor: &FlexTensor) -> [usize; 2] {
     tensor.layout().shape().dims()
-}
-
-/// The numbers of a contiguous weight.
-pub(crate) fn numbers(weight: &FlexTensor) -> Weight<'_> {
-    match weight.dtype() {
-        DType::F32 => Weight::F32(weight.storage()),
-        DType::BF16 => Weight::Bf16(weight.storage()),
-        DType::F16 => Weight::F16(weight.storage()),
-        other => panic!("linear: a weight of dtype {other:?}"),
-    }
 }

@@ -1,12 +1,8 @@
-//! `x · weightᵀ + bias` with weights in the checkpoint's own precision.
+//! `x · weightᵀ` with weights in the checkpoint's own precision.
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
-#[cfg(feature = "cube")]
-pub(crate) mod cube;
-#[cfg(feature = "cube")]
-pub(crate) mod cube_rows;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 pub mod reference;
-#[cfg(feature = "cpu")]
-pub(crate) mod product;
 pub(crate) mod strategy;

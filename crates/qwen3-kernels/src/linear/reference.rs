@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
-/// See [`crate::linear()`].
+/// See [`crate::Kernels::linears`].
 pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
     match weight.dtype() {
         DType::F16 => {
@@ -28,7 +28,7 @@ fn matmul_in_weight_dtype<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> 
 /// After it no input exceeds `sqrt(in)` and no output exceeds
 /// `sqrt(in) · |row of weight|`: float16 holds both, though the residual stream
 /// of real checkpoints passes 65,504 (QwenLM/Qwen3-Embedding#164).
-pub(super) fn unit_rms_rows<B: Backend>(x: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+fn unit_rms_rows<B: Backend>(x: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     // Divided by the largest value first: the squares of 1e20 overflow float32 as well.
     let largest = x.clone().abs().max_dim(1).clamp_min(f32::MIN_POSITIVE); // [T, 1]
     let x = x / largest.clone();

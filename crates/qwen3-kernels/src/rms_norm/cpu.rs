@@ -1,7 +1,8 @@
 //! RMS norm on Burn Flex: one pass over each row, rows in parallel.
 
-use crate::buffers;
-use crate::isa::{Isa, vectorized};
+use crate::cpu::buffers;
+use crate::cpu::isa::Isa;
+use crate::cpu::vectorized::vectorized;
 use crate::linear::cpu::contiguous;
 use burn::tensor::{Tensor, TensorPrimitive};
 use burn_flex::Flex;
@@ -13,7 +14,7 @@ const LANES: usize = 16;
 /// Rows of one task, so that a task outweighs its scheduling.
 const ROWS_PER_TASK: usize = 16;
 
-/// See [`crate::rms_norm()`].
+/// See [`crate::Kernels::rms_norm`].
 pub(crate) fn rms_norm(
     x: Tensor<Flex, 2>,
     weight: Tensor<Flex, 1>,

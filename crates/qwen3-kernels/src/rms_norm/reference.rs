@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-/// See [`crate::rms_norm()`].
+/// See [`crate::Kernels::rms_norm`].
 pub fn rms_norm<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 1>, epsilon: f64) -> Tensor<B, 2> {
     let mean_square = mean_of_rows(x.clone().powi_scalar(2)); // [T, 1]
     // Divided: ndarray's `recip` is the processor's 12-bit approximation.

@@ -1,7 +1,8 @@
 //! The norm of each head and its rotation on Burn Flex: one pass in place,
 //! tokens in parallel.
 
-use crate::isa::{Isa, vectorized};
+use crate::cpu::isa::Isa;
+use crate::cpu::vectorized::vectorized;
 use crate::linear::cpu::contiguous;
 use crate::rms_norm::cpu::factor;
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 /// Tokens of one task, so that a task outweighs its scheduling.
 const TOKENS_PER_TASK: usize = 8;
 
-/// See [`crate::rms_norm_rotary()`].
+/// See [`crate::Kernels::rms_norm_rotary`].
 pub(crate) fn rms_norm_rotary(
     x: Tensor<Flex, 3>,
     weight: Tensor<Flex, 1>,
@@ -35,17 +36,17 @@ pub(crate) fn rms_norm_rotary(
         .par_chunks_mut(TOKENS_PER_TASK * heads * width)
         .zip(angles.par_chunks(TOKENS_PER_TASK))
         .for_each(|(x, angles)| {
-            turn_tokens(isa, x, angles, weight, epsilon);
+            rotate_tokens(isa, x, angles, weight, epsilon);
         });
     Tensor::from_primitive(TensorPrimitive::Float(x))
 }
 
 vectorized! {
-    fn turn_tokens(x: &mut [f32], angles: &[(&[f32], &[f32])], weight: &[f32], epsilon: f64) {
+    fn rotate_tokens(x: &mut [f32], angles: &[(&[f32], &[f32])], weight: &[f32], epsilon: f64) {
         let columns = x.len() / angles.len();
         for (token, (cos, sin)) in x.chunks_exact_mut(columns).zip(angles) {
             for head in token.chunks_exact_mut(weight.len()) {
-                turn_normed(head, weight, epsilon, cos, sin);
+                norm_and_rotate(head, weight, epsilon, cos, sin);
             }
         }
     }
@@ -53,7 +54,7 @@ vectorized! {
 
 /// One head.
 #[inline(always)]
-fn turn_normed(head: &mut [f32], weight: &[f32], epsilon: f64, cos: &[f32], sin: &[f32]) {
+fn norm_and_rotate(head: &mut [f32], weight: &[f32], epsilon: f64, cos: &[f32], sin: &[f32]) {
     let factor = factor(head, epsilon);
     let (first, second) = head.split_at_mut(cos.len());
     let (first_weight, second_weight) = weight.split_at(cos.len());

@@ -3,7 +3,7 @@
 use crate::rms_norm;
 use burn::tensor::{Tensor, backend::Backend};
 
-/// See [`crate::rms_norm_rotary()`].
+/// See [`crate::Kernels::rms_norm_rotary`].
 pub fn rms_norm_rotary<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 1>,
@@ -16,8 +16,8 @@ pub fn rms_norm_rotary<B: Backend>(
     rotary_embedding(normed.reshape([tokens, heads, width]), cos, sin)
 }
 
-/// Each pair of each head `[T, H, D]`, turned by its token's angle `[T, D/2]`.
-pub fn rotary_embedding<B: Backend>(
+/// Each pair of each head `[T, H, D]`, rotated by its token's angle `[T, D/2]`.
+fn rotary_embedding<B: Backend>(
     x: Tensor<B, 3>,
     cos: Tensor<B, 2>,
     sin: Tensor<B, 2>,
@@ -26,7 +26,7 @@ pub fn rotary_embedding<B: Backend>(
     let (cos, sin) = (cos.unsqueeze_dim(1), sin.unsqueeze_dim(1)); // [T, 1, D/2]
     let first = x.clone().narrow(2, 0, half); // [T, H, D/2]
     let second = x.narrow(2, half, half);
-    let turned_first = first.clone() * cos.clone() - second.clone() * sin.clone();
-    let turned_second = second * cos + first * sin;
-    Tensor::cat(vec![turned_first, turned_second], 2) // [T, H, D]
+    let rotated_first = first.clone() * cos.clone() - second.clone() * sin.clone();
+    let rotated_second = second * cos + first * sin;
+    Tensor::cat(vec![rotated_first, rotated_second], 2) // [T, H, D]
 }

@@ -2,6 +2,6 @@
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
-#[cfg(feature = "cube")]
-pub(crate) mod cube;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 pub mod reference;

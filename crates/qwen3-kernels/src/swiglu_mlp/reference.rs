@@ -3,7 +3,7 @@
 use crate::{Kernels, MatmulStrategy};
 use burn::tensor::{Tensor, activation::silu, backend::Backend};
 
-/// See [`crate::swiglu_mlp()`].
+/// See [`crate::Kernels::swiglu_mlp`].
 pub fn swiglu_mlp<B: Kernels>(
     residual: Tensor<B, 2>,
     x: Tensor<B, 2>,

@@ -2,11 +2,43 @@
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
-#[cfg(feature = "cube")]
-pub(crate) mod cube;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 pub mod reference;
+mod shared_prefix;
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, backend::Backend};
+pub use shared_prefix::SharedPrefix;
+
+/// What [`crate::Kernels::varlen_attention`] computes from.
+#[derive(Clone, Debug)]
+pub struct VarlenAttention<'a, B: Backend> {
+    /// `[Tq, H, D]`, float32
+    pub q: Tensor<B, 3>,
+    /// `[Tk, K, D]`, float32
+    pub k: Tensor<B, 3>,
+    /// `[Tk, K, D]`, float32
+    pub v: Tensor<B, 3>,
+    /// The sequences' bounds in `Tq` and `Tk`.
+    pub layout: &'a VarlenLayout,
+    /// What scores are multiplied with before the softmax.
+    pub scale: f64,
+    /// What queries, keys, values and attention weights may be rounded to before
+    /// they are multiplied, as inputs of a linear layer are to the weight's
+    /// dtype; with float32 nothing is.
+    pub round_to: DType,
+}
+
+impl<B: Backend> VarlenAttention<'_, B> {
+    /// # Panics
+    /// If the layout doesn't cover `q` and `k`, or `k` and `v` differ in shape.
+    pub(crate) fn assert_shapes(&self) {
+        let VarlenLayout { cu_seqlens_q, cu_seqlens_k, .. } = self.layout;
+        assert_eq!(cu_seqlens_q.last(), Some(&self.q.dims()[0]), "the layout must cover q");
+        assert_eq!(cu_seqlens_k.last(), Some(&self.k.dims()[0]), "the layout must cover k and v");
+        assert_eq!(self.k.dims(), self.v.dims(), "varlen_attention: a value for every key");
+    }
+}
 
 /// Where each sequence of a packed batch begins and ends, for queries and for
 /// keys. The last query of a sequence stands at its last key.
@@ -15,8 +47,8 @@ pub struct VarlenLayout {
     cu_seqlens_q: Vec<usize>,
     cu_seqlens_k: Vec<usize>,
     /// What GPUs make of it, for all layers.
-    #[cfg(feature = "cube")]
-    on_device: cube::OnDevice,
+    #[cfg(feature = "gpu")]
+    on_device: gpu::OnDevice,
 }
 
 /// One sequence of a [`VarlenLayout`].
@@ -48,8 +80,8 @@ impl VarlenLayout {
         Self {
             cu_seqlens_q,
             cu_seqlens_k,
-            #[cfg(feature = "cube")]
-            on_device: cube::OnDevice::default(),
+            #[cfg(feature = "gpu")]
+            on_device: gpu::OnDevice::default(),
         }
     }
 
@@ -62,19 +94,4 @@ impl VarlenLayout {
             n_keys: k[1] - k[0],
         })
     }
-
-    pub(crate) fn assert_covers(&self, queries: usize, keys: usize) {
-        assert_eq!(self.cu_seqlens_q.last(), Some(&queries), "the layout must cover q");
-        assert_eq!(self.cu_seqlens_k.last(), Some(&keys), "the layout must cover k and v");
-    }
-}
-
-/// Keys and values that stand before those of every sequence of the batch,
-/// such as the instruction and query that all documents of a rerank share.
-#[derive(Clone, Debug)]
-pub struct SharedPrefix<B: Backend> {
-    /// `[P, K, D]`, rotated for positions `0..P`.
-    pub k: Tensor<B, 3>,
-    /// `[P, K, D]`
-    pub v: Tensor<B, 3>,
 }

@@ -1,6 +1,28 @@
 //! Attention, for every layout of sequences.
 
 use super::*;
+use qwen3_kernels::{VarlenAttention, varlen_attention::reference::varlen_attention};
+
+/// What attention is computed from, of queries, keys and values.
+pub fn attention<'a>(
+    [q, k, v]: &[Tensor<B, 3>; 3],
+    layout: &'a VarlenLayout,
+    scale: f64,
+    round_to: DType,
+) -> VarlenAttention<'a, B> {
+    VarlenAttention { q: q.clone(), k: k.clone(), v: v.clone(), layout, scale, round_to }
+}
+
+/// Expects of every set of instructions what the reference computes.
+fn check(qkv: &[Tensor<B, 3>; 3], layout: &VarlenLayout, scale: f64) {
+    let expected = varlen_attention(attention(qkv, layout, scale, DType::F32));
+    with_each_isa(|_| {
+        for (round_to, tolerance) in ROUND_TO {
+            let found = B::varlen_attention(attention(qkv, layout, scale, round_to));
+            assert_close(found, expected.clone(), tolerance);
+        }
+    });
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -9,7 +31,7 @@ proptest! {
     fn attention_matches_the_reference(
         lengths in prop::collection::vec(prop::sample::select(LENGTHS.to_vec()), 1..6),
         kv_heads in 1usize..3, group in 1usize..4, width in prop::sample::select(vec![2usize, 16, 24]),
-        only_last: bool, prefix in 0usize..40, seed: u64,
+        only_last: bool, seed: u64,
     ) {
         let tokens: usize = lengths.iter().sum();
         let queries = if only_last { lengths.len() } else { tokens };
@@ -20,18 +42,7 @@ proptest! {
         let q = random([queries, kv_heads * group, width], seed) * 3.0;
         let k = random([tokens, kv_heads, width], seed ^ 1);
         let v = random([tokens, kv_heads, width], seed ^ 2);
-        let prefix = (prefix > 0).then(|| SharedPrefix {
-            k: random([prefix, kv_heads, width], seed ^ 3),
-            v: random([prefix, kv_heads, width], seed ^ 4),
-        });
-        let reference = varlen_attention::reference::varlen_attention::<B>;
-        let expected =
-            reference(q.clone(), k.clone(), v.clone(), &layout, prefix.as_ref(), 0.3);
-        with_each_isa(|_| for (products, tolerance) in PRODUCTS {
-            let (q, k, v) = (q.clone(), k.clone(), v.clone());
-            let found = varlen_attention(q, k, v, &layout, prefix.as_ref(), 0.3, products);
-            assert_close(found, expected.clone(), tolerance);
-        });
+        check(&[q, k, v], &layout, 0.3);
     }
 }
 
@@ -40,16 +51,7 @@ fn check_attention(lengths: &[usize], kv_heads: usize) {
     let tokens = lengths.iter().sum();
     let q = random([tokens, 2 * kv_heads, 16], 1);
     let (k, v) = (random([tokens, kv_heads, 16], 2), random([tokens, kv_heads, 16], 3));
-    let layout = layout(lengths);
-    let reference = varlen_attention::reference::varlen_attention::<B>;
-    let expected = reference(q.clone(), k.clone(), v.clone(), &layout, None, 0.25);
-    with_each_isa(|_| {
-        for (products, tolerance) in PRODUCTS {
-            let (q, k, v) = (q.clone(), k.clone(), v.clone());
-            let found = varlen_attention(q, k, v, &layout, None, 0.25, products);
-            assert_close(found, expected.clone(), tolerance);
-        }
-    });
+    check(&[q, k, v], &layout(lengths), 0.25);
 }
 
 #[test]
@@ -73,20 +75,18 @@ fn attention_of_a_long_sequence_matches_the_reference() {
 fn attention_is_the_same_alone_and_among_others() {
     let lengths = [40, 300, 7];
     let tokens = lengths.iter().sum();
-    let (q, k, v) =
-        (random([tokens, 4, 16], 1), random([tokens, 2, 16], 2), random([tokens, 2, 16], 3));
-    let attention = |[q, k, v]: [Tensor<B, 3>; 3], lengths: &[usize], products| {
-        varlen_attention(q, k, v, &layout(lengths), None, 0.25, products)
-    };
+    let qkv = [(4, 1), (2, 2), (2, 3)].map(|(heads, seed)| random([tokens, heads, 16], seed));
     with_each_isa(|isa| {
-        for products in [DType::F32, DType::BF16] {
-            let together = attention([q.clone(), k.clone(), v.clone()], &lengths, products);
+        for (round_to, _) in ROUND_TO {
+            let attended = |qkv: &[Tensor<B, 3>; 3], lengths: &[usize]| {
+                B::varlen_attention(attention(qkv, &layout(lengths), 0.25, round_to))
+            };
+            let together = attended(&qkv, &lengths);
             let mut first = 0;
             for length in lengths {
                 let own = |x: &Tensor<B, 3>| x.clone().narrow(0, first, length);
-                let alone = attention([own(&q), own(&k), own(&v)], &[length], products);
-                let expected = values(own(&together));
-                assert_eq!(values(alone), expected, "{isa} {products:?}, {length} tokens");
+                let alone = values(attended(&qkv.each_ref().map(own), &[length]));
+                assert_eq!(alone, values(own(&together)), "{isa} {round_to:?}, {length} tokens");
                 first += length;
             }
         }
@@ -125,42 +125,13 @@ fn both_attentions_match_the_textbook() {
     // Equal neighbours are grouped by the reference: the mask must survive it.
     let lengths = [3, 5, 5, 1, 1, 40];
     let tokens = lengths.iter().sum();
-    let (q, k, v) =
-        (random([tokens, 4, 8], 1), random([tokens, 2, 8], 2), random([tokens, 2, 8], 3));
+    let qkv = [(4, 1), (2, 2), (2, 3)].map(|(heads, seed)| random([tokens, heads, 8], seed));
+    let [q, k, v] = qkv.clone().map(values);
+    let expected = naive_attention(&q, &k, &v, &lengths, 0.7);
     let expected =
-        naive_attention(&values(q.clone()), &values(k.clone()), &values(v.clone()), &lengths, 0.7);
-    let expected =
-        Tensor::<B, 3>::from_data(TensorData::new(expected, q.dims()), &Default::default());
+        Tensor::<B, 3>::from_data(TensorData::new(expected, qkv[0].dims()), &Default::default());
     let layout = layout(&lengths);
-    let reference = varlen_attention::reference::varlen_attention::<B>;
-    let plain = reference(q.clone(), k.clone(), v.clone(), &layout, None, 0.7);
-    assert_close(plain, expected.clone(), ATTENTION);
-    assert_close(varlen_attention(q, k, v, &layout, None, 0.7, DType::F32), expected, ATTENTION);
-}
-
-#[test]
-fn a_shared_prefix_is_the_same_as_putting_it_before_every_sequence() {
-    let (prefix, lengths, width) = (5, [3, 4], 8);
-    let (k, v) = (random([7, 2, width], 1), random([7, 2, width], 2));
-    let (prefix_k, prefix_v) = (random([prefix, 2, width], 3), random([prefix, 2, width], 4));
-    let q = random([7, 4, width], 5);
-    let repeated = |prefix: &Tensor<B, 3>, own: &Tensor<B, 3>| {
-        let own = own.clone();
-        let parts =
-            vec![prefix.clone(), own.clone().narrow(0, 0, 3), prefix.clone(), own.narrow(0, 3, 4)];
-        Tensor::cat(parts, 0)
-    };
-    let long = VarlenLayout::new(bounds(&lengths), bounds(&lengths.map(|length| length + prefix)));
-    let expected = varlen_attention(
-        q.clone(),
-        repeated(&prefix_k, &k),
-        repeated(&prefix_v, &v),
-        &long,
-        None,
-        0.5,
-        DType::F32,
-    );
-    let shared = SharedPrefix { k: prefix_k, v: prefix_v };
-    let found = varlen_attention(q, k, v, &layout(&lengths), Some(&shared), 0.5, DType::F32);
-    assert_close(found, expected, ATTENTION);
+    let attention = || attention(&qkv, &layout, 0.7, DType::F32);
+    assert_close(varlen_attention(attention()), expected.clone(), ATTENTION);
+    assert_close(B::varlen_attention(attention()), expected, ATTENTION);
 }

@@ -4,16 +4,15 @@
 #![cfg(feature = "cpu")]
 
 mod attention;
+#[path = "../../src/random.rs"]
+mod random;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use proptest::prelude::*;
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
-use qwen3_kernels::{
-    SharedPrefix, VarlenLayout, linear, linear_add, rms_norm, rms_norm_rotary, swiglu_mlp,
-    varlen_attention,
-};
+use qwen3_kernels::{Kernels, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp};
 use std::sync::{Mutex, PoisonError};
 
 type B = Flex;
@@ -32,18 +31,21 @@ fn with_each_isa(check: impl Fn(Isa)) {
     }
 }
 
-/// Seeded numbers between -1 and 1.
+/// Seeded, between -1 and 1.
 fn random<const N: usize>(shape: [usize; N], seed: u64) -> Tensor<B, N> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect();
+    let values = random::random(shape.iter().product(), seed);
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+/// `x · weightᵀ`
+fn linear(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
+    let [y] = B::linears(x, [weight], PlainUnits);
+    y
+}
+
+/// Whether linear layers with bfloat16 weights round what goes into them.
+fn rounds(isa: Isa) -> bool {
+    matches!(isa, Isa::Avx512Bf16 | Isa::AmxBf16 | Isa::NeonBf16)
 }
 
 fn values<const N: usize>(tensor: Tensor<B, N>) -> Vec<f32> {
@@ -101,7 +103,7 @@ const ATTENTION: f32 = 3e-6;
 /// The same with everything rounded to bfloat16 (2^-9): measured at most 5e-3.
 const ATTENTION_ROUNDED: f32 = 1.5e-2;
 /// What attention may round, and how far that takes it.
-const PRODUCTS: [(DType, f32); 2] = [(DType::F32, ATTENTION), (DType::BF16, ATTENTION_ROUNDED)];
+const ROUND_TO: [(DType, f32); 2] = [(DType::F32, ATTENTION), (DType::BF16, ATTENTION_ROUNDED)];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -119,12 +121,12 @@ proptest! {
         let residual = random([tokens, outputs], seed ^ 2);
         with_each_isa(|isa| {
             let (x, weight, residual) = (x.clone(), weight.clone(), residual.clone());
-            // Processors with bfloat16 products round what goes into them.
-            let rounds = half && isa.has_bf16_products();
+            let rounds = half && rounds(isa);
             let exact = if rounds { rounded(x.clone()) } else { x.clone() };
             let expected = linear::reference::linear(exact, wide.clone());
-            assert_close(linear(x.clone(), weight.clone(), PlainUnits), expected.clone(), LINEAR);
-            assert_close(linear_add(residual.clone(), x, weight, PlainUnits), residual + expected, LINEAR);
+            assert_close(linear(x.clone(), weight.clone()), expected.clone(), LINEAR);
+            let found = B::linear_add(residual.clone(), x, weight, PlainUnits);
+            assert_close(found, residual + expected, LINEAR);
         });
     }
 
@@ -134,7 +136,7 @@ proptest! {
         let weight = random([columns], seed ^ 1);
         let expected = rms_norm::reference::rms_norm(x.clone(), weight.clone(), 1e-6);
         with_each_isa(|_| {
-            assert_close(rms_norm(x.clone(), weight.clone(), 1e-6), expected.clone(), NORM);
+            assert_close(B::rms_norm(x.clone(), weight.clone(), 1e-6), expected.clone(), NORM);
         });
     }
 
@@ -149,7 +151,8 @@ proptest! {
         let expected = reference(x.clone(), weight.clone(), 1e-6, cos.clone(), sin.clone());
         with_each_isa(|_| {
             let (x, weight, cos, sin) = (x.clone(), weight.clone(), cos.clone(), sin.clone());
-            assert_close(rms_norm_rotary(x, weight, 1e-6, cos, sin), expected.clone(), NORM_ROTARY);
+            let found = B::rms_norm_rotary(x, weight, 1e-6, cos, sin);
+            assert_close(found, expected.clone(), NORM_ROTARY);
         });
     }
 
@@ -164,7 +167,7 @@ proptest! {
         let wide = [&gate, &up, &down].map(|weight| weight.clone().cast(DType::F32));
         let weights = if half { [gate, up, down] } else { wide.clone() };
         with_each_isa(|isa| {
-            let rounds = half && isa.has_bf16_products();
+            let rounds = half && rounds(isa);
             let exact = if rounds { rounded(x.clone()) } else { x.clone() };
             // The reference on this backend would use the kernels under test for its parts.
             let product = linear::reference::linear::<B>;
@@ -173,7 +176,7 @@ proptest! {
                 swiglu_mlp::reference::swiglu(product(exact.clone(), gate), product(exact, up));
             let expected = residual.clone() + product(gated, down);
             let tolerance = if rounds { MLP_ROUNDED } else { MLP };
-            for swiglu_mlp in [swiglu_mlp::reference::swiglu_mlp::<B>, swiglu_mlp::<B>] {
+            for swiglu_mlp in [swiglu_mlp::reference::swiglu_mlp::<B>, B::swiglu_mlp] {
                 let [gate, up, down] = weights.clone();
                 let found = swiglu_mlp(residual.clone(), x.clone(), gate, up, down, PlainUnits);
                 assert_close(found, expected.clone(), tolerance);
@@ -183,15 +186,15 @@ proptest! {
 }
 
 #[test]
-fn rotation_turns_halves_and_not_neighbours() {
-    // One head of four numbers, turned by a quarter in frequency 0 and by nothing in 1.
+fn rotation_is_of_halves_and_not_of_neighbours() {
+    // One head of four numbers, rotated by a quarter in frequency 0 and by nothing in 1.
     let x = Tensor::<B, 3>::from_data([[[1.0f32, 2.0, 3.0, 4.0]]], &Default::default());
     let weight = Tensor::<B, 1>::from_data([7.5f32.sqrt(); 4], &Default::default());
     let cos = Tensor::<B, 2>::from_data([[0.0f32, 1.0]], &Default::default());
     let sin = Tensor::<B, 2>::from_data([[1.0f32, 0.0]], &Default::default());
     let expected = Tensor::from_data([[[-3.0f32, 2.0, 1.0, 4.0]]], &Default::default());
     // The weight undoes the norm: sqrt((1 + 4 + 9 + 16) / 4).
-    assert_close(rms_norm_rotary(x, weight, 1e-12, cos, sin), expected, 1e-6);
+    assert_close(B::rms_norm_rotary(x, weight, 1e-12, cos, sin), expected, 1e-6);
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn rms_norm_of_known_numbers() {
     let weight = Tensor::<B, 1>::from_data([1.0f32, 0.5], &Default::default());
     // sqrt((9 + 16) / 2) = 3.5355
     let expected = Tensor::from_data([[0.848_528, -0.565_685], [0.0, 0.0]], &Default::default());
-    assert_close(rms_norm(x, weight, 1e-12), expected, 1e-6);
+    assert_close(B::rms_norm(x, weight, 1e-12), expected, 1e-6);
 }
 
 #[test]
@@ -214,15 +217,15 @@ fn bad_numbers_are_never_swallowed() {
         };
         let (q, k, v) = (random([40, 2, 16], 1), random([40, 2, 16], 2), random([40, 2, 16], 3));
         let layout = layout(&[40]);
-        for (q, k, v) in [
-            (spoil(q.clone()), k.clone(), v.clone()),
-            (q.clone(), spoil(k.clone()), v.clone()),
-            (q.clone(), k.clone(), spoil(v.clone())),
+        for qkv in [
+            [spoil(q.clone()), k.clone(), v.clone()],
+            [q.clone(), spoil(k.clone()), v.clone()],
+            [q.clone(), k.clone(), spoil(v.clone())],
         ] {
             with_each_isa(|isa| {
-                for products in [DType::F32, DType::BF16] {
-                    let (q, k, v) = (q.clone(), k.clone(), v.clone());
-                    let output = values(varlen_attention(q, k, v, &layout, None, 1.0, products));
+                for (round_to, _) in ROUND_TO {
+                    let attention = attention::attention(&qkv, &layout, 1.0, round_to);
+                    let output = values(B::varlen_attention(attention));
                     let is_bad = output[..16].iter().any(|x| !x.is_finite());
                     assert!(is_bad, "{isa}: {bad} was swallowed");
                 }
@@ -231,9 +234,9 @@ fn bad_numbers_are_never_swallowed() {
         let x = random([3, 40], 4).slice_fill([0..1, 0..1], bad);
         let weight = random([4, 40], 6).cast(DType::BF16);
         with_each_isa(|isa| {
-            let normed = values(rms_norm(x.clone(), random([40], 5), 1e-6));
+            let normed = values(B::rms_norm(x.clone(), random([40], 5), 1e-6));
             assert!(!normed[0].is_finite(), "{isa}: {bad} was swallowed");
-            let product = values(linear(x.clone(), weight.clone(), PlainUnits));
+            let product = values(linear(x.clone(), weight.clone()));
             assert!(!product[0].is_finite(), "{isa}: {bad} was swallowed");
         });
     }
@@ -253,16 +256,17 @@ fn denormal_numbers_are_as_good_as_zero() {
     let (q, k, v) = (random([40, 2, 16], 3), random([40, 2, 16], 4), random([40, 2, 16], 5));
     with_each_isa(|_| {
         for dtype in [DType::F32, DType::BF16, DType::F16] {
-            let found = linear(denormal([5, 70], 6), weight.clone().cast(dtype), PlainUnits);
+            let found = linear(denormal([5, 70], 6), weight.clone().cast(dtype));
             assert_close(found, zeros(5, 9), NOTHING);
-            let found = linear(x.clone(), denormal([9, 70], 7).cast(dtype), PlainUnits);
+            let found = linear(x.clone(), denormal([9, 70], 7).cast(dtype));
             assert_close(found, zeros(5, 9), NOTHING);
         }
-        assert_close(rms_norm(denormal([5, 70], 8), random([70], 9), 1e-6), zeros(5, 70), NOTHING);
-        for (products, tolerance) in PRODUCTS {
+        let normed = B::rms_norm(denormal([5, 70], 8), random([70], 9), 1e-6);
+        assert_close(normed, zeros(5, 70), NOTHING);
+        for (round_to, tolerance) in ROUND_TO {
             let attention = |q: &Tensor<B, 3>, k: &Tensor<B, 3>, v: &Tensor<B, 3>| {
-                let (q, k, v) = (q.clone(), k.clone(), v.clone());
-                varlen_attention(q, k, v, &layout(&[40]), None, 1.0, products)
+                let (qkv, layout) = ([q, k, v].map(Clone::clone), layout(&[40]));
+                B::varlen_attention(attention::attention(&qkv, &layout, 1.0, round_to))
             };
             let small = denormal([40, 2, 16], 10);
             let equal_weights = attention(&(q.clone() * 0.0), &k, &v);
@@ -277,26 +281,24 @@ fn denormal_numbers_are_as_good_as_zero() {
 fn no_rows_give_no_rows() {
     let (x, weight) = (random([0, 32], 1), random([48, 32], 2));
     let heads = random([0, 2, 16], 3);
-    let prefix = SharedPrefix { k: random([3, 2, 16], 4), v: random([3, 2, 16], 5) };
     with_each_isa(|_| {
         for weight in [weight.clone(), weight.clone().cast(DType::BF16)] {
-            assert_eq!(linear(x.clone(), weight.clone(), PlainUnits).dims(), [0, 48]);
+            assert_eq!(linear(x.clone(), weight.clone()).dims(), [0, 48]);
             let down = weight.clone().transpose();
-            assert_eq!(
-                linear_add(x.clone(), random([0, 48], 6), down.clone(), PlainUnits).dims(),
-                [0, 32]
-            );
+            let sum = B::linear_add(x.clone(), random([0, 48], 6), down.clone(), PlainUnits);
+            assert_eq!(sum.dims(), [0, 32]);
             let (x, gate) = (x.clone(), weight.clone());
-            assert_eq!(swiglu_mlp(x.clone(), x, gate, weight, down, PlainUnits).dims(), [0, 32]);
+            assert_eq!(B::swiglu_mlp(x.clone(), x, gate, weight, down, PlainUnits).dims(), [0, 32]);
         }
-        assert_eq!(rms_norm(x.clone(), random([32], 7), 1e-6).dims(), [0, 32]);
+        assert_eq!(B::rms_norm(x.clone(), random([32], 7), 1e-6).dims(), [0, 32]);
         let angles = random([0, 8], 8);
-        let turned = rms_norm_rotary(heads.clone(), random([16], 9), 1e-6, angles.clone(), angles);
-        assert_eq!(turned.dims(), [0, 2, 16]);
-        for (products, prefix) in PRODUCTS.into_iter().zip([None, Some(&prefix)]) {
-            let (q, k, v) = (heads.clone(), heads.clone(), heads.clone());
-            let attended = varlen_attention(q, k, v, &layout(&[]), prefix, 1.0, products.0);
-            assert_eq!(attended.dims(), [0, 2, 16]);
+        let norm = random([16], 9);
+        let rotated = B::rms_norm_rotary(heads.clone(), norm, 1e-6, angles.clone(), angles);
+        assert_eq!(rotated.dims(), [0, 2, 16]);
+        for (round_to, _) in ROUND_TO {
+            let (qkv, layout) = ([(); 3].map(|()| heads.clone()), layout(&[]));
+            let attention = attention::attention(&qkv, &layout, 1.0, round_to);
+            assert_eq!(B::varlen_attention(attention).dims(), [0, 2, 16]);
         }
     });
 }
@@ -312,5 +314,5 @@ fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
     // The reference rounds its inputs to float16 (2^-11); the CPU kernel does not.
     let plain = linear::reference::linear(x.clone(), weight.clone());
     assert_close(plain, expected.clone(), scale * 1e-2);
-    assert_close(linear(x, weight, PlainUnits), expected, scale * 1e-6);
+    assert_close(linear(x, weight), expected, scale * 1e-6);
 }

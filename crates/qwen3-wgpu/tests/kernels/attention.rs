@@ -1,7 +1,9 @@
 //! Attention, for every layout of sequences.
 
 use super::*;
-use qwen3_kernels::{SharedPrefix, VarlenLayout};
+use qwen3_kernels::{
+    Kernels, VarlenAttention, VarlenLayout, varlen_attention::reference::varlen_attention,
+};
 
 /// Measured at most 2.5e-6 on values below 1, with heads 128 wide.
 const ATTENTION: f32 = 8e-6;
@@ -24,29 +26,35 @@ fn bounds(lengths: &[usize]) -> Vec<usize> {
 
 /// Queries, keys and values of so many tokens.
 struct Heads {
-    q: Numbers<3>,
-    k: Numbers<3>,
-    v: Numbers<3>,
+    q: Values<3>,
+    k: Values<3>,
+    v: Values<3>,
 }
 
 impl Heads {
     fn random([queries, tokens]: [usize; 2], [kv_heads, group, width]: [usize; 3]) -> Self {
         Self {
-            q: Numbers::random([queries, kv_heads * group, width], 1).times(3.0),
-            k: Numbers::random([tokens, kv_heads, width], 2),
-            v: Numbers::random([tokens, kv_heads, width], 3),
+            q: Values::random([queries, kv_heads * group, width], 1).times(3.0),
+            k: Values::random([tokens, kv_heads, width], 2),
+            v: Values::random([tokens, kv_heads, width], 3),
         }
     }
 
+    fn on<'a, B: Backend>(
+        &self,
+        layout: &'a VarlenLayout,
+        device: &B::Device,
+    ) -> VarlenAttention<'a, B> {
+        let (q, k, v) = (self.q.on(device), self.k.on(device), self.v.on(device));
+        VarlenAttention { q, k, v, layout, scale: 0.3, round_to: DType::F32 }
+    }
+
     fn attended(&self, layout: &VarlenLayout, gpu: &WgpuDevice) -> Tensor<Gpu, 3> {
-        let (q, k, v) = (self.q.on(gpu), self.k.on(gpu), self.v.on(gpu));
-        varlen_attention(q, k, v, layout, None, 0.3, DType::F32)
+        Gpu::varlen_attention(self.on(layout, gpu))
     }
 
     fn check(&self, layout: &VarlenLayout, what: &str) {
-        let (q, k, v) = (self.q.on_host(), self.k.on_host(), self.v.on_host());
-        let reference = qwen3_kernels::varlen_attention::reference::varlen_attention;
-        let expected = reference(q, k, v, layout, None, 0.3);
+        let expected = varlen_attention(self.on::<Host>(layout, &Default::default()));
         with_each_gpu(|gpu| {
             // Twice, as layers do: the second finds the layout on the device.
             assert_close(self.attended(layout, gpu), &expected, ATTENTION, what);
@@ -88,11 +96,11 @@ fn attention_is_the_same_alone_and_among_others() {
         let expected = together.attended(&layout(&lengths), gpu);
         let mut first = 0;
         for length in lengths {
-            let own = |all: &Numbers<3>| {
+            let own = |all: &Values<3>| {
                 let [_, heads, width] = all.shape;
                 let row = heads * width;
                 let values = all.values[first * row..(first + length) * row].to_vec();
-                Numbers { values, shape: [length, heads, width] }
+                Values { values, shape: [length, heads, width] }
             };
             let [q, k, v] = [&together.q, &together.k, &together.v].map(own);
             let alone = Heads { q, k, v }.attended(&layout(&[length]), gpu);
@@ -100,23 +108,6 @@ fn attention_is_the_same_alone_and_among_others() {
             assert_eq!(values(alone), expected, "{length} tokens");
             first += length;
         }
-    });
-}
-
-#[test]
-fn a_shared_prefix_is_computed_by_the_reference() {
-    let layout = layout(&[3, 4]);
-    let heads = Heads::random([7; 2], [2, 2, 8]);
-    let [prefix_k, prefix_v] = [4, 5].map(|seed| Numbers::random([5, 2, 8], seed));
-    let prefix = SharedPrefix { k: prefix_k.on_host(), v: prefix_v.on_host() };
-    let reference = qwen3_kernels::varlen_attention::reference::varlen_attention;
-    let (q, k, v) = (heads.q.on_host(), heads.k.on_host(), heads.v.on_host());
-    let expected = reference(q, k, v, &layout, Some(&prefix), 0.3);
-    with_each_gpu(|gpu| {
-        let prefix = SharedPrefix { k: prefix_k.on(gpu), v: prefix_v.on(gpu) };
-        let (q, k, v) = (heads.q.on::<Gpu>(gpu), heads.k.on(gpu), heads.v.on(gpu));
-        let found = varlen_attention(q, k, v, &layout, Some(&prefix), 0.3, DType::F32);
-        assert_close(found, &expected, ATTENTION, "attention with a prefix");
     });
 }
 

@@ -4,15 +4,15 @@
 #![recursion_limit = "256"]
 
 mod attention;
+#[path = "../../../qwen3-kernels/src/random.rs"]
+mod random;
 
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend, f16};
 use burn_cubecl::CubeBackend;
 use burn_flex::Flex;
 use burn_wgpu::{WgpuDevice, WgpuRuntime};
-use qwen3_kernels::MatmulStrategy::{PlainUnits, TensorCores};
-use qwen3_kernels::{
-    Kernels, linear, linear_add, linears, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
-};
+use qwen3_kernels::MatmulStrategy::{self, PlainUnits, TensorCores};
+use qwen3_kernels::{Kernels, VarlenAttention, linear, rms_norm, rms_norm_rotary, swiglu_mlp};
 use qwen3_wgpu::{Api, devices, open_adapter};
 
 /// The backend under test.
@@ -30,24 +30,17 @@ fn with_each_gpu(check: impl Fn(&WgpuDevice)) {
     }
 }
 
-/// Numbers with their shape, to be put on any backend.
+/// Values with their shape, to be put on any backend.
 #[derive(Clone)]
-struct Numbers<const N: usize> {
+struct Values<const N: usize> {
     values: Vec<f32>,
     shape: [usize; N],
 }
 
-impl<const N: usize> Numbers<N> {
+impl<const N: usize> Values<N> {
     /// Seeded, between -1 and 1.
     fn random(shape: [usize; N], seed: u64) -> Self {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let random = |_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        Self { values: (0..shape.iter().product()).map(random).collect(), shape }
+        Self { values: random::random(shape.iter().product(), seed), shape }
     }
 
     fn times(mut self, factor: f32) -> Self {
@@ -74,6 +67,12 @@ impl<const N: usize> Numbers<N> {
     fn on_host(&self) -> Tensor<Host, N> {
         self.on(&Default::default())
     }
+}
+
+/// `x · weightᵀ`
+fn linear(x: Tensor<Gpu, 2>, weight: Tensor<Gpu, 2>, by: MatmulStrategy) -> Tensor<Gpu, 2> {
+    let [y] = Gpu::linears(x, [weight], by);
+    y
 }
 
 fn values<B: Backend, const N: usize>(tensor: Tensor<B, N>) -> Vec<f32> {
@@ -109,12 +108,11 @@ const LINEAR_F16: f32 = 1e-2;
 #[test]
 fn rms_norm_matches_the_reference() {
     for [rows, columns] in [[1, 1], [3, 6], [2, 63], [5, 200], [3, 1024], [2, 2600]] {
-        let (x, weight) = (Numbers::random([rows, columns], 1), Numbers::random([columns], 2));
+        let (x, weight) = (Values::random([rows, columns], 1), Values::random([columns], 2));
         for x in [x.clone(), x.clone().times(1e3), x.times(0.0)] {
-            let expected =
-                qwen3_kernels::rms_norm::reference::rms_norm(x.on_host(), weight.on_host(), 1e-6);
+            let expected = rms_norm::reference::rms_norm(x.on_host(), weight.on_host(), 1e-6);
             with_each_gpu(|gpu| {
-                let found = rms_norm::<Gpu>(x.on(gpu), weight.on(gpu), 1e-6);
+                let found = Gpu::rms_norm(x.on(gpu), weight.on(gpu), 1e-6);
                 assert_close(found, &expected, NORM, &format!("rms_norm {rows} × {columns}"));
             });
         }
@@ -123,11 +121,10 @@ fn rms_norm_matches_the_reference() {
 
 #[test]
 fn more_rows_than_a_dimension_has_cubes_are_normed() {
-    let (x, weight) = (Numbers::random([65_540, 2], 1), Numbers::random([2], 2));
-    let expected =
-        qwen3_kernels::rms_norm::reference::rms_norm(x.on_host(), weight.on_host(), 1e-6);
+    let (x, weight) = (Values::random([65_540, 2], 1), Values::random([2], 2));
+    let expected = rms_norm::reference::rms_norm(x.on_host(), weight.on_host(), 1e-6);
     with_each_gpu(|gpu| {
-        let found = rms_norm::<Gpu>(x.on(gpu), weight.on(gpu), 1e-6);
+        let found = Gpu::rms_norm(x.on(gpu), weight.on(gpu), 1e-6);
         assert_close(found, &expected, NORM, "rms_norm of 65,540 rows");
     });
 }
@@ -135,10 +132,10 @@ fn more_rows_than_a_dimension_has_cubes_are_normed() {
 #[test]
 fn rms_norm_rotary_matches_the_reference() {
     for [tokens, heads, half] in [[1, 1, 1], [3, 2, 3], [37, 3, 6], [5, 16, 64], [2, 3, 128]] {
-        let x = Numbers::random([tokens, heads, 2 * half], 1).times(1e3);
-        let weight = Numbers::random([2 * half], 2);
-        let [cos, sin] = [3, 4].map(|seed| Numbers::random([tokens, half], seed));
-        let expected = qwen3_kernels::rms_norm_rotary::reference::rms_norm_rotary(
+        let x = Values::random([tokens, heads, 2 * half], 1).times(1e3);
+        let weight = Values::random([2 * half], 2);
+        let [cos, sin] = [3, 4].map(|seed| Values::random([tokens, half], seed));
+        let expected = rms_norm_rotary::reference::rms_norm_rotary(
             x.on_host(),
             weight.on_host(),
             1e-6,
@@ -147,7 +144,7 @@ fn rms_norm_rotary_matches_the_reference() {
         );
         with_each_gpu(|gpu| {
             let (x, weight) = (x.on::<Gpu>(gpu), weight.on(gpu));
-            let found = rms_norm_rotary(x, weight, 1e-6, cos.on(gpu), sin.on(gpu));
+            let found = Gpu::rms_norm_rotary(x, weight, 1e-6, cos.on(gpu), sin.on(gpu));
             let what = format!("rms_norm_rotary {tokens} × {heads} × {}", 2 * half);
             assert_close(found, &expected, NORM, &what);
         });
@@ -159,13 +156,13 @@ const DTYPES: [(DType, f32); 2] = [(DType::F32, LINEAR), (DType::F16, LINEAR_F16
 
 #[test]
 fn linear_layers_match_the_reference() {
-    let product = |x: &Numbers<2>, weight: &Numbers<2>| {
-        qwen3_kernels::linear::reference::linear(x.on_host(), weight.on_host())
+    let product = |x: &Values<2>, weight: &Values<2>| {
+        linear::reference::linear(x.on_host(), weight.on_host())
     };
     for [tokens, inputs, outputs] in [[1, 3, 5], [37, 200, 129]] {
-        let x = Numbers::random([tokens, inputs], 1);
-        let [one, other] = [2, 3].map(|seed| Numbers::random([outputs, inputs], seed).rounded());
-        let residual = Numbers::random([tokens, outputs], 4);
+        let x = Values::random([tokens, inputs], 1);
+        let [one, other] = [2, 3].map(|seed| Values::random([outputs, inputs], seed).rounded());
+        let residual = Values::random([tokens, outputs], 4);
         let expected = [&one, &other].map(|weight| product(&x, weight));
         let sum = residual.on_host() + expected[0].clone();
         with_each_gpu(|gpu| {
@@ -173,14 +170,14 @@ fn linear_layers_match_the_reference() {
                 let weights = || [&one, &other].map(|weight| weight.on::<Gpu>(gpu).cast(dtype));
                 for by in Gpu::matmul_strategies(gpu, dtype) {
                     let what = format!("linear {dtype:?} {tokens} × {inputs} × {outputs}, {by}");
-                    let found = linears(x.on(gpu), weights(), by);
+                    let found = Gpu::linears(x.on(gpu), weights(), by);
                     for (found, expected) in found.into_iter().zip(&expected) {
                         assert_close(found, expected, tolerance, &what);
                     }
                     let [one, _] = weights();
                     let found = linear(x.on(gpu), one.clone(), by);
                     assert_close(found, &expected[0], tolerance, &what);
-                    let found = linear_add(residual.on(gpu), x.on(gpu), one, by);
+                    let found = Gpu::linear_add(residual.on(gpu), x.on(gpu), one, by);
                     assert_close(found, &sum, tolerance, &what);
                 }
             }
@@ -191,8 +188,8 @@ fn linear_layers_match_the_reference() {
 /// As where a driver says that it has tensor cores, and then takes no product.
 #[test]
 fn a_strategy_that_is_not_here_is_an_error_and_plain_units_compute() {
-    let (x, weight) = (Numbers::random([5, 64], 1), Numbers::random([32, 64], 2).rounded());
-    let expected = qwen3_kernels::linear::reference::linear(x.on_host(), weight.on_host());
+    let (x, weight) = (Values::random([5, 64], 1), Values::random([32, 64], 2).rounded());
+    let expected = linear::reference::linear(x.on_host(), weight.on_host());
     with_each_gpu(|gpu| {
         if Gpu::matmul_strategies(gpu, DType::F16).contains(&TensorCores) {
             return eprintln!("skipped: this device has tensor cores");
@@ -208,9 +205,9 @@ fn a_strategy_that_is_not_here_is_an_error_and_plain_units_compute() {
 
 #[test]
 fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
-    let x = Numbers::random([5, 64], 1).times(1e6);
-    let weight = Numbers::random([32, 64], 2).rounded();
-    let expected = qwen3_kernels::linear::reference::linear(x.on_host(), weight.on_host());
+    let x = Values::random([5, 64], 1).times(1e6);
+    let weight = Values::random([32, 64], 2).rounded();
+    let expected = linear::reference::linear(x.on_host(), weight.on_host());
     let scale = values(expected.clone()).into_iter().fold(0.0f32, |a, b| a.max(b.abs()));
     assert!(scale > 65504.0);
     with_each_gpu(|gpu| {
@@ -226,15 +223,15 @@ fn float16_weights_take_inputs_and_give_outputs_beyond_float16() {
 fn swiglu_mlp_matches_the_reference() {
     for [tokens, columns, width] in [[1, 3, 5], [37, 64, 200]] {
         let (residual, x) =
-            (Numbers::random([tokens, columns], 1), Numbers::random([tokens, columns], 2));
-        let [gate, up] = [3, 4].map(|seed| Numbers::random([width, columns], seed).rounded());
-        let down = Numbers::random([columns, width], 5).rounded();
-        let product = qwen3_kernels::linear::reference::linear::<Host>;
+            (Values::random([tokens, columns], 1), Values::random([tokens, columns], 2));
+        let [gate, up] = [3, 4].map(|seed| Values::random([width, columns], seed).rounded());
+        let down = Values::random([columns, width], 5).rounded();
+        let product = linear::reference::linear::<Host>;
         // 1e3: a gate of 1e4, values up to 1e8, sums up to 1e9.
         for factor in [1.0, 1e3] {
             let x = x.clone().times(factor);
             let [gated, ups] = [&gate, &up].map(|weight| product(x.on_host(), weight.on_host()));
-            let hidden = qwen3_kernels::swiglu_mlp::reference::swiglu(gated, ups);
+            let hidden = swiglu_mlp::reference::swiglu(gated, ups);
             let expected = residual.on_host() + product(hidden, down.on_host());
             let scale = values(expected.clone()).into_iter().fold(1.0f32, |a, b| a.max(b.abs()));
             with_each_gpu(|gpu| {
@@ -243,7 +240,7 @@ fn swiglu_mlp_matches_the_reference() {
                     for by in Gpu::matmul_strategies(gpu, dtype) {
                         let weights = [&gate, &up, &down].map(|weight| weight.on(gpu).cast(dtype));
                         let ([gate, up, down], residual) = (weights, residual.on(gpu));
-                        let found = swiglu_mlp::<Gpu>(residual, x.on(gpu), gate, up, down, by);
+                        let found = Gpu::swiglu_mlp(residual, x.on(gpu), gate, up, down, by);
                         let what = format!("swiglu {dtype:?} {tokens} × {columns} × {width}, {by}");
                         assert_close(found, &expected, tolerance * scale, &what);
                     }
@@ -257,9 +254,9 @@ fn swiglu_mlp_matches_the_reference() {
 fn bad_numbers_are_never_swallowed() {
     with_each_gpu(|gpu| {
         for bad in [f32::NAN, f32::INFINITY] {
-            let x = Numbers::random([3, 40], 1).with_first(bad);
-            let weight = Numbers::random([40, 40], 2);
-            let normed = values(rms_norm::<Gpu>(x.on(gpu), Numbers::random([40], 3).on(gpu), 1e-6));
+            let x = Values::random([3, 40], 1).with_first(bad);
+            let weight = Values::random([40, 40], 2);
+            let normed = values(Gpu::rms_norm(x.on(gpu), Values::random([40], 3).on(gpu), 1e-6));
             assert!(!normed[0].is_finite(), "{bad} was swallowed by rms_norm");
             assert!(normed[40..].iter().all(|x| x.is_finite()), "{bad} went to another row");
             for (dtype, _) in DTYPES {
@@ -268,7 +265,7 @@ fn bad_numbers_are_never_swallowed() {
                 assert!(!product[0].is_finite(), "{bad} was swallowed by linear {dtype:?}");
                 assert!(product[40..].iter().all(|x| x.is_finite()), "{bad} went to another row");
                 let mlp =
-                    swiglu_mlp(x.on(gpu), x.on(gpu), weight(), weight(), weight(), PlainUnits);
+                    Gpu::swiglu_mlp(x.on(gpu), x.on(gpu), weight(), weight(), weight(), PlainUnits);
                 assert!(!values(mlp)[0].is_finite(), "{bad} was swallowed by swiglu {dtype:?}");
             }
             attention::assert_not_swallowed(bad, gpu);
@@ -278,23 +275,28 @@ fn bad_numbers_are_never_swallowed() {
 
 #[test]
 fn no_rows_give_no_rows() {
-    let (x, weight) = (Numbers::random([0, 32], 1), Numbers::random([48, 32], 2));
-    let (angles, heads) = (Numbers::random([0, 8], 3), Numbers::random([0, 2, 16], 4));
+    let (x, weight) = (Values::random([0, 32], 1), Values::random([48, 32], 2));
+    let (angles, heads) = (Values::random([0, 8], 3), Values::random([0, 2, 16], 4));
     with_each_gpu(|gpu| {
         for (dtype, _) in DTYPES {
             let weight = || weight.on::<Gpu>(gpu).cast(dtype);
             let x = || x.on::<Gpu>(gpu);
             assert_eq!(linear(x(), weight(), PlainUnits).dims(), [0, 48]);
             let down = weight().transpose();
-            assert_eq!(swiglu_mlp(x(), x(), weight(), weight(), down, PlainUnits).dims(), [0, 32]);
+            assert_eq!(
+                Gpu::swiglu_mlp(x(), x(), weight(), weight(), down, PlainUnits).dims(),
+                [0, 32]
+            );
         }
-        let norm = Numbers::random([32], 5).on(gpu);
-        assert_eq!(rms_norm::<Gpu>(x.on(gpu), norm, 1e-6).dims(), [0, 32]);
-        let (norm, heads) = (Numbers::random([16], 6).on(gpu), || heads.on::<Gpu>(gpu));
-        let turned = rms_norm_rotary(heads(), norm, 1e-6, angles.on(gpu), angles.on(gpu));
-        assert_eq!(turned.dims(), [0, 2, 16]);
+        let norm = Values::random([32], 5).on(gpu);
+        assert_eq!(Gpu::rms_norm(x.on(gpu), norm, 1e-6).dims(), [0, 32]);
+        let (norm, heads) = (Values::random([16], 6).on(gpu), || heads.on::<Gpu>(gpu));
+        let rotated = Gpu::rms_norm_rotary(heads(), norm, 1e-6, angles.on(gpu), angles.on(gpu));
+        assert_eq!(rotated.dims(), [0, 2, 16]);
         let layout = attention::layout(&[]);
-        let found = varlen_attention(heads(), heads(), heads(), &layout, None, 1.0, DType::F32);
-        assert_eq!(found.dims(), [0, 2, 16]);
+        let (q, k, v, layout) = (heads(), heads(), heads(), &layout);
+        let (scale, round_to) = (1.0, DType::F32);
+        let attention = VarlenAttention { q, k, v, layout, scale, round_to };
+        assert_eq!(Gpu::varlen_attention(attention).dims(), [0, 2, 16]);
     });
 }

@@ -2,62 +2,49 @@
 //! time, with a running softmax (Dao et al. 2022, arXiv:2205.14135, algorithm 1).
 //!
 //! Nothing of the size of the scores is ever held: one task's workspace is
-//! [`QUERY_BLOCK`] · H/K rows of [`KEY_BLOCK`] scores.
+//! [`QUERY_BLOCK`] · H/K rows of [`key_block::KEY_BLOCK`] scores.
 
-mod keys;
+mod key_block;
+mod key_values;
 mod packed;
 
-use super::{SharedPrefix, Span, VarlenLayout};
-use crate::buffers;
-use crate::destination::Destination;
-use crate::isa::{Isa, vectorized};
+use super::{Span, VarlenAttention};
+use crate::cpu::buffers;
+use crate::cpu::destination::Destination;
+use crate::cpu::gemm::has_pair_products;
+use crate::cpu::isa::Isa;
+use crate::cpu::softmax;
+use crate::cpu::vectorized::vectorized;
 use crate::linear::cpu::contiguous;
-use crate::softmax;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::Flex;
-use keys::{COLUMNS, KeyBlock, KeyValues, Rounded, blocks};
+use key_block::{COLUMNS, KeyBlock};
+use key_values::{KeyValues, Rounded};
+use packed::Packed;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
 /// Queries of one task; with two query heads per key head, 48 rows of scores,
 /// which is a multiple of what a product's tile takes.
 const QUERY_BLOCK: usize = 24;
-/// Keys met at one time: their scores and the keys themselves fit the
-/// second-level cache.
-const KEY_BLOCK: usize = 256;
-
-/// See [`crate::varlen_attention()`].
-pub(crate) fn varlen_attention(
-    q: Tensor<Flex, 3>,
-    k: Tensor<Flex, 3>,
-    v: Tensor<Flex, 3>,
-    layout: &VarlenLayout,
-    prefix: Option<&SharedPrefix<Flex>>,
-    scale: f64,
-    products: DType,
-) -> Tensor<Flex, 3> {
+/// See [`crate::Kernels::varlen_attention`].
+pub(crate) fn varlen_attention(attention: VarlenAttention<Flex>) -> Tensor<Flex, 3> {
+    attention.assert_shapes();
+    let VarlenAttention { q, k, v, layout, scale, round_to } = attention;
     let [tokens, heads, width] = q.dims();
     let [_, kv_heads, _] = k.dims();
     let (q, k, v) = (contiguous(q), contiguous(k), contiguous(v));
-    let prefix = prefix.map(|prefix| (contiguous(prefix.k.clone()), contiguous(prefix.v.clone())));
     let isa = Isa::best();
-    let in_pairs = products == DType::BF16 && has_pairs(isa, width);
-    let shape = [kv_heads, width];
+    // Of whole registers.
+    let in_pairs =
+        round_to == DType::BF16 && has_pair_products(isa) && width.is_multiple_of(COLUMNS);
     let sequences = layout.spans().map(|span| (span.first_key, span.n_keys));
-    let prefix = prefix.as_ref().map(|(k, v)| {
-        let (k, v): (&[f32], &[f32]) = (k.storage(), v.storage());
-        let n_keys = k.len() / (kv_heads * width);
-        (KeyValues::new(isa, k, v, shape, [(0, n_keys)].into_iter(), in_pairs), n_keys)
-    });
-    let problem = Problem {
-        q: q.storage(),
-        own: KeyValues::new(isa, k.storage(), v.storage(), shape, sequences, in_pairs),
-        prefix,
-        heads,
-        kv_heads,
-        width,
-        scale: scale as f32,
+    let (k, v, shape) = (k.storage(), v.storage(), [kv_heads, width]);
+    let keys = match in_pairs {
+        true => KeyValues::Pairs(Packed::new(isa, [k, v], shape, sequences)),
+        false => KeyValues::F32(Packed::new(isa, [k, v], shape, sequences)),
     };
+    let problem = Problem { q: q.storage(), keys, heads, kv_heads, width, scale: scale as f32 };
     let spans = layout.spans().enumerate();
     let tasks: Vec<Task> = spans.flat_map(|(index, span)| problem.tasks(index, span)).collect();
 
@@ -84,13 +71,8 @@ vectorized! {
 }
 
 thread_local! {
+    // A task can't own it: its thread's next task takes it over, with its memory.
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
-}
-
-/// Whether there are products of pairs of bfloat16 numbers, and a head is whole
-/// registers of them.
-fn has_pairs(isa: Isa, width: usize) -> bool {
-    matches!(isa, Isa::AmxBf16 | Isa::Avx512Bf16) && width.is_multiple_of(COLUMNS)
 }
 
 /// A block of queries of one sequence, for one key and value head.
@@ -122,9 +104,7 @@ struct Workspace {
 
 struct Problem<'a> {
     q: &'a [f32],
-    own: KeyValues,
-    /// What stands before every sequence, and how many keys that is.
-    prefix: Option<(KeyValues, usize)>,
+    keys: KeyValues,
     heads: usize,
     kv_heads: usize,
     width: usize,
@@ -155,17 +135,11 @@ impl Problem<'_> {
     #[inline(always)]
     fn attend(&self, task: &Task, workspace: &mut Workspace) {
         self.begin(task, workspace);
-        if let Some((prefix, n_keys)) = &self.prefix {
-            prefix.prepare(&workspace.queries, &mut workspace.rounded);
-            for block in blocks(0, *n_keys, task.kv_head) {
-                self.meet(prefix, &block, *n_keys, workspace);
-            }
-        }
         let seen_by_first = task.span.n_keys - task.span.n_queries + task.first + 1;
         let n_keys = seen_by_first + task.n_queries - 1;
-        self.own.prepare(&workspace.queries, &mut workspace.rounded);
-        for block in blocks(task.sequence, n_keys, task.kv_head) {
-            self.meet(&self.own, &block, seen_by_first, workspace);
+        self.keys.prepare(&workspace.queries, &mut workspace.rounded);
+        for block in KeyBlock::all(task.sequence, n_keys, task.kv_head) {
+            self.meet(&block, seen_by_first, workspace);
         }
     }
 
@@ -190,19 +164,13 @@ impl Problem<'_> {
     }
 
     /// Takes one block of keys into the running softmax. The task's first query
-    /// sees `seen_by_first` keys of the block's source, each later one one more.
+    /// sees `seen_by_first` keys, each later one one more.
     #[inline(always)]
-    fn meet(
-        &self,
-        source: &KeyValues,
-        block: &KeyBlock,
-        seen_by_first: usize,
-        workspace: &mut Workspace,
-    ) {
+    fn meet(&self, block: &KeyBlock, seen_by_first: usize, workspace: &mut Workspace) {
         let Workspace { queries, rounded, scores, attended, max, sum } = workspace;
         let (rows, width, columns) = (max.len(), self.width, block.columns());
         scores.resize(rows * columns, 0.0);
-        source.scores(block, queries, rounded, scores);
+        self.keys.scores(block, queries, rounded, scores);
         for (row, scores) in scores.chunks_exact_mut(columns).enumerate() {
             let seen = seen_by_first + row / self.group();
             let seen = seen.saturating_sub(block.keys.start).min(block.keys.len());
@@ -217,7 +185,7 @@ impl Problem<'_> {
             max[row] = new_max;
             attended[row * width..][..width].iter_mut().for_each(|x| *x *= shrink);
         }
-        source.add_values(block, scores, rounded, attended);
+        self.keys.add_values(block, scores, rounded, attended);
     }
 
     /// The finished rows of a task, by query and head.

@@ -1,5 +1,5 @@
-//! Keys and values in the order in which products take them: head after head,
-//! block after block, keys turned. So rows lie side by side, and not whole
+//! Keys and values, packed in the order in which products take them: head after
+//! head, block after block, keys transposed. So rows lie side by side, and not whole
 //! tokens apart, where they would meet in the same few places of a cache.
 //!
 //! Where processors multiply and sum two bfloat16 numbers at once, they are
@@ -11,18 +11,18 @@
 //!   │ k0[2,3]  k1[2,3]  k2[2,3] … │                        │ v2,3[0]  v2,3[1]  v2,3[2] … │
 //! ```
 
-use super::KEY_BLOCK;
-use super::keys::{COLUMNS, KeyBlock};
-use crate::buffers::Buffer;
-use crate::destination::Destination;
-use crate::isa::{Isa, vectorized};
-use crate::linear::product::pairs::{add_weighted_pairs, pair};
-use crate::linear::product::{Rows, add_weighted_rows};
+use super::key_block::{COLUMNS, KEY_BLOCK, KeyBlock};
+use crate::cpu::buffers::Buffer;
+use crate::cpu::destination::Destination;
+use crate::cpu::gemm::bf16::pair;
+use crate::cpu::gemm::{Accumulate, Sum, accumulate_f32, accumulate_pairs};
+use crate::cpu::isa::Isa;
+use crate::cpu::matrix::Matrix;
+use crate::cpu::vectorized::vectorized;
 use bytemuck::Pod;
 use rayon::prelude::*;
-use std::marker::PhantomData;
 
-/// What products take: a number, or a pair of rounded ones.
+/// What is multiplied: a number, or a pair of rounded ones.
 pub(super) trait Element: Pod + Send + Sync {
     /// Numbers of an element.
     const NUMBERS: usize;
@@ -30,17 +30,8 @@ pub(super) trait Element: Pod + Send + Sync {
     /// The element of so many numbers.
     fn of(numbers: &[f32]) -> Self;
 
-    /// `out += p · v` on this thread; `p` is `[m, k]`, `v` `[k, n]`.
-    ///
-    /// # Safety
-    /// `out` outlives the call, and nobody else uses its `m` rows of `n` columns.
-    unsafe fn add_weighted(
-        isa: Isa,
-        shape: [usize; 3],
-        p: Rows<Self>,
-        v: Rows<Self>,
-        out: Destination,
-    );
+    /// How products of such elements are summed.
+    fn accumulate(isa: Isa) -> Accumulate<Self>;
 }
 
 impl Element for f32 {
@@ -51,18 +42,8 @@ impl Element for f32 {
         numbers[0]
     }
 
-    /// # Safety
-    /// As of the trait's.
-    #[inline(always)]
-    unsafe fn add_weighted(
-        isa: Isa,
-        shape: [usize; 3],
-        p: Rows<f32>,
-        v: Rows<f32>,
-        out: Destination,
-    ) {
-        // Safety: by the caller.
-        unsafe { add_weighted_rows(isa, shape, p, v, out) }
+    fn accumulate(isa: Isa) -> Accumulate<Self> {
+        accumulate_f32(isa)
     }
 }
 
@@ -74,32 +55,21 @@ impl Element for u32 {
         pair(numbers[0], numbers[1])
     }
 
-    /// # Safety
-    /// As of the trait's.
-    #[inline(always)]
-    unsafe fn add_weighted(
-        isa: Isa,
-        shape: [usize; 3],
-        p: Rows<u32>,
-        v: Rows<u32>,
-        out: Destination,
-    ) {
-        // Safety: by the caller.
-        unsafe { add_weighted_pairs(isa, shape, p, v, out) }
+    fn accumulate(isa: Isa) -> Accumulate<Self> {
+        accumulate_pairs(isa)
     }
 }
 
 /// Keys and values of all sequences; missing keys are zeros up to a multiple of
 /// [`COLUMNS`].
-pub(super) struct Packed<T> {
-    isa: Isa,
+pub(super) struct Packed<T: Element> {
+    accumulate: Accumulate<T>,
     keys: Buffer,
     values: Buffer,
     /// For each sequence the padded keys of those before it, then of all.
     starts: Vec<usize>,
     kv_heads: usize,
     width: usize,
-    element: PhantomData<T>,
 }
 
 impl<T: Element> Packed<T> {
@@ -109,8 +79,7 @@ impl<T: Element> Packed<T> {
     /// If a head is not whole elements wide.
     pub fn new(
         isa: Isa,
-        k: &[f32],
-        v: &[f32],
+        [k, v]: [&[f32]; 2],
         [kv_heads, width]: [usize; 2],
         sequences: impl Iterator<Item = (usize, usize)>,
     ) -> Self {
@@ -123,8 +92,8 @@ impl<T: Element> Packed<T> {
         let rows = starts[sequences.len()];
         let elements = kv_heads * rows * width / T::NUMBERS;
         let new = || Buffer::new(elements * size_of::<T>());
-        let (keys, values, element) = (new(), new(), PhantomData);
-        let mut packed = Self { isa, keys, values, starts, kv_heads, width, element };
+        let (keys, values, accumulate) = (new(), new(), T::accumulate(isa));
+        let mut packed = Self { accumulate, keys, values, starts, kv_heads, width };
 
         let blocks: Vec<Source> = (0..kv_heads)
             .flat_map(|head| {
@@ -137,8 +106,8 @@ impl<T: Element> Packed<T> {
                 })
             })
             .collect();
-        let keys = pieces(packed.keys.numbers_mut::<T>(elements), &blocks, width);
-        let values = pieces(packed.values.numbers_mut::<T>(elements), &blocks, width);
+        let keys = pieces(packed.keys.as_mut_slice::<T>(elements), &blocks, width);
+        let values = pieces(packed.values.as_mut_slice::<T>(elements), &blocks, width);
         let shape = [kv_heads, width];
         blocks.par_iter().zip(keys).zip(values).for_each(|((block, keys), values)| {
             pack(isa, block, (k, keys), (v, values), shape);
@@ -146,37 +115,37 @@ impl<T: Element> Packed<T> {
         packed
     }
 
-    /// As [`super::keys::KeyValues::scores`], from packed queries.
+    /// As [`super::key_values::KeyValues::scores`], from packed queries.
     #[inline(always)]
     pub fn scores(&self, block: &KeyBlock, queries: &[T], scores: &mut [f32]) {
         let (n, width) = (block.columns(), self.width / T::NUMBERS);
         scores.fill(0.0);
-        let rows = Rows { data: queries, stride: width };
-        let keys = Rows { data: &self.keys()[self.start(block)..], stride: self.stride(block) };
-        let out = Destination::new(scores, n);
+        let shape = [scores.len() / n, width, n];
+        let a = Matrix { data: queries, stride: width };
+        let b = Matrix { data: &self.keys()[self.start(block)..], stride: self.stride(block) };
+        let c = Destination::new(scores, n);
         // Safety: the scores are ours alone, and outlive the call.
-        unsafe { T::add_weighted(self.isa, [scores.len() / n, width, n], rows, keys, out) };
+        unsafe { (self.accumulate)(Sum { shape, a, b, c }) };
     }
 
-    /// As [`super::keys::KeyValues::add_values`], from packed weights.
+    /// As [`super::key_values::KeyValues::add_values`], from packed weights.
     #[inline(always)]
     pub fn add_values(&self, block: &KeyBlock, weights: &[T], attended: &mut [f32]) {
         let (keys, width) = (block.columns() / T::NUMBERS, self.width);
-        let rows = Rows { data: weights, stride: keys };
-        let values = Rows { data: &self.values()[self.start(block)..], stride: width };
-        let out = Destination::new(attended, width);
+        let shape = [attended.len() / width, keys, width];
+        let a = Matrix { data: weights, stride: keys };
+        let b = Matrix { data: &self.values()[self.start(block)..], stride: width };
+        let c = Destination::new(attended, width);
         // Safety: as above.
-        unsafe {
-            T::add_weighted(self.isa, [attended.len() / width, keys, width], rows, values, out)
-        };
+        unsafe { (self.accumulate)(Sum { shape, a, b, c }) };
     }
 
     fn keys(&self) -> &[T] {
-        self.keys.numbers(self.len())
+        self.keys.as_slice(self.len())
     }
 
     fn values(&self) -> &[T] {
-        self.values.numbers(self.len())
+        self.values.as_slice(self.len())
     }
 
     fn len(&self) -> usize {

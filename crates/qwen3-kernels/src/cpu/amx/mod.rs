@@ -1,0 +1,12 @@
+//! AMX, the processor's unit for tiles of bfloat16 pairs: the instructions alone.
+//! What is computed with them is in `gemm/amx/`.
+
+mod processor;
+mod tile;
+mod tiles;
+
+pub(crate) use processor::{Processor, is_available};
+pub(crate) use tile::{SIDE, Tile, transposed_512};
+#[cfg(test)]
+pub(crate) use tiles::{Emulated, add_dot_products};
+pub(crate) use tiles::{STEP, Tiles};

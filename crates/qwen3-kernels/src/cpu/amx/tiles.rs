@@ -1,0 +1,138 @@
+//! The one operation on tiles, and what it means in plain Rust.
+
+use super::tile::{SIDE, Tile};
+use crate::cpu::destination::Destination;
+use crate::cpu::matrix::Matrix;
+use burn::tensor::bf16;
+
+/// Numbers of a weight row in a tile.
+pub(crate) const STEP: usize = 32;
+
+/// Tile registers.
+pub(crate) trait Tiles {
+    /// `c[j][i] = a[i] · b[j]`, the sum over all steps in their order: 16 rows of
+    /// each `a`, [`STEP`] columns for each step of `b`.
+    ///
+    /// # Panics
+    /// If `a` is smaller.
+    fn multiply(&mut self, a: [Matrix<bf16>; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]);
+
+    /// `c[i] += a[i] · b`, of pairs: 16 rows of each `a`, [`SIDE`] pairs for each
+    /// step, and 16 columns. The same `a` and `c` may be given twice.
+    ///
+    /// # Safety
+    /// Each `c` is alive, and nobody else uses its 16 rows of 16 columns.
+    ///
+    /// # Panics
+    /// If a side is smaller.
+    unsafe fn add(
+        &mut self,
+        steps: usize,
+        a: [Matrix<u32>; 3],
+        b: Matrix<u32>,
+        c: [Destination; 3],
+    );
+}
+
+/// Whether so many steps are inside of both.
+pub(super) fn hold(a: &[Matrix<bf16>; 2], steps: usize) -> bool {
+    a.iter().all(|a| a.holds(SIDE, steps * STEP))
+}
+
+/// Whether so many steps of pairs are inside of both.
+pub(super) fn hold_pairs(a: &[Matrix<u32>; 3], b: &Matrix<u32>, steps: usize) -> bool {
+    a.iter().all(|a| a.holds(SIDE, steps * SIDE)) && b.holds(steps * SIDE, SIDE)
+}
+
+/// Tiles as Intel's manual defines them (Software Developer's Manual, volume 2,
+/// `TDPBF16PS`): the reference of [`super::processor`].
+pub(crate) struct Emulated;
+
+impl Tiles for Emulated {
+    fn multiply(&mut self, a: [Matrix<bf16>; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]) {
+        assert!(hold(&a, b.len()), "{} steps", b.len());
+        *c = [[Tile::ZERO; 2]; 2];
+        for (step, b) in b.iter().enumerate() {
+            let a = a.map(|a| loaded(a, step));
+            for (c, b) in c.iter_mut().zip(b) {
+                for (c, a) in c.iter_mut().zip(&a) {
+                    add_dot_products(c, a, b);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As of the trait's.
+    unsafe fn add(
+        &mut self,
+        steps: usize,
+        a: [Matrix<u32>; 3],
+        b: Matrix<u32>,
+        c: [Destination; 3],
+    ) {
+        assert!(hold_pairs(&a, &b, steps), "{steps} steps");
+        // Safety: by the caller. All are read before one is written.
+        let row = |c: Destination, row| unsafe { c.row(row, 0, SIDE) };
+        let mut sums = c.map(|c| {
+            Tile(std::array::from_fn(|r| std::array::from_fn(|column| row(c, r)[column].to_bits())))
+        });
+        for step in 0..steps {
+            let b = loaded_pairs(b, step * SIDE, 0);
+            for (sums, a) in sums.iter_mut().zip(a) {
+                add_dot_products(sums, &loaded_pairs(a, 0, step * SIDE), &b);
+            }
+        }
+        for (c, sums) in c.into_iter().zip(&sums) {
+            for (r, sums) in sums.as_f32().iter().enumerate() {
+                row(c, r).copy_from_slice(sums);
+            }
+        }
+    }
+}
+
+/// 16 rows of 16 pairs (`TILELOADD`).
+fn loaded_pairs(from: Matrix<u32>, row: usize, column: usize) -> Tile {
+    Tile(std::array::from_fn(|r| {
+        std::array::from_fn(|c| from.data[(row + r) * from.stride + column + c])
+    }))
+}
+
+/// 16 rows of 32 numbers (`TILELOADD`).
+fn loaded(a: Matrix<bf16>, step: usize) -> Tile {
+    let number =
+        |row: usize, i: usize| u32::from(a.data[row * a.stride + step * STEP + i].to_bits());
+    Tile(std::array::from_fn(|row| {
+        std::array::from_fn(|pair| number(row, 2 * pair) | number(row, 2 * pair + 1) << 16)
+    }))
+}
+
+/// `c += a · b` (`TDPBF16PS`): products of the first of each pair are summed
+/// apart from those of the second. Each step is rounded once, to the nearest,
+/// ties to even; denormal numbers are zero when read and when written.
+pub(crate) fn add_dot_products(c: &mut Tile, a: &Tile, b: &Tile) {
+    for (c, a) in c.0.iter_mut().zip(&a.0) {
+        let mut sums = [[0f32; 2]; SIDE];
+        for (a, b) in a.iter().zip(&b.0) {
+            for (sums, b) in sums.iter_mut().zip(b) {
+                for (sum, (a, b)) in sums.iter_mut().zip(wide(*a).into_iter().zip(wide(*b))) {
+                    *sum = flushed(flushed(a).mul_add(flushed(b), *sum));
+                }
+            }
+        }
+        for (c, [first, second]) in c.iter_mut().zip(sums) {
+            let sum = flushed(first + second);
+            *c = flushed(flushed(f32::from_bits(*c)) + sum).to_bits();
+        }
+    }
+}
+
+/// The two bfloat16 numbers of a pair.
+fn wide(pair: u32) -> [f32; 2] {
+    [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
+}
+
+/// Zero of the same sign for a denormal number.
+fn flushed(x: f32) -> f32 {
+    if x.is_subnormal() { 0f32.copysign(x) } else { x }
+}

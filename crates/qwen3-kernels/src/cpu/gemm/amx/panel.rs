@@ -1,0 +1,101 @@
+//! Some weight rows against some rows of `x`.
+
+use super::pack::{PackedX, TOKENS, steps};
+use crate::cpu::amx::{SIDE, STEP, Tile, Tiles};
+use crate::cpu::gemm::output::Weights;
+use crate::cpu::matrix::Matrix;
+use burn::tensor::bf16;
+use std::ops::Range;
+
+/// Weight rows of one task: strip by strip, two at a time.
+pub(super) struct Panel<'a> {
+    k: usize,
+    weights: [Matrix<'a, bf16>; 2],
+    columns: Range<usize>,
+    /// From a strip of the first weight to the one of the second beside it.
+    apart: usize,
+}
+
+impl<'a> Panel<'a> {
+    /// Columns of `x · weightᵀ`, 32 at a time; or with two weights the same columns of
+    /// `x · gateᵀ` and `x · upᵀ`, 16 of each at a time.
+    ///
+    /// # Panics
+    /// If a weight has not these rows.
+    pub fn new(k: usize, weights: &Weights<'a, bf16>, columns: Range<usize>) -> Self {
+        let (weights, apart) = match *weights {
+            Weights::One([weight]) => ([weight; 2], SIDE),
+            Weights::Gated(both) => (both, 0),
+        };
+        let weights = weights.map(|data| Matrix { data, stride: k });
+        let holds = weights.iter().all(|weight| weight.holds(columns.end, k));
+        assert!(holds, "{columns:?} of {k} numbers each");
+        Self { k, weights, columns, apart }
+    }
+
+    /// Where each pair of strips begins.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        self.columns.clone().step_by(SIDE + self.apart)
+    }
+
+    /// Gives `take` all rows of `rows`, a few at a time, and all columns: the
+    /// first row, the first column, how many columns, and the numbers of each
+    /// row for the first and for the second strip. Those beyond the columns are
+    /// to be left.
+    #[inline(always)]
+    pub fn compute(
+        &self,
+        tiles: &mut impl Tiles,
+        x: &PackedX,
+        rows: Range<usize>,
+        mut take: impl FnMut(usize, usize, usize, [&[[f32; SIDE]]; 2]),
+    ) {
+        let padded: Vec<[Option<Vec<bf16>>; 2]> = self.starts().map(|at| self.padded(at)).collect();
+        let mut sums = [[Tile::ZERO; 2]; 2];
+        for block in rows.start / TOKENS..rows.end.div_ceil(TOKENS) {
+            for (column, padded) in self.starts().zip(&padded) {
+                tiles.multiply(self.strips(column, padded), x.block(self.k, block), &mut sums);
+                let n = (SIDE + self.apart).min(self.columns.end - column);
+                for (half, strips) in sums.iter().enumerate() {
+                    let strips = strips.each_ref().map(Tile::transposed);
+                    let start = block * TOKENS + half * SIDE;
+                    let (first, end) = (rows.start.max(start), rows.end.min(start + SIDE));
+                    if first < end {
+                        let strips = strips.each_ref().map(Tile::as_f32);
+                        take(first, column, n, strips.map(|n| &n[first - start..end - start]));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A pair of strips: in place, or its copies.
+    fn strips<'s>(
+        &'s self,
+        column: usize,
+        padded: &'s [Option<Vec<bf16>>; 2],
+    ) -> [Matrix<'s, bf16>; 2] {
+        std::array::from_fn(|which| match &padded[which] {
+            Some(copy) => Matrix { data: copy, stride: copy.len() / SIDE },
+            None => self.weights[which].from(column + which * self.apart, 0),
+        })
+    }
+
+    /// Copies with zeros for what is missing of a pair of strips, if anything is.
+    fn padded(&self, column: usize) -> [Option<Vec<bf16>>; 2] {
+        std::array::from_fn(|which| {
+            let (weight, start) = (self.weights[which], column + which * self.apart);
+            let is_whole = self.k > 0 && self.k.is_multiple_of(STEP);
+            if is_whole && weight.holds(start + SIDE, self.k) {
+                return None;
+            }
+            let wide = steps(self.k) * STEP;
+            let mut copy = vec![bf16::ZERO; SIDE * wide];
+            let rows = start..(start + SIDE).min(self.columns.end);
+            for (row, copy) in rows.zip(copy.chunks_exact_mut(wide)) {
+                copy[..self.k].copy_from_slice(&weight.data[row * weight.stride..][..self.k]);
+            }
+            Some(copy)
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! What one thread computes at a time: some rows of `x` against a panel of weight rows.
+
+use super::epilogue::Epilogue;
+use std::ops::Range;
+
+/// Columns of a block, at most.
+pub(super) const PANEL_COLUMNS: usize = 128;
+
+/// Rows and columns of one output, and what they are computed from.
+pub(crate) struct Block<'a, X, W> {
+    pub k: usize,
+    /// `[m, k]`, in the layout of the macrokernel.
+    pub x: &'a [X],
+    /// One, or a gate and what it gates.
+    pub weights: &'a [&'a [W]],
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+    pub epilogue: &'a Epilogue<'a>,
+}
+
+/// Computes a block, tile by tile.
+///
+/// # Safety
+/// The processor has its instructions; nobody else uses these rows and columns of
+/// the output, which is alive.
+pub(crate) type Macrokernel<X, W> = unsafe fn(&Block<X, W>);
+
+impl<'a, X, W> Block<'a, X, W> {
+    /// # Panics
+    /// If `x` or a weight has not these rows and columns.
+    pub fn checked(self) -> Self {
+        let Self { k, x, weights, rows, columns, .. } = &self;
+        let holds = weights.iter().all(|weight| columns.end * k <= weight.len());
+        assert!(rows.end * k <= x.len() && holds, "{rows:?} {columns:?}");
+        assert!(columns.len() <= PANEL_COLUMNS, "{columns:?}");
+        self
+    }
+
+    /// Where row `row` of `x` begins.
+    ///
+    /// # Safety
+    /// It is one of [`Block::rows`].
+    #[inline(always)]
+    pub unsafe fn x(&self, row: usize) -> *const X {
+        // Safety: inside of the slice, by `Block::checked`.
+        unsafe { self.x.as_ptr().add(row * self.k) }
+    }
+
+    /// Where a row of one of the weights begins.
+    ///
+    /// # Safety
+    /// It is one of [`Block::columns`].
+    #[inline(always)]
+    pub unsafe fn weight(&self, which: usize, column: usize) -> *const W {
+        // Safety: inside of the slice, by `Block::checked`.
+        unsafe { self.weights[which].as_ptr().add(column * self.k) }
+    }
+
+    /// The rows of one of the weights, one after the other.
+    #[cfg(target_arch = "x86_64")]
+    pub fn weight_rows(&self, weight: &'a [W]) -> &'a [W] {
+        &weight[self.columns.start * self.k..self.columns.end * self.k]
+    }
+}

@@ -1,0 +1,106 @@
+//! `y = x · weightᵀ` on the CPU from weights as the checkpoint stores them:
+//! `[out, in]`, row after row, in float32, float16 or bfloat16.
+//!
+//! Every number of `y` is one dot product of a row of `x` and a row of the
+//! weight, summed in one fixed order whatever else is computed beside it. So a
+//! text's vector doesn't depend on its batch, to the last bit. Weights are never
+//! packed: a mapped file is computed from in place.
+//!
+//! In reading order: [`gemm`] asks `path.rs` how to compute, brings `x` into the
+//! dtype (`bf16.rs`) and layout (`pack.rs`) that it says, and cuts the work into
+//! blocks (`tasks.rs`), a panel of weight rows that stays in the second-level cache
+//! while all rows of `x` pass by. A block is computed tile by tile, as dot products
+//! (`dot.rs`), outer products (`outer.rs`) or with AMX (`amx/`); the microkernels
+//! are compiled for the registers of each processor (`microkernel.rs`, `x86/`,
+//! `neon.rs`, `portable.rs`). What is done with the sums is the epilogue's affair.
+//!
+//! Attention's products, of matrices that are both activations, are
+//! `accumulate.rs`.
+
+mod output;
+mod path;
+mod tasks;
+mod block;
+mod dot;
+#[cfg(target_arch = "x86_64")]
+mod outer;
+mod accumulate;
+mod epilogue;
+pub(crate) mod bf16;
+#[cfg(target_arch = "x86_64")]
+mod pack;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
+mod widen;
+mod microkernel;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
+#[cfg(test)]
+mod tests;
+
+use crate::cpu::buffers::Buffer;
+use crate::cpu::isa::Isa;
+pub(crate) use accumulate::{Accumulate, Sum};
+use block::Macrokernel;
+pub(crate) use epilogue::GatedOut;
+use microkernel::DOT_COLUMNS;
+pub(crate) use output::{Input, Output};
+#[cfg(target_arch = "x86_64")]
+use pack::PackedX;
+use path::Path;
+pub(crate) use path::{
+    Format, accumulate_f32, accumulate_pairs, has_pair_products, rounds_input, with_format,
+};
+use rayon::iter::ParallelIterator;
+use tasks::tasks;
+
+/// The products of `x`, `[m, k]`, with the weights of each output.
+///
+/// # Panics
+/// If a slice is not of its shape, or `x` is rounded and the path doesn't round.
+pub(crate) fn gemm<W: Format>(isa: Isa, [m, k]: [usize; 2], x: Input, outputs: &[Output<W>]) {
+    assert!(m * k == x.len(), "x is not [{m}, {k}]");
+    outputs.iter().for_each(|output| output.assert_shape([m, k]));
+    match W::path(isa) {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Path::AmxBf16(gemm) => gemm([m, k], x, outputs),
+        Path::DotBf16(macrokernel) => match x {
+            Input::Bf16(x) => run(macrokernel, [1, DOT_COLUMNS], [m, k], x, outputs),
+            Input::F32(x) => {
+                let mut rounded = Buffer::new(size_of_val(x));
+                bf16::round(isa, x, rounded.as_mut_slice(x.len()));
+                run(macrokernel, [1, DOT_COLUMNS], [m, k], rounded.as_slice(x.len()), outputs);
+            }
+        },
+        #[cfg(target_arch = "x86_64")]
+        Path::OuterF32(tile, macrokernel) => {
+            // Safety: the processor has the instructions (`Isa`).
+            let x = unsafe { PackedX::new(tile, [m, k], x.in_f32()) };
+            run(macrokernel, [tile.rows, tile.columns], [m, k], x.as_slice(), outputs);
+        }
+        Path::DotF32(macrokernel) => {
+            run(macrokernel, [1, DOT_COLUMNS], [m, k], x.in_f32(), outputs)
+        }
+    }
+}
+
+/// Computes all outputs in parallel, block by block, each of whole tiles as far as
+/// there are rows and columns.
+fn run<X: Sync, W: Sync>(
+    macrokernel: Macrokernel<X, W>,
+    tile: [usize; 2],
+    [m, k]: [usize; 2],
+    x: &[X],
+    outputs: &[Output<W>],
+) {
+    tasks(outputs, m, tile).for_each(|task| {
+        // Safety: the processor has the instructions (`Isa`), no two tasks share
+        // a row and a column, and the memory of an output lives as long as it.
+        unsafe { macrokernel(&task.output.block(k, x, task.rows, task.columns)) };
+    });
+}

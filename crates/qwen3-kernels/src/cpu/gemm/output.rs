@@ -1,0 +1,107 @@
+//! What a product takes and gives.
+
+use super::block::Block;
+use super::epilogue::{Epilogue, GatedOut};
+use burn::tensor::bf16;
+use std::ops::Range;
+
+/// The left side of a product, `[m, k]`.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    F32(&'a [f32]),
+    /// For weights whose path rounds its input ([`super::rounds_input`]), and no others.
+    Bf16(&'a [bf16]),
+}
+
+impl<'a> Input<'a> {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(x) => x.len(),
+            Self::Bf16(x) => x.len(),
+        }
+    }
+
+    /// # Panics
+    /// If it is rounded, for a path that doesn't round.
+    pub fn in_f32(self) -> &'a [f32] {
+        match self {
+            Self::F32(x) => x,
+            Self::Bf16(_) => panic!("a rounded input for products that don't round"),
+        }
+    }
+}
+
+/// The weights of one output, `[n, k]` each.
+#[derive(Clone, Copy)]
+pub(crate) enum Weights<'a, W> {
+    One([&'a [W]; 1]),
+    /// A gate, and what it gates.
+    Gated([&'a [W]; 2]),
+}
+
+impl<'a, W> Weights<'a, W> {
+    pub fn each(&self) -> &[&'a [W]] {
+        match self {
+            Self::One(weight) => weight,
+            Self::Gated(both) => both,
+        }
+    }
+}
+
+/// One of several products of the same `x`.
+pub(crate) struct Output<'a, W> {
+    weights: Weights<'a, W>,
+    n: usize,
+    epilogue: Epilogue<'a>,
+}
+
+impl<'a, W> Output<'a, W> {
+    /// `out = x · weightᵀ`, `[m, n]`
+    pub fn store(weight: &'a [W], n: usize, out: &'a mut [f32]) -> Self {
+        Self { weights: Weights::One([weight]), n, epilogue: Epilogue::store(out, n) }
+    }
+
+    /// `out += x · weightᵀ`, `[m, n]`
+    pub fn add(weight: &'a [W], n: usize, out: &'a mut [f32]) -> Self {
+        Self { weights: Weights::One([weight]), n, epilogue: Epilogue::add(out, n) }
+    }
+
+    /// `out = silu(x · gateᵀ) · (x · upᵀ)`, `[m, n]`
+    pub fn swiglu([gate, up]: [&'a [W]; 2], n: usize, out: GatedOut<'a>) -> Self {
+        Self { weights: Weights::Gated([gate, up]), n, epilogue: Epilogue::swiglu(out, n) }
+    }
+
+    /// Columns.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    pub fn weights(&self) -> &Weights<'a, W> {
+        &self.weights
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    pub fn epilogue(&self) -> &Epilogue<'a> {
+        &self.epilogue
+    }
+
+    /// # Panics
+    /// If a slice is not of its shape.
+    pub fn assert_shape(&self, [m, k]: [usize; 2]) {
+        let n = self.n;
+        let right = self.weights.each().iter().all(|weight| weight.len() == n * k);
+        assert!(right && m * n == self.epilogue.len(), "[{m}, {k}, {n}]");
+    }
+
+    /// Some rows and columns of it, computed from `x`.
+    pub fn block<'b, X>(
+        &'b self,
+        k: usize,
+        x: &'b [X],
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) -> Block<'b, X, W> {
+        let (weights, epilogue) = (self.weights.each(), &self.epilogue);
+        Block { k, x, weights, rows, columns, epilogue }.checked()
+    }
+}

@@ -1,0 +1,56 @@
+//! How a product is cut into what one thread computes at a time.
+
+use super::block::PANEL_COLUMNS;
+use super::output::Output;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Bytes of the weight rows of one task: they stay in a second-level cache of
+/// 1 MiB beside what passes by.
+const PANEL_BYTES: usize = 384 * 1024;
+
+/// Rows and columns of one output.
+pub(super) struct Task<'p, 'a, W> {
+    pub output: &'p Output<'a, W>,
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+/// The tasks of all outputs, in parallel, each of whole tiles as far as there
+/// are rows and columns.
+pub(super) fn tasks<'p, 'a, W: Sync>(
+    outputs: &'p [Output<'a, W>],
+    m: usize,
+    tile: [usize; 2],
+) -> impl ParallelIterator<Item = Task<'p, 'a, W>> {
+    let threads = rayon::current_num_threads();
+    let tasks = outputs.iter().flat_map(move |output| tasks_of(output, m, tile, threads));
+    tasks.collect::<Vec<_>>().into_par_iter()
+}
+
+/// The tasks of one output.
+fn tasks_of<'p, 'a, W>(
+    output: &'p Output<'a, W>,
+    m: usize,
+    [tile_rows, tile_columns]: [usize; 2],
+    threads: usize,
+) -> impl Iterator<Item = Task<'p, 'a, W>> + use<'p, 'a, W> {
+    let n = output.n();
+    let bytes: usize = output.weights().each().iter().map(|weight| size_of_val(*weight)).sum();
+    let column_bytes = bytes / n.max(1);
+    let in_cache = (PANEL_BYTES / column_bytes.max(1)).max(tile_columns);
+    // As many panels for each thread, so that none waits for another.
+    let panels = n.div_ceil(in_cache).next_multiple_of(threads).max(1);
+    let most = PANEL_COLUMNS / tile_columns * tile_columns;
+    let columns = n.div_ceil(panels).next_multiple_of(tile_columns).clamp(1, most);
+    let panels = n.div_ceil(columns);
+    // Where there are more threads than panels, rows are split too.
+    let rows = m.div_ceil(threads.div_ceil(panels.max(1))).next_multiple_of(tile_rows).max(1);
+    (0..panels).flat_map(move |panel| {
+        (0..m).step_by(rows).map(move |row| Task {
+            output,
+            rows: row..m.min(row + rows),
+            columns: panel * columns..n.min((panel + 1) * columns),
+        })
+    })
+}

@@ -1,0 +1,157 @@
+//! Linear layers on CubeCL backends: half-precision inputs, float32 output.
+
+pub(crate) mod rows;
+
+use crate::gpu::{empty, rows_and_columns};
+use crate::linear::strategy::{LaunchError, MatmulStrategy};
+use burn::tensor::DType;
+use burn_cubecl::CubeRuntime;
+use burn_cubecl::kernel::cast;
+use burn_cubecl::ops::numeric::add;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::Runtime;
+use cubecl::client::ComputeClient;
+use cubecl::ir::StorageType;
+use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
+use cubek::matmul::launch::{Strategy, launch_ref};
+use cubek::std::InputBinding;
+use rows::{add_times_rms, times_rms, unit_rms_rows};
+
+/// See [`crate::Kernels::matmul_strategies`].
+pub(crate) fn strategies<R: Runtime>(
+    client: &ComputeClient<R>,
+    dtype: DType,
+) -> Vec<MatmulStrategy> {
+    let (factor, sum): (StorageType, StorageType) = (dtype.into(), DType::F32.into());
+    let has_tiles = client
+        .properties()
+        .features
+        .matmul
+        .cmma
+        .iter()
+        .any(|tile| (tile.a_type, tile.b_type, tile.cd_type) == (factor, factor, sum));
+    // With float32 they would round the factors to TF32.
+    match has_tiles && dtype != DType::F32 {
+        true => vec![MatmulStrategy::TensorCores, MatmulStrategy::PlainUnits],
+        false => vec![MatmulStrategy::PlainUnits],
+    }
+}
+
+/// What goes into a product: rows in the weight's dtype. With float16 weights
+/// they are divided by their root mean square.
+#[derive(Clone)]
+pub(crate) struct Input<R: CubeRuntime> {
+    x: CubeTensor<R>,
+    /// What the product's rows must be multiplied with, `[T]`.
+    pub rms: Option<CubeTensor<R>>,
+}
+
+impl<R: CubeRuntime> Input<R> {
+    /// Of float32 rows, for weights of `dtype`.
+    pub fn new(x: CubeTensor<R>, dtype: DType) -> Self {
+        match dtype {
+            // Only the way in can overflow: outputs are float32.
+            DType::F16 => {
+                let (x, rms) = unit_rms_rows(x);
+                Self::of_unit_rms(x, rms)
+            }
+            dtype => Self { x: cast(x, dtype), rms: None },
+        }
+    }
+
+    /// Of float16 rows that were divided by `rms`.
+    pub fn of_unit_rms(x: CubeTensor<R>, rms: CubeTensor<R>) -> Self {
+        Self { x, rms: Some(rms) }
+    }
+
+    /// `x · weightᵀ`, float32, not yet multiplied with [`Input::rms`]; by plain
+    /// units if the device doesn't take this shape by `strategy`.
+    pub fn product(&self, weight: CubeTensor<R>, strategy: MatmulStrategy) -> CubeTensor<R> {
+        self.product_only_by(weight.clone(), strategy)
+            .or_else(|_| self.product_only_by(weight, MatmulStrategy::PlainUnits))
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Input::product`] by this strategy and no other.
+    ///
+    /// Burn's own product returns the weight's dtype; this one keeps what the
+    /// accumulator holds. The kernel is chosen by shape and device, not by timing
+    /// several of them: the same batch gives the same numbers in every process,
+    /// and the first call takes a second instead of half a minute.
+    ///
+    /// `Strategy::Auto` panics on every refusal but a missing instruction, so
+    /// the kernel is named.
+    pub fn product_only_by(
+        &self,
+        mut weight: CubeTensor<R>,
+        strategy: MatmulStrategy,
+    ) -> Result<CubeTensor<R>, LaunchError> {
+        let ([rows, _], [outputs, _]) = (rows_and_columns(&self.x), rows_and_columns(&weight));
+        if rows == 0 {
+            return Ok(empty(&self.x, [0, outputs], DType::F32));
+        }
+        weight.meta.swap(0, 1);
+        let y = empty(&self.x, [rows, outputs], DType::F32);
+        let dtype = self.x.dtype;
+        let kernel = match strategy {
+            MatmulStrategy::TensorCores => Strategy::SimpleCyclicCmma(Default::default()),
+            MatmulStrategy::PlainUnits => Strategy::SimpleUnit(Default::default()),
+        };
+        let globals =
+            MatmulGlobalElems { lhs: dtype.into(), rhs: dtype.into(), out: DType::F32.into() };
+        let binding = |tensor: CubeTensor<R>| InputBinding::new(tensor.binding(), dtype.into());
+        launch_ref(
+            &kernel,
+            &y.client,
+            binding(self.x.clone()),
+            binding(weight),
+            y.clone().binding(),
+            &mut MatmulElems::from_globals(&globals),
+        )
+        .map_err(|error| {
+            let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            LaunchError { strategy, message }
+        })?;
+        Ok(y)
+    }
+
+    /// What [`Input::product`] gave, multiplied with [`Input::rms`].
+    pub fn times_rms(&self, y: CubeTensor<R>) -> CubeTensor<R> {
+        match &self.rms {
+            Some(rms) => times_rms(y, rms.clone()),
+            None => y,
+        }
+    }
+}
+
+/// See [`crate::Kernels::linears`]: `x` is rounded once.
+pub(crate) fn linears<R: CubeRuntime, const N: usize>(
+    x: CubeTensor<R>,
+    weights: [CubeTensor<R>; N],
+    strategy: MatmulStrategy,
+) -> [CubeTensor<R>; N] {
+    let mut known: Option<Input<R>> = None;
+    weights.map(|weight| {
+        let input = match known.take() {
+            Some(input) if input.x.dtype == weight.dtype => input,
+            _ => Input::new(x.clone(), weight.dtype),
+        };
+        let y = input.times_rms(input.product(weight, strategy));
+        known = Some(input);
+        y
+    })
+}
+
+/// `residual + input · weightᵀ`
+pub(crate) fn linear_add<R: CubeRuntime>(
+    residual: CubeTensor<R>,
+    input: Input<R>,
+    weight: CubeTensor<R>,
+    strategy: MatmulStrategy,
+) -> CubeTensor<R> {
+    let y = input.product(weight, strategy);
+    match input.rms {
+        Some(rms) => add_times_rms(residual, y, rms),
+        None => add(residual, y),
+    }
+}
