@@ -178,12 +178,7 @@ fn of_vectors(model: &Embedder, quantity: &Quantity) -> Result<Vec<Number>, Erro
             let queries = model.encode_query(queries, &options)?;
             let documents = model.encode_document(documents, &options)?;
             let found = Similarity::Cosine.matrix(&queries, &documents)?;
-            for (query, (expected, found)) in (1..).zip(expected.iter().zip(found)) {
-                for (document, (&expected, found)) in (1..).zip(expected.iter().zip(found)) {
-                    let what = format!("similarity of query {query} and document {document}");
-                    numbers.push((what, expected, found));
-                }
-            }
+            numbers.extend(similarities(expected, &found));
         }
         Quantity::HiddenState { texts, expected } => {
             for ((text, found), expected) in texts.iter().zip(states(texts)?).zip(expected) {
@@ -193,9 +188,8 @@ fn of_vectors(model: &Embedder, quantity: &Quantity) -> Result<Vec<Number>, Erro
         }
         Quantity::HiddenStateNorm { texts, expected } => {
             for ((text, found), &expected) in texts.iter().zip(states(texts)?).zip(expected) {
-                let square: f64 = found.vector.iter().map(|&x| f64::from(x).powi(2)).sum();
                 let what = format!("norm of the hidden state of `{text}`");
-                numbers.push((what, expected, square.sqrt()));
+                numbers.push((what, expected, norm(&found.vector)));
             }
         }
         Quantity::CutSimilarity { texts: [left, right], dimensions, expected } => {
@@ -217,6 +211,22 @@ fn of_vectors(model: &Embedder, quantity: &Quantity) -> Result<Vec<Number>, Erro
         }
     }
     Ok(numbers)
+}
+
+/// Queries and documents are counted from 1.
+fn similarities(expected: &[Vec<f64>], found: &[Vec<f64>]) -> Vec<Number> {
+    let mut numbers = vec![];
+    for (query, (expected, found)) in (1..).zip(expected.iter().zip(found)) {
+        for (document, (&expected, &found)) in (1..).zip(expected.iter().zip(found)) {
+            let what = format!("similarity of query {query} and document {document}");
+            numbers.push((what, expected, found));
+        }
+    }
+    numbers
+}
+
+fn norm(vector: &[f32]) -> f64 {
+    vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
 
 fn first_numbers(what: &str, expected: &[f64], found: &[f32]) -> Vec<Number> {
@@ -265,58 +275,4 @@ fn plain_score(model: &Reranker, [query, document]: &[String; 2]) -> Result<f64,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_number_has_its_input_and_belongs_to_its_kind_of_model() {
-        assert_eq!(models().len(), 6);
-        for model in models() {
-            for numbers in &model.checks {
-                let (n_expected, n_inputs, is_of_scores) = match &numbers.quantity {
-                    Quantity::Similarity { queries, documents, expected } => {
-                        assert!(expected.iter().all(|row| row.len() == documents.len()));
-                        (expected.len(), queries.len(), false)
-                    }
-                    Quantity::HiddenState { texts, expected } => {
-                        (expected.len(), texts.len(), false)
-                    }
-                    Quantity::HiddenStateNorm { texts, expected } => {
-                        (expected.len(), texts.len(), false)
-                    }
-                    Quantity::CutSimilarity { dimensions, expected, .. } => {
-                        (expected.len(), dimensions.len(), false)
-                    }
-                    Quantity::QueryVector { expected, .. } => (expected.len().min(1), 1, false),
-                    Quantity::LogOdds { pairs, expected }
-                    | Quantity::Score { pairs, expected, .. }
-                    | Quantity::PlainScore { pairs, expected } => {
-                        (expected.len(), pairs.len(), true)
-                    }
-                };
-                assert_eq!(n_expected, n_inputs, "{}: {numbers:?}", model.model);
-                assert_eq!(is_of_scores, model.kind == "reranker", "{}: {numbers:?}", model.model);
-            }
-        }
-    }
-
-    #[test]
-    fn a_published_model_is_known_by_its_name() {
-        let is = |model: &str| models()[0].is_called(model, Path::new(model));
-        assert!(is("Qwen/Qwen3-Embedding-0.6B"));
-        assert!(is("/data/Qwen3-Embedding-0.6B"));
-        assert!(is("/cache/models--Qwen--Qwen3-Embedding-0.6B/snapshots/97b0c6"));
-        assert!(!is("/data/my-Qwen3-Embedding-0.6B-tuned"));
-        assert!(!is("Qwen/Qwen3-Embedding-4B"));
-        assert!(!is("/data/Qwen3-Embedding-0.6B/tuned"));
-    }
-
-    #[test]
-    fn a_number_that_is_none_is_wrong() {
-        let check = |found| {
-            let (what, source) = (String::new(), String::new());
-            Check { what, source, expected: 1.0, found, tolerance: 0.1 }.ok()
-        };
-        assert!(check(1.05) && !check(1.2) && !check(f64::NAN) && !check(f64::INFINITY));
-    }
-}
+mod tests;

@@ -16,7 +16,9 @@ pub use qwen3_sys::cuda_driver::Unavailable;
 /// # Errors
 /// If the driver or the compiler that kernels need is missing.
 pub fn devices() -> Result<Vec<DeviceInfo>, Unavailable> {
-    Ok(gpus()?.into_iter().map(describe).collect())
+    // CubeCL takes the headers from there, and panics without.
+    let toolkit = cubecl::cuda::install::cuda_path();
+    Ok(gpus(toolkit.as_deref())?.into_iter().map(describe).collect())
 }
 
 /// Opens the GPU at `index` in [`devices`].
@@ -24,7 +26,7 @@ pub fn devices() -> Result<Vec<DeviceInfo>, Unavailable> {
 /// # Errors
 /// As [`devices`], and if there are fewer GPUs.
 pub fn open(index: usize) -> Result<Box<dyn OpenDevice>, Unavailable> {
-    let found = gpus()?.len();
+    let found = devices()?.len();
     if index >= found {
         return Err(Unavailable::NotFound { index, found });
     }

@@ -2,6 +2,7 @@
 //! compiler or its headers are missing.
 
 use cudarc::driver::{result, sys};
+use std::path::Path;
 
 /// An NVIDIA GPU.
 #[derive(Clone, Debug)]
@@ -85,11 +86,11 @@ const COMPILER: [&str; 7] = [
     "nvrtcGetProgramLog",
 ];
 
-/// The GPUs that CUDA kernels can run on.
+/// The GPUs that CUDA kernels can run on; `toolkit` is where the CUDA toolkit was found.
 ///
 /// # Errors
 /// If anything is missing that they need.
-pub fn gpus() -> Result<Vec<CudaGpu>, Unavailable> {
+pub fn gpus(toolkit: Option<&Path>) -> Result<Vec<CudaGpu>, Unavailable> {
     // Safety: both only try to open a shared library, whose initialisers are NVIDIA's.
     let (driver, compiler) =
         unsafe { (sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present()) };
@@ -100,7 +101,6 @@ pub fn gpus() -> Result<Vec<CudaGpu>, Unavailable> {
         return Err(Unavailable::NoCompiler);
     }
     all_there()?;
-    let toolkit = cubecl::cuda::install::cuda_path();
     if !toolkit.is_some_and(|toolkit| toolkit.join("include/cuda_runtime.h").exists()) {
         return Err(Unavailable::NoHeaders);
     }

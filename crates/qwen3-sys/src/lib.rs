@@ -5,7 +5,7 @@
 
 pub mod mapped_file;
 
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-driver")]
 pub mod cuda_driver;
 
 pub use mapped_file::MappedFile;

@@ -1,18 +1,16 @@
 //! A checkpoint to a portable file ([`crate::portable`]).
 
-use super::portable::{self, Portable, Provenance, checksum, checksums_bytes};
+mod parts;
+
+use super::portable::{self, Portable, Provenance, checksum};
 use super::{Checkpoint, NewFile, Source, sha256};
 use crate::choices::{DtypeChoice, Kind};
 use crate::device::self_check::reference_device;
 use crate::error::Error;
 use crate::options::setters;
 use crate::progress::{Hooks, Progress};
-use qwen3::head::{YES_NO, yes_no_rows};
-use qwen3::weights::Stored;
-use qwen3::{Dtype, MatmulStrategy, ScoreHead, Storage};
-use qwen3_text::SpecialTokens;
-use safetensors::tensor::TensorInfo;
-use std::borrow::Cow;
+use parts::{Content, Part, content_bytes, infos, parts};
+use qwen3::{MatmulStrategy, ScoreHead, Storage};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -48,22 +46,6 @@ pub struct Converted {
     pub provenance: Provenance,
 }
 
-/// A tensor to be written.
-struct Part<'a> {
-    name: String,
-    shape: Vec<usize>,
-    content: Content<'a>,
-}
-
-enum Content<'a> {
-    /// A weight of the checkpoint, in this dtype.
-    Weight(Dtype),
-    /// Numbers that were computed.
-    Numbers(Vec<f32>),
-    /// Another file.
-    File(Cow<'a, [u8]>),
-}
-
 /// Writes `model` as one file; see [`Checkpoint::convert`].
 ///
 /// # Errors
@@ -91,7 +73,7 @@ impl Checkpoint {
     ) -> Result<Converted, Error> {
         let (out, hooks) = (out.as_ref(), &options.hooks);
         let mut new = create(out, options.force)?;
-        let parts = parts(self, options)?;
+        let parts = parts(self, options.dtype, options.trim_head)?;
         check_target(self, &parts, &new, out)?;
         check_loads(self, hooks)?;
         let provenance = Provenance { kind: self.kind, sources: sources(self, hooks)? };
@@ -144,94 +126,6 @@ fn check_target(
         Ok(_) => Ok(()),
         Err(source) => Err(Error::Write { path, source }),
     }
-}
-
-/// Every tensor of the file but the checksums, wider dtypes first, so that
-/// each is aligned.
-fn parts<'a>(checkpoint: &'a Checkpoint, options: &ConvertOptions) -> Result<Vec<Part<'a>>, Error> {
-    let is_reranker = checkpoint.kind == Kind::Reranker;
-    if options.trim_head && !is_reranker {
-        return Err(Error::TrimHead { kind: checkpoint.kind });
-    }
-    let weights = &checkpoint.weights;
-    let mut parts = vec![];
-    for Stored { name, shape, dtype: stored } in weights.tensors()? {
-        let is_head = ["lm_head.weight", "score.weight", YES_NO].contains(&name);
-        if name == YES_NO || (name == "lm_head.weight" && options.trim_head) {
-            continue;
-        }
-        let dtype = if is_head || shape.len() < 2 { stored } else { options.dtype.or(stored) };
-        let content = Content::Weight(dtype);
-        parts.push(Part { name: name.to_owned(), shape: shape.to_vec(), content });
-    }
-    if is_reranker {
-        let (_, yes, no) = checkpoint.rerank_tokenizer(SpecialTokens::Literal)?;
-        let rows = yes_no_rows(weights, &checkpoint.config, yes, no)?.concat();
-        let shape = vec![2, checkpoint.config.hidden_size];
-        let content = Content::Numbers(rows);
-        parts.push(Part { name: YES_NO.to_owned(), shape, content });
-    }
-    for name in checkpoint.side_files() {
-        if let Some(bytes) = checkpoint.file(&name)? {
-            let (name, shape) = (portable::file_tensor(&name), vec![bytes.len()]);
-            parts.push(Part { name, shape, content: Content::File(bytes) });
-        }
-    }
-    parts.sort_by_key(|part| std::cmp::Reverse(part.number_bytes()));
-    Ok(parts)
-}
-
-impl Part<'_> {
-    fn dtype(&self) -> safetensors::Dtype {
-        match self.content {
-            Content::Weight(Dtype::F32) | Content::Numbers(_) => safetensors::Dtype::F32,
-            Content::Weight(Dtype::F16) => safetensors::Dtype::F16,
-            Content::Weight(Dtype::Bf16) => safetensors::Dtype::BF16,
-            Content::File(_) => safetensors::Dtype::U8,
-        }
-    }
-
-    fn number_bytes(&self) -> usize {
-        self.dtype().bitsize() / 8
-    }
-
-    fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.number_bytes()
-    }
-
-    /// Calls `take` with the little-endian bytes.
-    fn with_bytes(
-        &self,
-        checkpoint: &Checkpoint,
-        take: impl FnOnce(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        match &self.content {
-            Content::Weight(dtype) => {
-                take(checkpoint.weights.tensor(&self.name, &self.shape, *dtype)?.as_bytes())
-            }
-            Content::Numbers(numbers) => {
-                take(&numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())
-            }
-            Content::File(bytes) => take(bytes),
-        }
-    }
-}
-
-fn infos(parts: &[Part]) -> Vec<(String, TensorInfo)> {
-    let checksums = checksums_bytes(parts.len());
-    let content = parts
-        .iter()
-        .map(|part| (part.name.clone(), part.dtype(), part.shape.clone(), part.bytes()));
-    let last = (portable::checksums_tensor(), safetensors::Dtype::U8, vec![checksums], checksums);
-    let mut end = 0;
-    content
-        .chain([last])
-        .map(|(name, dtype, shape, bytes)| {
-            let start = end;
-            end += bytes;
-            (name, TensorInfo { dtype, shape, data_offsets: (start, end) })
-        })
-        .collect()
 }
 
 /// A checkpoint that doesn't load gives no file: its config may belong to other weights.
@@ -305,58 +199,5 @@ impl Whole<'_> {
     }
 }
 
-/// Bytes of all tensors, the checksums too.
-fn content_bytes(parts: &[Part]) -> u64 {
-    (checksums_bytes(parts.len()) + parts.iter().map(Part::bytes).sum::<usize>()) as u64
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A disk that fails at one of the writes.
-    struct Failing {
-        writes_left: usize,
-        written: Vec<u8>,
-    }
-
-    impl Write for Failing {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let left = self.writes_left.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
-            self.writes_left = left;
-            // As a disk may: not all of it at one time.
-            let some = bytes.len().div_ceil(2);
-            self.written.extend(&bytes[..some]);
-            Ok(some)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_write_that_fails_is_an_error_whichever_it_is() {
-        let folder =
-            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/tiny-embedding"));
-        let checkpoint = Checkpoint::open(folder, &Hooks::default()).unwrap();
-        let parts = parts(&checkpoint, &ConvertOptions::default()).unwrap();
-        let sources = sources(&checkpoint, &Hooks::default()).unwrap();
-        let provenance = Provenance { kind: checkpoint.kind, sources };
-        let header = portable::header(&provenance, infos(&parts));
-        let (checkpoint, out) = (&checkpoint, Path::new("out"));
-        let whole = Whole { checkpoint, header, parts, out };
-        for writes_left in 0.. {
-            let mut disk = Failing { writes_left, written: vec![] };
-            match whole.write(&mut disk, &Hooks::default()) {
-                Err(Error::Write { path, .. }) if path == out => {}
-                Err(other) => panic!("{other}"),
-                Ok(()) => {
-                    assert_eq!(disk.written.len() as u64, whole.bytes());
-                    assert!(writes_left > 2 * whole.parts.len());
-                    return;
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! When a network computes: which tokens together, whose turn it is, and what fits.
 
 mod batches;
+mod load;
 mod memory;
 mod session;
 mod turns;

@@ -2,13 +2,10 @@
 //! caller's order.
 
 use super::batches::plan;
-use super::memory::{
-    activation_bytes, allocated_bytes, fits, max_tensor_bytes, max_tokens, tensor_fits, widest,
-};
+use super::load::{candidates, load};
+use super::memory::{activation_bytes, fits, max_tokens, tensor_fits, widest};
 use super::turns::Turns;
-use crate::choices::DtypeChoice;
-use crate::device::self_check::{self, Extent};
-use crate::device::{self, Device, DeviceChoice, DeviceId, Fallback, Loaded, Opened, system};
+use crate::device::{self, Device, DeviceId, Fallback, Loaded, Opened, system};
 use crate::error::{Error, OptionName};
 use crate::files::{Checkpoint, ModelFiles, Source};
 use crate::options::Options;
@@ -258,140 +255,5 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Loads in the first dtype that works, of those that the choice allows.
-fn load(
-    checkpoint: &Checkpoint,
-    device: &Opened,
-    options: &Options,
-    fallbacks: &mut Vec<Fallback>,
-) -> Result<(Loaded, Storage), Error> {
-    let extent = match options.device {
-        DeviceChoice::Auto => Extent::Networks,
-        DeviceChoice::Named(_) => Extent::Products,
-    };
-    let (weights, config) = (&checkpoint.weights, &checkpoint.config);
-    let mut on_tensor = |tensors, total_tensors| {
-        options.hooks.report(Progress::Load { tensors, total_tensors });
-        options.hooks.go_on()
-    };
-    let mut dtypes = candidates(device, weights.dtype()?, options.dtype)?.into_iter().peekable();
-    while let Some(dtype) = dtypes.next() {
-        fits(device, allocated_bytes(weights, device.id, dtype)?, "the model")?;
-        let max_tensor_bytes = max_tensor_bytes(device, dtype);
-        let largest = widest(config) * config.hidden_size as u64 * dtype.size_bytes() as u64;
-        tensor_fits(device.id, max_tensor_bytes, largest, "the model")?;
-        let (strategy, passed_over) = self_check::strategy(device, dtype, extent)?;
-        let storage = Storage { dtype, max_tensor_bytes, strategy };
-        match device.load(weights, config, storage, &mut on_tensor) {
-            // `auto` meets a weight that float16 can't hold: the next dtype.
-            Err(Error::Model(qwen3::Error::Float16Range { .. })) if dtypes.peek().is_some() => {}
-            result => {
-                fallbacks.extend(passed_over);
-                return Ok((result?, storage));
-            }
-        }
-    }
-    unreachable!("the last candidate returns")
-}
-
-/// The dtypes to try, in order; at least one.
-fn candidates(device: &Device, stored: Dtype, choice: DtypeChoice) -> Result<Vec<Dtype>, Error> {
-    let supported = &device.dtypes;
-    let asked = match choice {
-        DtypeChoice::Auto => {
-            let halves = [stored, Dtype::Bf16, Dtype::F16].into_iter();
-            let same_size = halves.filter(|dtype| dtype.size_bytes() == stored.size_bytes());
-            let mut wanted: Vec<Dtype> = same_size.filter(|d| supported.contains(d)).collect();
-            wanted.dedup();
-            wanted.push(Dtype::F32);
-            wanted.dedup();
-            return Ok(wanted);
-        }
-        named => named.or(stored),
-    };
-    match supported.contains(&asked) {
-        true => Ok(vec![asked]),
-        false => Err(Error::DtypeUnsupported {
-            device: device.id,
-            dtype: choice,
-            supported: supported.clone(),
-        }),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    #[test]
-    #[cfg(all(feature = "cpu", feature = "ndarray"))]
-    fn auto_keeps_the_checkpoints_dtype_where_the_device_can() {
-        let device = |id| Opened::open(id).unwrap();
-        let (cpu, ndarray) = (device(DeviceId::Cpu), device(DeviceId::NdArray));
-        let auto = |device, stored| candidates(device, stored, DtypeChoice::Auto).unwrap();
-        assert_eq!(auto(&cpu, Dtype::Bf16)[0], Dtype::Bf16);
-        assert_eq!(auto(&cpu, Dtype::F16)[0], Dtype::F16);
-        assert_eq!(auto(&cpu, Dtype::F32), [Dtype::F32]);
-        assert_eq!(auto(&ndarray, Dtype::Bf16), [Dtype::F32]);
-        let refused = candidates(&ndarray, Dtype::Bf16, DtypeChoice::Bf16).unwrap_err();
-        let expected = "device `ndarray` can't hold bf16 weights, only f32";
-        assert_eq!(refused.to_string(), expected);
-    }
-
-    #[cfg(feature = "cpu")]
-    fn session() -> Session {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
-        let options = Options::default().device(DeviceId::Cpu);
-        Session::load(Path::new(fixtures).join("tiny-embedding"), &options).unwrap()
-    }
-
-    #[test]
-    #[cfg(feature = "cpu")]
-    fn calls_wait_for_their_turn_and_none_runs_inside_of_another() {
-        let session = session();
-        let hooks = Hooks::default();
-        let row = |ids: &[u32], hooks: &Hooks| session.rows(&[ids], Rows::Last, hooks);
-        let expected = row(&[1, 2, 3], &hooks).unwrap();
-        thread::scope(|scope| {
-            let turn = session.network.take(&hooks.cancel).unwrap();
-            let calls = [(); 50].map(|()| scope.spawn(|| row(&[1, 2, 3], &hooks)));
-            let cancelled = Hooks::default();
-            cancelled.cancel.cancel();
-            while session.network.len() < 1 + calls.len() {
-                thread::yield_now();
-            }
-            assert!(matches!(row(&[4], &cancelled), Err(Error::Cancelled)));
-            assert!(calls.iter().all(|call| !call.is_finished()), "none runs inside of a turn");
-            drop(turn);
-            for call in calls {
-                assert_eq!(call.join().unwrap().unwrap(), expected);
-            }
-        });
-    }
-
-    /// Tries again, because tests beside this one share the buffers.
-    #[cfg(feature = "cpu")]
-    fn check_buffers(mut call: impl FnMut(), max_bytes: u64) {
-        let unused = || Opened::open(DeviceId::Cpu).unwrap().unused_buffer_bytes();
-        let few = (0..3_000).any(|_| {
-            call();
-            thread::sleep(std::time::Duration::from_millis(10));
-            unused() <= max_bytes
-        });
-        assert!(few, "{} of {max_bytes} bytes", unused());
-    }
-
-    #[test]
-    #[cfg(feature = "cpu")]
-    fn a_long_text_keeps_no_memory_and_a_model_that_is_unloaded_none_at_all() {
-        let session = session();
-        let long: Vec<u32> = (0..3_000).map(|id| id % 600).collect();
-        let usual = session.max_batch_tokens as u64 * activation_bytes(&session.config);
-        assert!(long.len() as u64 > 4 * session.max_batch_tokens as u64);
-        let row = |ids: &[u32]| drop(session.rows(&[ids], Rows::Last, &Hooks::default()).unwrap());
-        check_buffers(|| row(&long), 2 * usual);
-        drop(session);
-        check_buffers(|| (), 0);
-    }
-}
+mod tests;

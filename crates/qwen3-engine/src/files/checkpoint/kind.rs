@@ -1,0 +1,80 @@
+//! What a checkpoint is for, as its user or its files tell.
+
+use super::Checkpoint;
+use crate::choices::Kind;
+use crate::error::Error;
+use crate::files::folder::called;
+use crate::files::modules::{Modules, refused};
+use serde::Deserialize;
+
+impl Checkpoint {
+    /// `told` is what the model is if its user knows better.
+    pub(super) fn decide_kind(&mut self, told: Option<Kind>) -> Result<(), Error> {
+        let (modules, is_listed) = self.modules()?;
+        let told = told.or(self.portable.as_ref().map(|portable| portable.provenance.kind));
+        // Who says that it is something else knows better than its list.
+        let is_other = |told: &Kind| modules.kind().is_some_and(|listed| listed != *told);
+        let (modules, is_listed) = match told.as_ref().is_some_and(is_other) {
+            true => (Modules::default(), false),
+            false => (modules, is_listed),
+        };
+        self.modules = modules;
+        self.kind = match told {
+            Some(kind) => kind,
+            None => self.detect()?,
+        };
+        // A pooling that nobody lists says nothing about a reranker.
+        if is_listed || self.kind == Kind::Embedding {
+            self.check_modules()?;
+        }
+        Ok(())
+    }
+
+    /// config.json is the same for embedding models and rerankers, so: what the
+    /// heads say, then sentence-transformers' files, then the folder's own name,
+    /// wherever it lies, then how the tensors are named.
+    fn detect(&self) -> Result<Kind, Error> {
+        let (config, weights) = (&self.config, &self.weights);
+        let is_cross_encoder = self.is_cross_encoder()?;
+        let is_classifier = |name: &String| name.ends_with("ForSequenceClassification");
+        if weights.contains("score.weight") || config.architectures.iter().any(is_classifier) {
+            return Ok(Kind::SequenceClassification);
+        }
+        if is_cross_encoder {
+            return Ok(Kind::Reranker);
+        }
+        if let Some(kind) = self.modules.kind() {
+            return Ok(kind);
+        }
+        if weights.contains("lm_head.weight") {
+            return Ok(Kind::Reranker);
+        }
+        let name = called(&self.path).to_lowercase();
+        // The owner of a model says nothing about it.
+        let name =
+            name.strip_prefix("models--").and_then(|id| id.rsplit("--").next()).unwrap_or(&name);
+        Ok(match (name.contains("rerank"), name.contains("embed")) {
+            (true, false) => Kind::Reranker,
+            (false, true) => Kind::Embedding,
+            _ if weights.has_model_prefix() => Kind::Reranker,
+            _ => Kind::Embedding,
+        })
+    }
+
+    /// Whether sentence-transformers says so, as it does since its version 5.
+    fn is_cross_encoder(&self) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Typed {
+            model_type: Option<String>,
+        }
+        let name = "config_sentence_transformers.json";
+        let typed: Option<Typed> = self.side_file(name)?;
+        match typed.and_then(|typed| typed.model_type).as_deref() {
+            None | Some("SentenceTransformer") => Ok(false),
+            Some("CrossEncoder") => Ok(true),
+            Some(other) => {
+                Err(refused(&self.path_of(name), format!("a model of the type `{other}`")))
+            }
+        }
+    }
+}
