@@ -203,8 +203,11 @@ fn of_vectors(model: &Embedder, quantity: &Quantity) -> Result<Vec<Number>, Erro
         }
         Quantity::QueryVector { query, expected } => {
             let found = model.encode_one(query, &options.prompt(Prompt::Query))?;
-            let what = format!("of the query `{query}`");
-            numbers.extend(first_numbers(&what, expected, &found.vector));
+            numbers.extend(first_numbers(
+                &format!("of the query `{query}`"),
+                expected,
+                &found.vector,
+            ));
         }
         Quantity::LogOdds { .. } | Quantity::Score { .. } | Quantity::PlainScore { .. } => {
             unreachable!("a test looks that embedding models have none")
