@@ -1,18 +1,15 @@
 //! What one thread computes at a time: some rows of `x` against a panel of weight rows.
 
 use super::epilogue::Epilogue;
+use super::tasks::{PANEL_COLUMNS, Task};
 use std::ops::Range;
-
-/// Columns of a block, at most.
-pub(super) const PANEL_COLUMNS: usize = 128;
 
 /// Rows and columns of one output, and what they are computed from.
 pub(crate) struct Block<'a, X, W> {
     pub k: usize,
     /// `[m, k]`, in the layout of the macrokernel.
     pub x: &'a [X],
-    /// One, or a gate and what it gates.
-    pub weights: &'a [&'a [W]],
+    weights: &'a [&'a [W]],
     pub rows: Range<usize>,
     pub columns: Range<usize>,
     pub epilogue: &'a Epilogue<'a>,
@@ -26,14 +23,23 @@ pub(crate) struct Block<'a, X, W> {
 pub(crate) type Macrokernel<X, W> = unsafe fn(&Block<X, W>);
 
 impl<'a, X, W> Block<'a, X, W> {
+    /// What a task computes from `x`.
+    ///
     /// # Panics
-    /// If `x` or a weight has not these rows and columns.
-    pub fn checked(self) -> Self {
-        let Self { k, x, weights, rows, columns, .. } = &self;
+    /// If `x` or a weight has not its rows and columns.
+    pub fn new(k: usize, x: &'a [X], task: &'a Task<W>) -> Self {
+        let (weights, epilogue) = (task.output.weights().each(), task.output.epilogue());
+        let (rows, columns) = (task.rows.clone(), task.columns.clone());
         let holds = weights.iter().all(|weight| columns.end * k <= weight.len());
         assert!(rows.end * k <= x.len() && holds, "{rows:?} {columns:?}");
         assert!(columns.len() <= PANEL_COLUMNS, "{columns:?}");
-        self
+        Self { k, x, weights, rows, columns, epilogue }
+    }
+
+    /// One, or a gate and what it gates.
+    #[inline(always)]
+    pub fn weights(&self) -> &'a [&'a [W]] {
+        self.weights
     }
 
     /// Where row `row` of `x` begins.
@@ -42,7 +48,7 @@ impl<'a, X, W> Block<'a, X, W> {
     /// It is one of [`Block::rows`].
     #[inline(always)]
     pub unsafe fn x(&self, row: usize) -> *const X {
-        // Safety: inside of the slice, by `Block::checked`.
+        // Safety: inside of the slice, by `Block::new`.
         unsafe { self.x.as_ptr().add(row * self.k) }
     }
 
@@ -52,7 +58,7 @@ impl<'a, X, W> Block<'a, X, W> {
     /// It is one of [`Block::columns`].
     #[inline(always)]
     pub unsafe fn weight(&self, which: usize, column: usize) -> *const W {
-        // Safety: inside of the slice, by `Block::checked`.
+        // Safety: inside of the slice, by `Block::new`.
         unsafe { self.weights[which].as_ptr().add(column * self.k) }
     }
 

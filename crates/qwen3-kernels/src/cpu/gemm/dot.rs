@@ -9,8 +9,9 @@
 //!           └───┴───┴───┴───┘
 //! ```
 
-use super::block::{Block, PANEL_COLUMNS};
+use super::block::Block;
 use super::microkernel::{DOT_COLUMNS, DotRegisters, with_rows};
+use super::tasks::PANEL_COLUMNS;
 use std::ops::Range;
 
 /// Bytes of a row of `x` that are multiplied before the next: a tile of them
@@ -39,8 +40,8 @@ pub(super) unsafe fn block<R: DotRegisters>(block: &Block<R::X, R::W>) {
     let mut first = block.rows.start;
     while first < block.rows.end {
         let rows = first..block.rows.end.min(first + at_once);
-        for (which, sums) in strips.iter_mut().enumerate().take(block.weights.len()) {
-            // Safety: by the caller; inside of the slices by `Block::checked`.
+        for (which, sums) in strips.iter_mut().enumerate().take(block.weights().len()) {
+            // Safety: by the caller; inside of the slices by `Block::new`.
             unsafe {
                 let rows = rows.clone();
                 match few {
@@ -156,7 +157,7 @@ impl Tile {
             });
             let later = |row: usize| {
                 let column = block.columns.start + fetched + row;
-                block.weights[which].as_ptr().wrapping_add(column * block.k)
+                block.weights()[which].as_ptr().wrapping_add(column * block.k)
             };
             let fetched = [later(0), later(FETCHED_APART)];
             let mut sums = [[R::zero(); DOT_COLUMNS]; M];

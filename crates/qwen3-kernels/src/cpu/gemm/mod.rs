@@ -46,7 +46,7 @@ mod tests;
 use crate::cpu::buffers::Buffer;
 use crate::cpu::isa::Isa;
 pub(crate) use accumulate::{Accumulate, Sum};
-use block::Macrokernel;
+use block::{Block, Macrokernel};
 pub(crate) use epilogue::GatedOut;
 use microkernel::DOT_COLUMNS;
 pub(crate) use output::{Input, Output};
@@ -101,6 +101,6 @@ fn run<X: Sync, W: Sync>(
     tasks(outputs, m, tile).for_each(|task| {
         // Safety: the processor has the instructions (`Isa`), no two tasks share
         // a row and a column, and the memory of an output lives as long as it.
-        unsafe { macrokernel(&task.output.block(k, x, task.rows, task.columns)) };
+        unsafe { macrokernel(&Block::new(k, x, &task)) };
     });
 }

@@ -14,8 +14,9 @@
 //! many rows there are.
 
 use super::accumulate::{Sum, accumulate};
-use super::block::{Block, PANEL_COLUMNS};
+use super::block::Block;
 use super::microkernel::OuterRegister;
+use super::tasks::PANEL_COLUMNS;
 use super::transpose::{SQUARE, transpose};
 use super::widen::Widen;
 use crate::cpu::buffers::Buffer;
@@ -44,7 +45,7 @@ where
     let (k, n) = (block.k, block.columns.len());
     // No closure of an iterator: it would be compiled without the instructions.
     let mut weights = [const { None }; 2];
-    for (widened, weight) in weights.iter_mut().zip(block.weights) {
+    for (widened, weight) in weights.iter_mut().zip(block.weights()) {
         // Safety: by the caller.
         *widened = Some(unsafe { Widened::new(block.weight_rows(weight)) });
     }
@@ -96,7 +97,7 @@ unsafe fn finish<W>(block: &Block<f32, W>, panel: Range<usize>, sums: [&[f32]; 2
     let n = block.columns.len();
     for start in panel.clone().step_by(SQUARE) {
         let mut rows = [[0.0; SQUARE * PANEL_COLUMNS]; 2];
-        for (sums, rows) in sums.into_iter().zip(&mut rows).take(block.weights.len()) {
+        for (sums, rows) in sums.into_iter().zip(&mut rows).take(block.weights().len()) {
             let columns = Matrix { data: &sums[start - panel.start..], stride };
             // Safety: by the caller.
             unsafe { transpose(columns, [n, SQUARE], rows, PANEL_COLUMNS) };

@@ -1,9 +1,7 @@
 //! What a product takes and gives.
 
-use super::block::Block;
 use super::epilogue::{Epilogue, GatedOut};
 use burn::tensor::bf16;
-use std::ops::Range;
 
 /// The left side of a product, `[m, k]`.
 #[derive(Clone, Copy)]
@@ -80,7 +78,6 @@ impl<'a, W> Output<'a, W> {
         &self.weights
     }
 
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub fn epilogue(&self) -> &Epilogue<'a> {
         &self.epilogue
     }
@@ -91,17 +88,5 @@ impl<'a, W> Output<'a, W> {
         let n = self.n;
         let right = self.weights.each().iter().all(|weight| weight.len() == n * k);
         assert!(right && m * n == self.epilogue.len(), "[{m}, {k}, {n}]");
-    }
-
-    /// Some rows and columns of it, computed from `x`.
-    pub fn block<'b, X>(
-        &'b self,
-        k: usize,
-        x: &'b [X],
-        rows: Range<usize>,
-        columns: Range<usize>,
-    ) -> Block<'b, X, W> {
-        let (weights, epilogue) = (self.weights.each(), &self.epilogue);
-        Block { k, x, weights, rows, columns, epilogue }.checked()
     }
 }

@@ -1,6 +1,5 @@
 //! How a product is cut into what one thread computes at a time.
 
-use super::block::PANEL_COLUMNS;
 use super::output::Output;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -9,8 +8,11 @@ use std::ops::Range;
 /// 1 MiB beside what passes by.
 const PANEL_BYTES: usize = 384 * 1024;
 
+/// Columns of a task, at most.
+pub(super) const PANEL_COLUMNS: usize = 128;
+
 /// Rows and columns of one output.
-pub(super) struct Task<'p, 'a, W> {
+pub(crate) struct Task<'p, 'a, W> {
     pub output: &'p Output<'a, W>,
     pub rows: Range<usize>,
     pub columns: Range<usize>,
