@@ -15,7 +15,6 @@ pub struct Place {
 }
 
 impl Clients {
-    /// Adds one.
     pub fn add(self: &Arc<Self>, client: Client) -> Place {
         let client = Arc::new(client);
         client.counts(1);
@@ -42,7 +41,6 @@ impl Clients {
 }
 
 impl Place {
-    /// Who has it.
     pub fn client(&self) -> &Arc<Client> {
         &self.client
     }

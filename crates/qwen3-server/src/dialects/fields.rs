@@ -12,7 +12,6 @@ use std::fmt;
 
 /// A request that is read from the fields of its body.
 pub trait FromFields: Sized {
-    /// The request.
     fn from_fields(fields: &Fields<'_>) -> Result<Self, Error>;
 }
 
@@ -32,17 +31,11 @@ pub struct Value<'a> {
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// In quotes.
     Text,
-    /// A number.
     Number,
-    /// `true` or `false`
     Bool,
-    /// Nothing.
     Null,
-    /// In brackets.
     List,
-    /// In braces.
     Object,
 }
 
@@ -55,7 +48,6 @@ enum Path<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Of a body.
     pub fn of_body(json: &'a str) -> Result<Self, Error> {
         if json.trim_ascii().is_empty() {
             return Err(Error::NoBody);
@@ -95,17 +87,14 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A text.
     pub fn text(&self, names: &[&str]) -> Result<Option<String>, Error> {
         self.find(names)?.map(|value| value.text()).transpose()
     }
 
-    /// Yes or no.
     pub fn flag(&self, names: &[&str]) -> Result<Option<bool>, Error> {
         self.find(names)?.map(|value| value.flag()).transpose()
     }
 
-    /// A whole number.
     pub fn whole(&self, names: &[&str]) -> Result<Option<i64>, Error> {
         self.find(names)?.map(|value| value.whole()).transpose()
     }
@@ -134,7 +123,6 @@ impl<'a> Value<'a> {
         (!rest.starts_with(']')).then(|| Kind::of(rest))
     }
 
-    /// Its text.
     pub fn text(&self) -> Result<String, Error> {
         self.parse().ok_or_else(|| self.expected("a text"))
     }
@@ -170,7 +158,6 @@ impl<'a> Value<'a> {
         items.into_iter().enumerate().map(item).map(read).collect()
     }
 
-    /// Token ids.
     pub fn ids(&self) -> Result<Vec<u32>, Error> {
         let expected = "a list of token ids";
         self.parse().map_or_else(

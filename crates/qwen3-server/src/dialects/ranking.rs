@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 /// What is ranked.
 pub struct Ranking {
-    /// The query.
     pub query: String,
-    /// The documents.
     pub documents: Vec<String>,
     /// The fields that all dialects have.
     pub shared: SharedFields,

@@ -10,7 +10,6 @@ use std::sync::Arc;
 pub struct Pair {
     /// Shared by all documents of a request.
     pub query: Arc<str>,
-    /// The document.
     pub document: String,
 }
 

@@ -12,7 +12,6 @@ const LONG: usize = 4096;
 pub struct Results<R> {
     /// In the order of the texts.
     pub results: Vec<R>,
-    /// Of each text.
     pub lengths: Vec<Length>,
     /// What all of it cost.
     pub cost: Cost,
@@ -34,15 +33,12 @@ pub struct Cost {
     pub task: Task,
     /// Texts of the request.
     pub texts: usize,
-    /// Their characters.
     pub characters: usize,
-    /// Their tokens.
     pub tokens: usize,
     /// Texts that were cut.
     pub truncated: usize,
     /// Numbers of the answer.
     pub numbers: usize,
-    /// Durations.
     pub times: RequestTimes,
 }
 

@@ -52,7 +52,6 @@ pub struct ModelMetrics {
     name: &'static str,
     /// What this model adds to `te_queue_size`.
     shown_texts: Arc<AtomicU64>,
-    /// Of late.
     tokens_per_second: Gauge,
 }
 

@@ -91,7 +91,6 @@ pub struct SchedulerSettings {
 /// What a replica is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Loading.
     Loading,
     /// Ready, with the device's name.
     Ready(String),

@@ -97,7 +97,6 @@ struct Entry<W> {
 }
 
 impl<W> Queue<W> {
-    /// An empty queue.
     pub fn new(limits: QueueLimits) -> Self {
         Self {
             limits,
