@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::error::Error;
 use crate::names::EMBEDDING_TABLE;
+pub use crate::names::YES_NO;
 use crate::weights::Weights;
 
 /// Cuts `row` to its first `dimensions` (Matryoshka representation learning,
@@ -33,10 +34,6 @@ pub fn are_usable(rows: &[f32], width: usize) -> bool {
 pub fn probability(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
-
-/// The rows of the output head for "yes" and "no", `[2, C]`, in files that keep
-/// only these two, or keep them in more precision than the embedding table.
-pub const YES_NO: &str = "yes_no.weight";
 
 /// The output head.
 const LM_HEAD: &str = "lm_head.weight";

@@ -3,8 +3,9 @@
 //! Trainers and wrappers put something in front: `model.`, `module.`,
 //! `0.auto_model.`. Whatever stands before `embed_tokens.weight` is such a
 //! prefix, and stands before all of the network.
-
-use crate::head::YES_NO;
+/// The rows of the output head for "yes" and "no", `[2, C]`, in files that keep
+/// only these two, or keep them in more precision than the embedding table.
+pub const YES_NO: &str = "yes_no.weight";
 
 /// Tensors of heads, which stand beside the network or in what it is wrapped in.
 pub(crate) const HEADS: [&str; 3] = ["lm_head.weight", "score.weight", YES_NO];

@@ -203,7 +203,8 @@ impl Weights {
                 Ok(TensorData::from_bytes(bytes, shape, dtype.burn()))
             }
             _ => {
-                let data = convert(name, values, stored, shape, dtype)?;
+                let lost = |value| Error::Float16Range { name: name.to_owned(), value, dtype };
+                let data = convert(values, stored, shape, dtype).map_err(lost)?;
                 if let Bytes::Mapped(map) = file {
                     map.release(bytes);
                 }

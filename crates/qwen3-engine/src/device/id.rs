@@ -74,7 +74,7 @@ impl DeviceId {
             Self::Cpu => "cpu",
             Self::NdArray => "ndarray",
             Self::Gpu { api: GpuApi::Cuda, .. } => "cuda",
-            Self::Gpu { .. } => "wgpu",
+            Self::Gpu { .. } => "gpu",
         }
     }
 
