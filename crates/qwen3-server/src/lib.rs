@@ -25,6 +25,7 @@ mod settings;
 mod error;
 mod error_kind;
 mod metrics;
+mod api_key;
 mod auth;
 mod cors;
 mod punycode;
@@ -44,8 +45,8 @@ mod listen;
 mod socket_file;
 mod tls;
 
+pub use api_key::{ApiKey, ApiKeyError};
 pub use app::{App, Models};
-pub use auth::{ApiKey, ApiKeyError};
 pub use cors::{Origin, OriginError};
 pub use inference::Model;
 pub use listen::{Address, Bound, ListenError, Listener};

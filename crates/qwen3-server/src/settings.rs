@@ -1,6 +1,6 @@
 //! What may be chosen about a server.
 
-use crate::auth::ApiKey;
+use crate::api_key::ApiKey;
 use crate::cors::Origin;
 use qwen3_engine::Prompt;
 use std::time::Duration;

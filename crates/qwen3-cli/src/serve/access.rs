@@ -2,11 +2,7 @@
 
 use super::args::AccessArgs;
 use crate::error::Error;
-use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
-use clap::{Arg, Command};
 use qwen3_server::{ApiKey, Origin};
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -16,29 +12,6 @@ use std::path::Path;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// What leaves a server open where it is empty.
 const VARIABLES: [&str; 3] = ["API_KEY", "API_KEY_FILE", "CORS_ALLOW_ORIGIN"];
-
-/// Reads a key. Clap would repeat a wrong one in its message.
-#[derive(Clone)]
-pub struct ApiKeyParser;
-
-impl TypedValueParser for ApiKeyParser {
-    type Value = ApiKey;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        _: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<ApiKey, clap::Error> {
-        let reason = match value.to_str().map(str::parse) {
-            Some(Ok(key)) => return Ok(key),
-            Some(Err(error)) => qwen3_server::ApiKeyError::to_string(&error),
-            None => "a key is not valid UTF-8".to_owned(),
-        };
-        let message = format!("`--api-key` or the variable `API_KEY`: {reason}\n");
-        Err(clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command))
-    }
-}
 
 /// What no single argument of these says.
 ///

@@ -2,7 +2,7 @@
 //! names, defaults and environment variables; variables of ours begin with `QWEN3_`,
 //! since a plain `DEVICE` or `MAX_TOKENS` may be somebody else's.
 
-use super::access::ApiKeyParser;
+use super::api_key::ApiKeyParser;
 #[cfg(unix)]
 use super::values::mode;
 use super::values::{dtype, log_level, no_dense, time};

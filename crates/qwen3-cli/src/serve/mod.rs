@@ -1,6 +1,7 @@
 //! `qwen3 serve`
 
 pub mod access;
+mod api_key;
 pub mod args;
 mod settings;
 mod spans;

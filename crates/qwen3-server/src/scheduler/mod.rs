@@ -26,12 +26,13 @@ pub use errors::{ComputeError, ReplicaError, SubmitError};
 use queue::QueueFull;
 pub use queue::{QueueLimits, Work};
 use qwen3_engine::{CancelToken, Error as EngineError, Rows};
+pub use state::Computed;
 use state::{Shared, Waiter};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-pub use ticket::{Computed, Ticket};
+pub use ticket::Ticket;
 use tokio::sync::oneshot;
 use worker::Worker;
 

@@ -3,17 +3,27 @@
 use super::cache::Cache;
 use super::errors::{ComputeError, SubmitError};
 use super::queue::{Queue, RequestId, Work};
-use super::ticket::Computed;
 use super::{Phase, SchedulerSettings};
 use crate::metrics::ModelMetrics;
 use qwen3_engine::CancelToken;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Why there are no answers, as clients hear it: the cause may name files of this
 /// machine.
 pub const NOT_LOADED: &str = "it isn't loaded; the server's log says why";
+
+/// The rows of one text, and how long they took.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// `[C]`, or `[tokens · C]`; finite.
+    pub rows: Arc<[f32]>,
+    /// From queue to batch.
+    pub queued: Duration,
+    /// The batch.
+    pub computed: Duration,
+}
 
 pub struct Waiter {
     pub since: Instant,

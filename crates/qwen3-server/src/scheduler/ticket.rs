@@ -2,10 +2,9 @@
 
 use super::errors::ComputeError;
 use super::queue::{RequestId, Work};
-use super::state::Shared;
+use super::state::{Computed, Shared};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A request's place in the queue. Dropped before its end, the texts that
@@ -16,17 +15,6 @@ pub struct Ticket {
     /// Those of its texts that differ; none once all are answered.
     pub works: HashSet<Work>,
     pub answers: Vec<oneshot::Receiver<Result<Computed, ComputeError>>>,
-}
-
-/// The rows of one text, and how long they took.
-#[derive(Clone, Debug)]
-pub struct Computed {
-    /// `[C]`, or `[tokens · C]`; finite.
-    pub rows: Arc<[f32]>,
-    /// From queue to batch.
-    pub queued: Duration,
-    /// The batch.
-    pub computed: Duration,
 }
 
 impl Ticket {
