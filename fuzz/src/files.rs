@@ -1,6 +1,6 @@
 //! Targets that read files, since what they fuzz takes paths.
 
-use qwen3::weights::files_of_index;
+use qwen3::index::files_of_index;
 use qwen3_engine::{Checkpoint, EmbedderHost, Hooks, Options, RerankerHost};
 use safetensors::SafeTensors;
 use std::fs;

@@ -10,6 +10,7 @@ mod layers;
 mod limits;
 mod manifest;
 mod rules;
+mod source;
 #[cfg(test)]
 mod tests;
 mod unsafe_code;
@@ -92,7 +93,7 @@ fn check(files: &[File]) -> Vec<Violation> {
     let mut found = rules::kernels_without_reference(files);
     found.extend(limits::violations(files));
     for file in files {
-        let source = rules::Source::new(file);
+        let source = source::Source::new(file);
         let rules = rules::RULES.iter().map(|(rule, of)| (*rule, of(&source)));
         let bans = rules::BANS.iter().map(|ban| (ban.rule, ban.broken(&source)));
         for (rule, places) in rules.chain(bans) {

@@ -14,6 +14,7 @@ mod dtype;
 pub mod error;
 pub mod files;
 pub mod head;
+pub mod index;
 mod load;
 pub mod model;
 mod names;

@@ -1,7 +1,7 @@
 //! Which crate may depend on which: arrows point down only.
 
 use super::manifest::{dependencies, package};
-use super::rules::{Found, Source};
+use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
 pub const OURS: [(&str, &[&str]); 16] = [

@@ -1,11 +1,10 @@
 //! The rules. Each says what must not be, and where it may be after all.
 
-use super::code::{code, without_tests, words};
-use super::{File, Violation, extension, layers, unsafe_code};
+use super::code::words;
+use super::source::{Found, KERNELS, SYSTEM, Source};
+use super::{File, Violation, layers, unsafe_code};
 use std::collections::BTreeSet;
 
-/// What a rule finds: where, as an offset, and what is wrong.
-pub type Found = Vec<(usize, String)>;
 /// A rule looks at one file at a time.
 type Rule = fn(&Source) -> Found;
 
@@ -22,8 +21,6 @@ pub const RULES: [(&str, Rule); 6] = [
 pub const MODEL: &str = "crates/qwen3/src/model.rs";
 pub const BACKEND: &str = "crates/qwen3-engine/src/device/backends.rs";
 pub const HUB: &str = "crates/qwen3-engine/src/files/hub.rs";
-pub const KERNELS: &str = "crates/qwen3-kernels/";
-pub const SYSTEM: &str = "crates/qwen3-sys/";
 const ENGINE: &str = "crates/qwen3-engine/";
 const SERVER: &str = "crates/qwen3-server/";
 pub const DIALECTS: &str = "crates/qwen3-server/src/dialects/";
@@ -146,34 +143,6 @@ impl Ban {
         let code = if self.spares_tests { &source.shipped } else { &source.code };
         let bad = words(code).filter(|&(at, word)| (self.is_bad)(source, at, word));
         bad.map(|(at, word)| (at, format!("`{word}` {}", self.say))).collect()
-    }
-}
-
-/// A file as the rules see it.
-pub struct Source<'a> {
-    pub path: &'a str,
-    pub text: &'a str,
-    /// Rust code without comments and what is inside of literals.
-    pub code: String,
-    /// The same without tests, examples and build scripts.
-    shipped: String,
-}
-
-impl<'a> Source<'a> {
-    pub fn new(file: &'a File) -> Self {
-        let path = file.path.as_str();
-        let is_rust = extension(path) == "rs";
-        let code = if is_rust { code(&file.text) } else { String::new() };
-        let in_folder = |name| path.split('/').rev().skip(1).any(|folder| folder == name);
-        let is_shipped = !["tests", "benches", "examples"].into_iter().any(in_folder)
-            && !path.ends_with("/tests.rs")
-            && !path.ends_with("/build.rs");
-        let shipped = if is_shipped { without_tests(&code) } else { String::new() };
-        Self { path, text: &file.text, code, shipped }
-    }
-
-    pub fn is_rust(&self) -> bool {
-        extension(self.path) == "rs"
     }
 }
 

@@ -46,9 +46,7 @@ fn the_places_that_rules_name_exist() {
             "qwen3-fuzz" => "fuzz".to_owned(),
             _ => format!("crates/{name}"),
         };
-        // They are on their way.
-        let is_awaited = ["qwen3-sys", "qwen3-checks"].contains(&name);
-        assert!(is_awaited || is_there(&format!("{folder}/Cargo.toml")), "{name}");
+        assert!(is_there(&format!("{folder}/Cargo.toml")), "{name}");
     }
 }
 

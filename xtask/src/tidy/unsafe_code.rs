@@ -1,7 +1,7 @@
 //! `unsafe` code says why it is sound.
 
 use super::code::words;
-use super::rules::{Found, KERNELS, SYSTEM, Source};
+use super::source::{Found, KERNELS, SYSTEM, Source};
 
 /// Lines of code that may stand between a `// Safety:` comment and its `unsafe`.
 const SAFETY_REACH: usize = 6;

@@ -10,7 +10,7 @@ use crate::choices::Kind;
 use crate::error::Error;
 use crate::progress::Hooks;
 use qwen3::head::YES_NO;
-use qwen3::weights::files_of_index;
+use qwen3::index::files_of_index;
 use qwen3::{Config, Dtype, Weights, files};
 use qwen3_text::{RerankTokenizer, SpecialTokens};
 use serde::Deserialize;

@@ -17,7 +17,7 @@ use cache::Repo;
 use client::Client;
 use download::{ATTEMPTS, Hub, configs};
 use names::{Commit, Revision};
-use qwen3::weights::files_of_index;
+use qwen3::index::files_of_index;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;

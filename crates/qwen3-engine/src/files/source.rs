@@ -7,7 +7,7 @@ use crate::choices::Kind;
 use crate::error::Error;
 use crate::progress::Hooks;
 use qwen3::files;
-use qwen3::weights::files_of_index;
+use qwen3::index::files_of_index;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

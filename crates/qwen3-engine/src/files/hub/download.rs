@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::files::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
 use crate::files::modules::{MODULES, configs_in};
 use crate::progress::{Hooks, Progress};
-use qwen3::weights::files_of_index;
+use qwen3::index::files_of_index;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
