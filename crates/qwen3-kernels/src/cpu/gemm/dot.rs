@@ -40,7 +40,8 @@ pub(super) unsafe fn block<R: DotRegisters>(block: &Block<R::X, R::W>) {
     let mut first = block.rows.start;
     while first < block.rows.end {
         let rows = first..block.rows.end.min(first + at_once);
-        for (which, sums) in strips.iter_mut().enumerate().take(block.weights().len()) {
+        for (which, _) in block.weights().iter().enumerate() {
+            let sums = &mut strips[which];
             // Safety: by the caller; inside of the slices by `Block::new`.
             unsafe {
                 let rows = rows.clone();

@@ -44,19 +44,19 @@ where
 {
     let (k, n) = (block.k, block.columns.len());
     // No closure of an iterator: it would be compiled without the instructions.
-    let mut weights = [const { None }; 2];
-    for (widened, weight) in weights.iter_mut().zip(block.weights()) {
+    let mut weights = Vec::with_capacity(2);
+    for weight in block.weights() {
         // Safety: by the caller.
-        *widened = Some(unsafe { Widened::new(block.weight_rows(weight)) });
+        weights.push(unsafe { Widened::new(block.weight_rows(weight)) });
     }
     let mut sums = [[[0.0; PANEL]; PANEL_COLUMNS]; 2];
     for first in block.rows.clone().step_by(PANEL) {
         let rows = first..block.rows.end.min(first + PANEL);
         let stride = rows.len().next_multiple_of(R::LANES);
         let x = Matrix { data: &block.x[first * k..][..stride * k], stride };
-        for (sums, weight) in sums.iter_mut().zip(weights.iter().flatten()) {
+        for (which, weight) in weights.iter().enumerate() {
             let weight = Matrix { data: weight.as_slice(), stride: k };
-            let sums = &mut sums.as_flattened_mut()[..n * stride];
+            let sums = &mut sums[which].as_flattened_mut()[..n * stride];
             // Safety: by the caller.
             unsafe { multiply::<R, VECTORS>([n, k], weight, x, sums) };
         }
