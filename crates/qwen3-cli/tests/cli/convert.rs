@@ -15,7 +15,7 @@ fn the_file_stands_where_the_folder_did() {
     let of = |model| on_cpu("embed", model, ["hello", "--format", "f32"]).succeeds().stdout;
     assert_eq!(of(&out), of(&embedding_model()));
     let info = qwen3(["info", "--model"]).arg(&out).succeeds().json();
-    assert_eq!((&info["kind"], &info["layout"]), (&"embedding".into(), &"rows".into()));
+    assert_eq!(info["kind"], "embedding");
     let digest = info["converted_from_sha256"]["model.safetensors"].as_str();
     assert_eq!(digest.map(str::len), Some(64));
 }
@@ -45,7 +45,6 @@ fn what_can_not_be_written_is_told_with_the_way_out() {
         command.arg("--out").arg(&out).args(options.iter().copied())
     };
     convert(&["--trim-head"]).fails(1, &["`--trim-head` is for rerankers", "`--kind`"]);
-    convert(&["--layout", "tiles"]).fails(2, &["`tiles`", "rows"]);
     convert(&["--dtype", "int8"]).fails(2, &["`int8`", "f32"]);
     convert(&[]).succeeds();
     convert(&[]).fails(1, &["exists", "`--force`"]);
