@@ -213,6 +213,11 @@ impl Embedder {
         self.host.similarity().matrix(left, right)
     }
 
+    /// `hidden_size`: the most dimensions that a vector can have.
+    pub fn max_dimensions(&self) -> usize {
+        self.host.max_dimensions()
+    }
+
     /// Prompts, limits and the tokenizer.
     pub fn host(&self) -> &EmbedderHost {
         &self.host
