@@ -7,7 +7,7 @@ use qwen3::{DeviceInfo, OpenDevice};
 use qwen3::{DeviceKind, Dtype};
 
 #[cfg(not(any(feature = "cpu", feature = "ndarray", feature = "wgpu", feature = "cuda")))]
-compile_error!("build with at least one backend: cpu, ndarray, wgpu or cuda");
+compile_error!("build with at least one backend: cpu, gpu, cuda or ndarray");
 
 /// The interfaces to GPUs that a system can have.
 const GPU_APIS: &[GpuApi] = if cfg!(target_os = "macos") {

@@ -56,7 +56,7 @@ pub struct Absent {
     pub reason: String,
 }
 
-/// The devices of this machine. Drivers are asked once per process.
+/// The devices of this machine.
 pub fn devices() -> Devices {
     backends::list()
 }

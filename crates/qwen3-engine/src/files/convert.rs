@@ -1,4 +1,4 @@
-//! A checkpoint to a portable file ([`crate::portable`]).
+//! A checkpoint to a portable file ([`super::portable`]).
 
 mod parts;
 
@@ -55,6 +55,8 @@ pub fn convert(
     out: impl AsRef<Path>,
     options: &ConvertOptions,
 ) -> Result<Converted, Error> {
+    // Before a download of gigabytes.
+    drop(create(out.as_ref(), options.force)?);
     Checkpoint::open(model, &options.hooks)?.convert(out, options)
 }
 

@@ -1,4 +1,4 @@
-//! Where a model's files are: a folder, or the Hugging Face hub and its cache.
+//! The Hugging Face hub, and the cache of what came from there.
 //!
 //! This is the one place of the library that reads environment variables,
 //! because the cache is shared with other programs that read them:

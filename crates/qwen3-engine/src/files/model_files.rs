@@ -9,7 +9,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The files of a model as they were when its text half was loaded.
+/// The files of a model as they were when its half on the host was loaded.
 ///
 /// The network is loaded by [`crate::Session::load_from`] whenever it is needed:
 /// from these files, or not at all, since tokens of one model in the network of

@@ -20,7 +20,6 @@ use qwen3::weights::ATTACHMENT;
 use rayon::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error as _;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -108,7 +107,8 @@ impl Portable {
         }
         let opened = match file {
             Ok(file) => Self::verified(file, &stated),
-            Err(error) => Err(error.source().unwrap_or(&error).to_string()),
+            Err(qwen3::Error::Safetensors { source, .. }) => Err(source.to_string()),
+            Err(other) => return Err(other.into()),
         };
         opened.map(Some).map_err(|what| Error::PortableDamaged { path, what })
     }

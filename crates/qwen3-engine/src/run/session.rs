@@ -10,7 +10,7 @@ use crate::error::{Error, OptionName};
 use crate::files::{Checkpoint, ModelFiles, Source};
 use crate::options::Options;
 use crate::progress::{CancelToken, Hooks, Progress};
-use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Recorded, Rows, Storage, head};
+use qwen3::{Config, Dtype, PackedBatch, Recorded, Rows, Storage, head};
 use rayon::prelude::*;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -118,11 +118,6 @@ impl Session {
     /// Precision of the weights in memory.
     pub fn dtype(&self) -> Dtype {
         self.storage.dtype
-    }
-
-    /// How it multiplies matrices.
-    pub fn matmul_strategy(&self) -> MatmulStrategy {
-        self.storage.strategy
     }
 
     /// Tokens that are computed at one time; more are several batches.
