@@ -2,7 +2,10 @@
 //! names the thing and the way out, and never a panic.
 
 use e2e::{changed, embedder, fixture, options};
-use qwen3_engine::{Dtype, Embedder, EncodeOptions, Error, Kind, ModelError, Reranker, Source};
+use qwen3_engine::{
+    Checkpoint, ConvertOptions, Dtype, Embedder, EmbedderHost, EncodeOptions, Error, Kind,
+    ModelError, Reranker, Session, Source, convert,
+};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::Path;
@@ -217,4 +220,35 @@ fn a_model_is_found_by_folder_and_by_a_file_in_it() {
     let Error::NoSuchModel { model } = error else { panic!("{error:?}") };
     assert_eq!(model, "no-such-model");
     assert_eq!(embedder("tiny-embedding", "cpu", "f32").host().max_dimensions(), 32);
+}
+
+/// Another file of the same content, as tools that write safely put it there.
+fn replace(path: &Path) {
+    let new = path.with_extension("new");
+    fs::copy(path, &new).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+#[test]
+fn what_is_made_of_a_checkpoint_comes_from_the_files_that_were_opened() {
+    let options = options("cpu", "auto");
+    let open = |path: &Path| Checkpoint::open(path, &options.hooks).unwrap();
+    let folder = changed("tiny-embedding", |_| {});
+    let one_file = folder.path().join("portable.safetensors");
+    convert(folder.path(), &one_file, &ConvertOptions::default()).unwrap();
+    let of_folder = ["config.json", "tokenizer.json", "modules.json", "model.safetensors"];
+    let in_folder = of_folder.map(|name| (folder.path().to_owned(), folder.path().join(name)));
+    for (model, file) in in_folder.into_iter().chain([(one_file.clone(), one_file)]) {
+        let checkpoint = open(&model);
+        assert!(Embedder::from_checkpoint(&checkpoint, &options).is_ok());
+        replace(&file);
+        let is_told = |error: Option<Error>| matches!(error, Some(Error::FilesChanged { .. }));
+        let told = file.display();
+        assert!(is_told(EmbedderHost::from_checkpoint(&checkpoint, &options).err()), "{told}");
+        assert!(is_told(Session::from_checkpoint(&checkpoint, &options).err()), "{told}");
+        let out = folder.path().join("out");
+        assert!(is_told(checkpoint.convert(&out, &ConvertOptions::default()).err()), "{told}");
+        assert!(!out.exists(), "{told}");
+        assert!(Embedder::from_checkpoint(&open(&model), &options).is_ok());
+    }
 }

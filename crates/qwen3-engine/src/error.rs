@@ -171,9 +171,9 @@ pub enum Error {
     #[error("can't read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
 
-    /// The files of a model are not those that its other half was loaded from.
+    /// The files of a model are not those that were opened.
     #[error(
-        "the files of `{path}` have changed since the model was loaded; put them back, or restart to load the new ones"
+        "the files of `{path}` have changed since the model was opened; put them back, or restart to load the new ones"
     )]
     FilesChanged { path: PathBuf },
 

@@ -7,4 +7,9 @@ pub use crate::device::self_check::{
 };
 pub use crate::device::system::{peak_memory_bytes, processor_name};
 pub use crate::files::called;
-pub use qwen3::{Recorded, Stage, Step, random};
+pub use qwen3::{Recorded, Stage, Step};
+
+/// Networks of random weights; see [`qwen3::random`].
+pub mod random {
+    pub use qwen3::random::{EOS_TOKEN_ID, config, write_weights};
+}

@@ -6,8 +6,8 @@ use crate::scheduler::{
     Load, Loaded, Phase, Precision, ReplicaError, Scheduler, SchedulerSettings,
 };
 use qwen3_engine::{
-    CancelToken, DeviceChoice, Dtype, DtypeChoice, EmbedderHost, Error as EngineError, Hooks,
-    ModelFiles, Options, RerankerHost, Rows, Session, Source,
+    CancelToken, Checkpoint, DeviceChoice, Dtype, DtypeChoice, EmbedderHost, Error as EngineError,
+    Hooks, ModelFiles, Options, RerankerHost, Rows, Session, Source,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ pub struct ModelToServe {
     pub source: Source,
     /// What clients see as its name; `None`: what it is loaded from.
     pub name: Option<String>,
-    /// How it is loaded; `device` is not used, and `hooks` only for the half on the host.
+    /// How it is loaded; `device` is not used, and `hooks` only while it is opened.
     pub options: Options,
     /// A replica on each of these.
     pub devices: Vec<DeviceChoice>,
@@ -33,9 +33,11 @@ pub fn load_embedder(
     settings: SchedulerSettings,
     metrics: &Metrics,
 ) -> Result<Arc<Model<EmbedderHost>>, ReplicaError> {
-    let host = EmbedderHost::load(&served.source, &served.options)?;
+    let checkpoint = served.open()?;
+    let host = EmbedderHost::from_checkpoint(&checkpoint, &served.options)?;
     note_tokens(served, host.tokens_without_row());
-    let scheduler = start(served, host.files(), settings, metrics.model("embedding"))?;
+    let opened = Opened { files: host.files().clone(), checkpoint };
+    let scheduler = start(served, &opened, settings, metrics.model("embedding"))?;
     Ok(model(served, host, scheduler))
 }
 
@@ -48,10 +50,25 @@ pub fn load_reranker(
     settings: SchedulerSettings,
     metrics: &Metrics,
 ) -> Result<Arc<Model<RerankerHost>>, ReplicaError> {
-    let host = RerankerHost::load(&served.source, &served.options)?;
+    let checkpoint = served.open()?;
+    let host = RerankerHost::from_checkpoint(&checkpoint, &served.options)?;
     note_tokens(served, host.tokens_without_row());
-    let scheduler = start(served, host.files(), settings, metrics.model("reranker"))?;
+    let opened = Opened { files: host.files().clone(), checkpoint };
+    let scheduler = start(served, &opened, settings, metrics.model("reranker"))?;
     Ok(model(served, host, scheduler))
+}
+
+impl ModelToServe {
+    fn open(&self) -> Result<Arc<Checkpoint>, EngineError> {
+        Ok(Arc::new(Checkpoint::open(&self.source, &self.options.hooks)?))
+    }
+}
+
+/// A model that is opened once for all of its replicas, and its files, to be opened
+/// again when a replica starts again.
+struct Opened {
+    checkpoint: Arc<Checkpoint>,
+    files: ModelFiles,
 }
 
 /// Tells of added tokens that the model can't know.
@@ -65,11 +82,11 @@ fn note_tokens(served: &ModelToServe, without_row: &[String]) {
 /// Loads a replica on each device.
 fn start(
     served: &ModelToServe,
-    files: &ModelFiles,
+    opened: &Opened,
     settings: SchedulerSettings,
     metrics: ModelMetrics,
 ) -> Result<Scheduler, ReplicaError> {
-    let loader = |device: &DeviceChoice| loader(files, &served.options, *device);
+    let loader = |device: &DeviceChoice| loader(opened, &served.options, *device);
     Scheduler::start(served.devices.iter().map(loader).collect(), settings, metrics)
 }
 
@@ -92,8 +109,9 @@ fn model<T>(served: &ModelToServe, text: T, scheduler: Scheduler) -> Arc<Model<T
 
 /// Loads the network on a device, whenever it is called: always that of the same
 /// files, so that it belongs to the tokens, and to the vectors that are cached.
-fn loader(files: &ModelFiles, options: &Options, device: DeviceChoice) -> Load {
-    let (files, options) = (files.clone(), options.clone());
+fn loader(opened: &Opened, options: &Options, device: DeviceChoice) -> Load {
+    let (files, options) = (opened.files.clone(), options.clone());
+    let first = Mutex::new(Some(opened.checkpoint.clone()));
     let chosen = Mutex::new(None::<Dtype>);
     Box::new(move |precision, cancel| {
         let hooks = Hooks::default().cancel(cancel.clone());
@@ -105,7 +123,11 @@ fn loader(files: &ModelFiles, options: &Options, device: DeviceChoice) -> Load {
             }
             options.dtype = DtypeChoice::F32;
         }
-        let session = Session::load_from(&files, &options)?;
+        let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let session = match first {
+            Some(checkpoint) => Session::from_checkpoint(&checkpoint, &options)?,
+            None => Session::load_from(&files, &options)?,
+        };
         for passed_over in session.fallbacks() {
             tracing::warn!("not on {passed_over}");
         }

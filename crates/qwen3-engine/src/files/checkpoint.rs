@@ -2,7 +2,10 @@
 
 mod kind;
 
-use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, other_weights, parse, refuse_adapter};
+use super::folder::{
+    CONFIG, INDEX, SIDE_FILES, SINGLE, files_of, other_weights, parse, refuse_adapter,
+};
+use super::model_files::{ModelFiles, stamps};
 use super::modules::{self, MODULES, Modules, POOLING, refused};
 use super::portable::{Portable, Provenance, inside};
 use super::source::Source;
@@ -31,6 +34,7 @@ pub struct Checkpoint {
     /// The weights, mapped into memory.
     pub(crate) weights: Weights,
     pub(crate) kind: Kind,
+    pub(crate) files: ModelFiles,
     modules: Modules,
     portable: Option<Portable>,
 }
@@ -43,17 +47,46 @@ impl Checkpoint {
     /// for what this engine doesn't compute.
     pub fn open(model: impl Into<Source>, hooks: &Hooks) -> Result<Self, Error> {
         let source = model.into();
-        let portable = match source.path().is_file() {
-            true => Portable::open(source.path())?,
-            false => None,
-        };
-        let mut checkpoint = match portable {
-            Some(portable) => Self::of_portable(source.path(), portable)?,
-            None => Self::of_folder(&source.locate(hooks)?)?,
-        };
-        checkpoint.model = source.to_string();
-        checkpoint.decide_kind(source.kind)?;
-        Ok(checkpoint)
+        let path = source.path();
+        if path.is_file() {
+            let file = || [path.to_owned()];
+            let before = stamps(file());
+            if let Some(portable) = Portable::open(path)? {
+                let checkpoint = Self::of_portable(path, portable)?;
+                return checkpoint.opened(&source, || stamps(file()) == before);
+            }
+        }
+        let folder = source.locate(hooks)?;
+        let before = stamps(files_of(&folder));
+        let checkpoint = Self::of_folder(&folder)?;
+        checkpoint.opened(&source, || stamps(files_of(&folder)) == before)
+    }
+
+    /// Opens the files of a model again.
+    ///
+    /// # Errors
+    /// If they have changed since, and as [`Checkpoint::open`].
+    pub(crate) fn open_again(files: &ModelFiles, hooks: &Hooks) -> Result<Self, Error> {
+        files.check()?;
+        let checkpoint = Self::open(Source::new(files.path()).kind(files.kind()), hooks)?;
+        if checkpoint.files == *files { Ok(checkpoint) } else { Err(files.changed()) }
+    }
+
+    /// What is left to do once the files are open. They must be the same ones still
+    /// when they are stamped: else one is from before a change, another from after it.
+    fn opened(mut self, source: &Source, is_unchanged: impl Fn() -> bool) -> Result<Self, Error> {
+        self.model = source.to_string();
+        self.decide_kind(source.kind)?;
+        let files = self.source_files()?.into_iter().map(|(_, path)| path);
+        self.files = ModelFiles::new(&self.path, self.kind, files)?;
+        if is_unchanged() { Ok(self) } else { Err(self.files.changed()) }
+    }
+
+    /// # Errors
+    /// If the files are not those that were opened: what is read of them later would
+    /// belong to another model.
+    pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
+        self.files.check()
     }
 
     /// The folder or file.
@@ -103,19 +136,25 @@ impl Checkpoint {
             }
             _ => error.into(),
         })?;
-        Ok(Self::new(path, config, weights, None))
+        Self::new(path, config, weights, None)
     }
 
     fn of_portable(path: &Path, portable: Portable) -> Result<Self, Error> {
         let weights = Weights::from_file(&portable.file)?;
         let config = portable.file(CONFIG).ok_or_else(|| missing(path, CONFIG))?;
         let config = Config::from_json(config, &inside(path, CONFIG))?;
-        Ok(Self::new(path, config, weights, Some(portable)))
+        Self::new(path, config, weights, Some(portable))
     }
 
-    fn new(path: &Path, config: Config, weights: Weights, portable: Option<Portable>) -> Self {
+    fn new(
+        path: &Path,
+        config: Config,
+        weights: Weights,
+        portable: Option<Portable>,
+    ) -> Result<Self, Error> {
         let (path, modules, kind) = (path.to_owned(), Modules::default(), Kind::Embedding);
-        Self { model: String::new(), path, config, weights, kind, modules, portable }
+        let files = ModelFiles::new(&path, kind, [])?;
+        Ok(Self { model: String::new(), path, config, weights, kind, files, modules, portable })
     }
 
     /// What a portable file says about itself; `None`: it is a folder.

@@ -82,6 +82,7 @@ impl Checkpoint {
         let header = portable::header(&provenance, infos(&parts));
         let whole = Whole { checkpoint: self, header, parts, out };
         whole.write_to(&mut new, hooks)?;
+        self.check_unchanged()?;
         publish(new, out, options.force)?;
         let total_bytes = whole.bytes();
         hooks.report(Progress::Convert { bytes: total_bytes, total_bytes });

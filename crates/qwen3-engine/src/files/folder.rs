@@ -1,6 +1,7 @@
 //! A model's folder: the names of its files, and what must not lie there.
 
 use crate::error::Error;
+use qwen3::index::files_of_index;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,13 @@ pub const CONFIG: &str = "config.json";
 /// The weights, in one file or listed in an index.
 pub const SINGLE: &str = "model.safetensors";
 pub const INDEX: &str = "model.safetensors.index.json";
+
+/// All files of a folder that a model may be read from, but for the configs of modules.
+pub fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let shards = files_of_index(&folder.join(INDEX)).unwrap_or_default();
+    let names = SIDE_FILES.into_iter().chain([SINGLE, INDEX]);
+    names.chain(shards.iter().map(String::as_str)).map(|name| folder.join(name)).collect()
+}
 
 /// An adapter beside a model changes it in Transformers, so it can't be passed over.
 pub fn refuse_adapter(folder: &Path) -> Result<(), Error> {

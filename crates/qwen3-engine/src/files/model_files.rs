@@ -1,29 +1,31 @@
-//! Which files a model was opened from, so that its other half, or the same half
-//! later, comes from the same ones.
+//! Which files a model was opened from, so that all of its halves, now or later,
+//! come from the same ones.
 
-use super::{Checkpoint, Source};
 use crate::choices::Kind;
 use crate::error::Error;
-use crate::progress::Hooks;
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The files of a model as they were when its half on the host was loaded.
+/// The files of a model as they were when it was opened.
 ///
-/// The network is loaded by [`crate::Session::load_from`] whenever it is needed:
-/// from these files, or not at all, since tokens of one model in the network of
-/// another give vectors that mean nothing.
+/// A half that is loaded from a [`crate::Checkpoint`], or later by
+/// [`crate::Session::load_from`], comes from these files or not at all, since tokens
+/// of one model in the network of another give vectors that mean nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFiles {
     path: PathBuf,
     kind: Kind,
-    files: Vec<(PathBuf, Stamp)>,
+    stamps: Stamps,
 }
+
+/// Files, and what they were like.
+type Stamps = BTreeMap<PathBuf, Stamp>;
 
 /// What changes when a file is written or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
     inode: Option<Inode>,
@@ -34,11 +36,14 @@ struct Stamp {
 type Inode = (u64, u64, (i64, i64));
 
 impl ModelFiles {
-    pub(crate) fn of(checkpoint: &Checkpoint) -> Result<Self, Error> {
-        let stamped = |(_, path): (String, PathBuf)| Ok((path.clone(), Stamp::of(&path)?));
-        let files = checkpoint.source_files()?.into_iter().map(stamped);
-        let files = files.collect::<Result<_, Error>>()?;
-        Ok(Self { path: checkpoint.path.clone(), kind: checkpoint.kind, files })
+    pub(crate) fn new(
+        path: &Path,
+        kind: Kind,
+        files: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<Self, Error> {
+        let stamped = files.into_iter().map(|path| Ok((path.clone(), Stamp::of(&path)?)));
+        let stamps = stamped.collect::<Result<_, Error>>()?;
+        Ok(Self { path: path.to_owned(), kind, stamps })
     }
 
     /// The folder, or the portable file.
@@ -46,18 +51,30 @@ impl ModelFiles {
         &self.path
     }
 
-    /// Opens the files again.
-    pub(crate) fn open(&self, hooks: &Hooks) -> Result<Checkpoint, Error> {
-        let changed = || Error::FilesChanged { path: self.path.clone() };
-        for (path, stamp) in &self.files {
-            if Stamp::of(path)? != *stamp {
-                return Err(changed());
-            }
-        }
-        let checkpoint = Checkpoint::open(Source::new(&self.path).kind(self.kind), hooks)?;
-        // Once more now that they are open: what replaces one from here on isn't read.
-        if Self::of(&checkpoint)? == *self { Ok(checkpoint) } else { Err(changed()) }
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
+
+    /// # Errors
+    /// If one of the files is not as it was.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let is_same = |(path, stamp): (&PathBuf, &Stamp)| Ok(Stamp::of(path)? == *stamp);
+        let is_same: Result<Vec<bool>, Error> = self.stamps.iter().map(is_same).collect();
+        match is_same?.into_iter().all(|is_same| is_same) {
+            true => Ok(()),
+            false => Err(self.changed()),
+        }
+    }
+
+    pub(crate) fn changed(&self) -> Error {
+        Error::FilesChanged { path: self.path.clone() }
+    }
+}
+
+/// Those of the files that are there, as they are now.
+pub(crate) fn stamps(files: impl IntoIterator<Item = PathBuf>) -> Stamps {
+    let stamped = files.into_iter().filter_map(|path| Some((path.clone(), Stamp::of(&path).ok()?)));
+    stamped.collect()
 }
 
 impl Stamp {

@@ -50,8 +50,6 @@ impl EmbedderHost {
             let (model, found) = (checkpoint.model.clone(), checkpoint.kind);
             return Err(Error::WrongKind { model, found, wanted: Kind::Embedding });
         }
-        // First: what is read below is compared with it when the network is loaded.
-        let files = ModelFiles::of(checkpoint)?;
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Parse);
         let tokenizer = EmbeddingTokenizer::from_json(
             &checkpoint.needed("tokenizer.json")?,
@@ -68,13 +66,14 @@ impl EmbedderHost {
         let max_tokens = max_tokens(options.max_tokens, usual, max_positions)?;
         // A similarity that isn't known here is not used here either.
         let similarity = prompts.similarity_fn_name().and_then(|name| name.parse().ok());
+        checkpoint.check_unchanged()?;
         Ok(Self {
             tokenizer,
             limit: Limit { max_tokens, truncate: options.truncate },
             similarity: similarity.unwrap_or_default(),
             hidden_size: checkpoint.config.hidden_size,
             prompts,
-            files,
+            files: checkpoint.files.clone(),
         })
     }
 

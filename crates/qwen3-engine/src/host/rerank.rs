@@ -44,8 +44,6 @@ impl RerankerHost {
     /// If a file can't be read, or it is no reranker.
     pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
-        // First: what is read below is compared with it when the network is loaded.
-        let files = ModelFiles::of(checkpoint)?;
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
         let (tokenizer, yes, no) = checkpoint.rerank_tokenizer(special_tokens)?;
         let (head, label) = match checkpoint.kind {
@@ -61,7 +59,8 @@ impl RerankerHost {
         let max_tokens =
             max_tokens(options.max_tokens, USUAL_MAX_TOKENS, config.max_position_embeddings)?;
         let limit = Limit { max_tokens, truncate: options.truncate };
-        Ok(Self { tokenizer, head, limit, label, files })
+        checkpoint.check_unchanged()?;
+        Ok(Self { tokenizer, head, limit, label, files: checkpoint.files.clone() })
     }
 
     /// An instruction, tokenized once for any number of queries; the official default if `None`.

@@ -59,13 +59,13 @@ impl Session {
     /// # Errors
     /// If they have changed since, and as [`Session::load`].
     pub fn load_from(files: &ModelFiles, options: &Options) -> Result<Self, Error> {
-        Self::from_checkpoint(&files.open(&options.hooks)?, options)
+        Self::from_checkpoint(&Checkpoint::open_again(files, &options.hooks)?, options)
     }
 
     /// Loads the weights of an opened model.
     ///
     /// # Errors
-    /// If the device can't run it, or loading is cancelled.
+    /// If the device can't run it, its files have changed since, or loading is cancelled.
     pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
         for (option, value) in [
             (OptionName::Threads, options.threads),
@@ -87,6 +87,8 @@ impl Session {
             threads.install(|| device::choose(options.device, &dtype_on))?;
         let (network, storage) =
             threads.install(|| load(checkpoint, &device, options, &mut fallbacks))?;
+        // A file that is written in place is read in part before it and in part after.
+        checkpoint.check_unchanged()?;
         let for_processor = (CPU_BATCH_TOKENS_PER_THREAD * threads.current_num_threads())
             .clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end());
         let default = if device.id.is_processor() { for_processor } else { GPU_BATCH_TOKENS };

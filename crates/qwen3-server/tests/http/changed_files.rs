@@ -66,5 +66,5 @@ async fn vectors_of_two_models_are_not_mixed() {
     }
     // Whoever has a key is told.
     let stats = get(&server, "/stats").await.text();
-    assert!(stats.contains("have changed since the model was loaded"), "{stats}");
+    assert!(stats.contains("have changed since the model was opened"), "{stats}");
 }
