@@ -90,7 +90,7 @@ fn start(
     Scheduler::start(served.devices.iter().map(loader).collect(), settings, metrics)
 }
 
-fn model<T>(served: &ModelToServe, text: T, scheduler: Scheduler) -> Arc<Model<T>> {
+fn model<T>(served: &ModelToServe, host: T, scheduler: Scheduler) -> Arc<Model<T>> {
     let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
         Phase::Ready(name) => Some(name),
         _ => None,
@@ -104,7 +104,7 @@ fn model<T>(served: &ModelToServe, text: T, scheduler: Scheduler) -> Arc<Model<T
         max_batch_requests: (max_batch_texts < usize::MAX).then_some(max_batch_texts),
     };
     let name = served.name.clone().unwrap_or_else(|| served.source.to_string());
-    Arc::new(Model { name, about, text: Arc::new(text), scheduler })
+    Arc::new(Model { name, about, host: Arc::new(host), scheduler })
 }
 
 /// Loads the network on a device, whenever it is called: always that of the same

@@ -128,7 +128,7 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
         let served = model_to_serve(args, model, Kind::Embedding);
         let loaded = load_embedder(&served, scheduling, &metrics);
         let loaded = loaded.map_err(|error| failed("embedding model", &served, &error))?;
-        let prompt = loaded.text.prompt(&settings.default_prompt);
+        let prompt = loaded.host.prompt(&settings.default_prompt);
         prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
         Ok::<_, Error>(loaded)
     };

@@ -115,7 +115,7 @@ impl SharedFields {
                 return Err(Error::Invalid { field: "instruction", reason });
             }
         };
-        let limit = limit(app, app.embedder()?.text.limit(), side, truncation);
+        let limit = limit(app, app.embedder()?.host.limit(), side, truncation);
         Ok(TextsToEmbed { inputs, prompt, limit })
     }
 
@@ -133,7 +133,7 @@ impl SharedFields {
             let reason = "is for embeddings; send `instruction` to a reranker".to_owned();
             return Err(Error::Invalid { field: "prompt_name", reason });
         }
-        let limit = limit(app, app.reranker()?.text.limit(), self.truncate_side, truncation);
+        let limit = limit(app, app.reranker()?.host.limit(), self.truncate_side, truncation);
         let instruction = self.instruction;
         Ok(PairsToScore { pairs, instruction, limit, max_document_tokens: None })
     }

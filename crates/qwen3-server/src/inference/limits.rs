@@ -65,16 +65,16 @@ impl Budget {
         Ok(Self { inference, call, limits, output, n_texts, copies, numbers: 0 })
     }
 
-    /// What `encode` makes of each text that differs, until it is more than a
+    /// What `tokenize` makes of each text that differs, until it is more than a
     /// queue or an answer holds.
     pub fn counting(
         mut self,
-        mut encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
+        mut tokenize: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
     ) -> impl FnMut() -> Result<Option<(Length, Work)>, Error> + Send + 'static {
         let mut texts = 0..self.copies.len();
         move || {
             let Some(index) = texts.next() else { return Ok(None) };
-            let Tokens { input_ids, truncated } = encode(index)?;
+            let Tokens { input_ids, truncated } = tokenize(index)?;
             let length = Length { tokens: input_ids.len(), truncated };
             self.count(length.tokens, self.copies[index])?;
             Ok(Some((length, Work::new(input_ids, self.output.rows))))

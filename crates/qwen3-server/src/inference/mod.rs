@@ -70,12 +70,12 @@ impl Inference {
         options: VectorOptions,
     ) -> Result<Results<Vec<f32>>, Error> {
         let VectorOptions { dimensions, normalize } = options;
-        model.text.dimensions(dimensions).map_err(|error| Error::option(&error))?;
-        let output = Output { rows: Rows::Last, width: model.text.max_dimensions() };
+        model.host.dimensions(dimensions).map_err(|error| Error::option(&error))?;
+        let output = Output { rows: Rows::Last, width: model.host.max_dimensions() };
         let rows = self.rows(model, call, texts, output).await?;
-        let text = model.text.clone();
+        let host = model.host.clone();
         let shaped = move |row: Arc<[f32]>| {
-            let row = text.embedding(row.to_vec(), dimensions, normalize);
+            let row = host.embedding(row.to_vec(), dimensions, normalize);
             row.map_err(|error| Error::option(&error))
         };
         aside(rows.cost.is_long(), move || rows.try_map(shaped)).await?
@@ -88,7 +88,7 @@ impl Inference {
         call: Call,
         texts: TextsToEmbed,
     ) -> Result<Results<TokenVectors>, Error> {
-        let width = model.text.max_dimensions();
+        let width = model.host.max_dimensions();
         let rows = self.rows(model, call, texts, Output { rows: Rows::All, width }).await?;
         rows.try_map(|rows| Ok(TokenVectors { rows, width }))
     }
@@ -102,25 +102,25 @@ impl Inference {
     ) -> Result<Results<Arc<[f32]>>, Error> {
         let TextsToEmbed { inputs, prompt, limit } = texts;
         self.admit(&call, "inputs", inputs.len())?;
-        let prompt = model.text.prompt(&prompt);
+        let prompt = model.host.prompt(&prompt);
         let prompt = prompt.map_err(|reason| Error::Prompt { reason })?.into_owned();
-        let text = model.text.clone();
+        let host = model.host.clone();
         let prepared = self.blocking(move || {
-            let prefix = text.prefix(&prompt, limit).map_err(|reason| Error::Prompt { reason })?;
+            let prefix = host.prefix(&prompt, limit).map_err(|reason| Error::Prompt { reason })?;
             let characters = inputs.iter().map(InputItem::characters).sum();
             Ok((prefix, characters, distinct(inputs)))
         });
         let (prefix, characters, (inputs, places)) = call.in_time(prepared).await?;
         let mut repeated = Repeated::new(&self.settings);
-        let text = model.text.clone();
-        let encode = move |index: usize| {
+        let host = model.host.clone();
+        let tokenize = move |index: usize| {
             repeated.add(&prefix)?;
             let (first, input): &(usize, InputItem) = &inputs[index];
-            let encoded = text.tokenize(input.as_input(), &prefix, limit);
-            encoded.map_err(|reason| Error::text(*first, reason))
+            let tokens = host.tokenize(input.as_input(), &prefix, limit);
+            tokens.map_err(|reason| Error::text(*first, reason))
         };
         let job = Job { call, task: Task::Embed, output, places, characters };
-        self.compute(&model.scheduler, job, encode).await
+        self.compute(&model.scheduler, job, tokenize).await
     }
 
     /// Scores of pairs.
@@ -133,31 +133,31 @@ impl Inference {
         let n_pairs = pairs.pairs.len();
         self.admit(&call, "texts", n_pairs)?;
         let repeated = Repeated::new(&self.settings);
-        let text = model.text.clone();
+        let host = model.host.clone();
         let prepared = self.blocking(move || {
             let characters = pairs::characters(&pairs.pairs);
-            Ok((pairs::Encoder::new(text, pairs, repeated)?, characters))
+            Ok((pairs::PairTokenizer::new(host, pairs, repeated)?, characters))
         });
-        let (mut encoder, characters) = call.in_time(prepared).await?;
+        let (mut tokenizer, characters) = call.in_time(prepared).await?;
         let (places, output) = ((0..n_pairs).collect(), Output { rows: Rows::Last, width: 1 });
         let job = Job { call, task: Task::Predict, output, places, characters };
-        let encode = move |index: usize| encoder.encode(index);
-        let rows = self.compute(&model.scheduler, job, encode).await?;
-        rows.try_map(|row| Ok(LogOdds(model.text.log_odds(&row))))
+        let tokenize = move |index: usize| tokenizer.tokenize(index);
+        let rows = self.compute(&model.scheduler, job, tokenize).await?;
+        rows.try_map(|row| Ok(LogOdds(model.host.log_odds(&row))))
     }
 
     async fn compute(
         &self,
         scheduler: &Scheduler,
         job: Job,
-        encode: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
+        tokenize: impl FnMut(usize) -> Result<Tokens, Error> + Send + 'static,
     ) -> Result<Results<Arc<[f32]>>, Error> {
         // Before the tokens: no work for a model that can't answer.
         scheduler.health()?;
         let budget = Budget::new(self, &job, scheduler.settings().queue)?;
         let work = async {
             let started = Instant::now();
-            let (lengths, works) = self.tokens(&job, budget.counting(encode)).await?;
+            let (lengths, works) = self.tokens(&job, budget.counting(tokenize)).await?;
             let cost = job.cost(&lengths, started.elapsed());
             self.room(&job.call, limits::bytes(cost.numbers)).await;
             // Collectors get other kinds of numbers as text.
@@ -180,8 +180,8 @@ impl Inference {
         step: impl FnMut() -> Result<Option<(Length, Work)>, Error> + Send + 'static,
     ) -> Result<(Vec<Length>, Vec<Work>), Error> {
         let span = tracing::info_span!("tokenize", texts = job.places.len() as i64);
-        let encoded = self.in_turns(step).instrument(span).await?;
-        let of_texts = job.places.iter().map(|&place| &encoded[place]);
+        let tokens = self.in_turns(step).instrument(span).await?;
+        let of_texts = job.places.iter().map(|&place| &tokens[place]);
         let (lengths, works): (Vec<Length>, Vec<Work>) = of_texts.cloned().unzip();
         lengths.iter().for_each(|length| self.metrics.input_length(length.tokens));
         Ok((lengths, works))

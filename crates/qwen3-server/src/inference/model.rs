@@ -10,7 +10,7 @@ pub struct Model<T> {
     /// What it was loaded from, to show.
     pub about: About,
     /// Its half on the host.
-    pub text: Arc<T>,
+    pub host: Arc<T>,
     /// Its half on the devices.
     pub scheduler: Scheduler,
 }

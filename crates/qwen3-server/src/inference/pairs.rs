@@ -26,8 +26,8 @@ pub struct PairsToScore {
 }
 
 /// Makes tokens of one pair after the other.
-pub struct Encoder {
-    text: Arc<RerankerHost>,
+pub struct PairTokenizer {
+    host: Arc<RerankerHost>,
     pairs: Vec<Pair>,
     instruction: Prefix,
     limit: Limit,
@@ -43,21 +43,21 @@ struct Query {
     limit: Limit,
 }
 
-impl Encoder {
+impl PairTokenizer {
     /// For the pairs of one request.
     pub fn new(
-        text: Arc<RerankerHost>,
+        host: Arc<RerankerHost>,
         pairs: PairsToScore,
         repeated: Repeated,
     ) -> Result<Self, Error> {
         let PairsToScore { pairs, instruction, limit, max_document_tokens } = pairs;
-        let instruction = text.instruction_prefix(instruction.as_deref(), limit);
+        let instruction = host.instruction_prefix(instruction.as_deref(), limit);
         let instruction = instruction.map_err(|reason| Error::Prompt { reason })?;
-        Ok(Self { text, pairs, instruction, limit, max_document_tokens, repeated, query: None })
+        Ok(Self { host, pairs, instruction, limit, max_document_tokens, repeated, query: None })
     }
 
     /// The tokens of the pair with this index.
-    pub fn encode(&mut self, index: usize) -> Result<Tokens, Error> {
+    pub fn tokenize(&mut self, index: usize) -> Result<Tokens, Error> {
         let pair = &self.pairs[index];
         let refused = |reason| Error::text(index, reason);
         let query = match self.query.take() {
@@ -65,16 +65,16 @@ impl Encoder {
             _ => self.read(&pair.query).map_err(refused)?,
         };
         self.repeated.add(&query.prefix)?;
-        let encoded = self.text.tokenize(&query.prefix, &pair.document, query.limit);
+        let tokens = self.host.tokenize(&query.prefix, &pair.document, query.limit);
         self.query = Some(query);
-        encoded.map_err(refused)
+        tokens.map_err(refused)
     }
 
     fn read(&self, query: &Arc<str>) -> Result<Query, TextError> {
-        let prefix = self.text.query_prefix(&self.instruction, query, self.limit)?;
+        let prefix = self.host.query_prefix(&self.instruction, query, self.limit)?;
         let limit = match self.max_document_tokens {
             Some(max_tokens) => {
-                let others = self.text.tokenize(&prefix, "", self.limit)?.input_ids.len();
+                let others = self.host.tokenize(&prefix, "", self.limit)?.input_ids.len();
                 cut_to(self.limit, others.saturating_add(max_tokens))
             }
             None => self.limit,

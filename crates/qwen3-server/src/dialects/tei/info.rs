@@ -121,16 +121,16 @@ pub async fn info(State(app): State<SharedApp>) -> Json<Info> {
 fn embedder(model: &Model<EmbedderHost>) -> ServedModel {
     ServedModel {
         served_model_name: model.name.clone(),
-        max_input_length: model.text.limit().max_tokens,
+        max_input_length: model.host.limit().max_tokens,
         model_type: ModelType::Embedding(EmbeddingType { pooling: "last_token" }),
     }
 }
 
 fn reranker(model: &Model<RerankerHost>) -> ServedModel {
-    let label = model.text.label().to_owned();
+    let label = model.host.label().to_owned();
     ServedModel {
         served_model_name: model.name.clone(),
-        max_input_length: model.text.limit().max_tokens,
+        max_input_length: model.host.limit().max_tokens,
         model_type: ModelType::Reranker(RerankerType {
             id2label: [("0".to_owned(), label.clone())].into(),
             label2id: [(label, 0)].into(),

@@ -111,7 +111,7 @@ pub async fn vertex(
     let texts: usize = instances.iter().map(InvokeRequest::texts).sum();
     // As of a single request: before anything is computed.
     app.inference.check_texts("inputs", texts)?;
-    let width = app.models.embedder().map_or(1, |model| model.text.max_dimensions());
+    let width = app.models.embedder().map_or(1, |model| model.host.max_dimensions());
     app.inference.check_answer(texts.saturating_mul(4 * width))?;
     let (mut predictions, mut numbers) = (Vec::with_capacity(instances.len()), 0);
     while !instances.is_empty() {

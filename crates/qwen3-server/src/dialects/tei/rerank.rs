@@ -193,7 +193,7 @@ pub async fn predict(
     let reranker = app.reranker()?;
     let scores = app.inference.score(reranker, call, pairs).await?;
     let prediction = |log_odds: LogOdds| {
-        let label = reranker.text.label().to_owned();
+        let label = reranker.host.label().to_owned();
         vec![Prediction { score: log_odds.shown(as_probability), label }]
     };
     let mut predictions: Vec<_> = scores.results.into_iter().map(prediction).collect();

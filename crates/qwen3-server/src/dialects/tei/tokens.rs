@@ -238,8 +238,8 @@ fn list(parts: Vec<Vec<u8>>) -> Response {
 
 fn tokenizer(app: &App) -> Tokenizer {
     match &app.models {
-        Models::Embedder(model) | Models::Both(model, _) => Tokenizer::Embedder(model.text.clone()),
-        Models::Reranker(model) => Tokenizer::Reranker(model.text.clone()),
+        Models::Embedder(model) | Models::Both(model, _) => Tokenizer::Embedder(model.host.clone()),
+        Models::Reranker(model) => Tokenizer::Reranker(model.host.clone()),
     }
 }
 
