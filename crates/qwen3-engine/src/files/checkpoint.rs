@@ -1,6 +1,7 @@
 //! A model's files: its config, its weights, and what it is for.
 
 mod kind;
+mod side_files;
 
 use super::folder::{
     CONFIG, INDEX, SIDE_FILES, SINGLE, files_of, other_weights, parse, refuse_adapter,
@@ -16,8 +17,8 @@ use qwen3::head::YES_NO;
 use qwen3::index::files_of_index;
 use qwen3::{Config, Dtype, Weights, files};
 use qwen3_text::{RerankTokenizer, SpecialTokens};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use side_files::SENTENCE_BERT;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -275,28 +276,6 @@ impl Checkpoint {
         }
     }
 
-    /// `max_seq_length` of sentence-transformers, where it is set.
-    pub(crate) fn max_seq_length(&self) -> Result<Option<usize>, Error> {
-        Ok(self.sentence_bert()?.max_seq_length)
-    }
-
-    fn sentence_bert(&self) -> Result<SentenceBert, Error> {
-        Ok(self.side_file(SENTENCE_BERT)?.unwrap_or_default())
-    }
-
-    /// What the first output of a classifier is called in its config.
-    pub(crate) fn first_label(&self) -> Result<String, Error> {
-        #[derive(Deserialize)]
-        struct Labels {
-            #[serde(default)]
-            id2label: std::collections::BTreeMap<String, String>,
-        }
-        let labels: Option<Labels> = self.side_file("config.json")?;
-        let first = labels.and_then(|labels| labels.id2label.get("0").cloned());
-        // What Transformers calls one without a name.
-        Ok(first.unwrap_or_else(|| "LABEL_0".to_owned()))
-    }
-
     fn side_file<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         self.file(name)?.map(|json| parse(&json, &self.path_of(name))).transpose()
     }
@@ -304,16 +283,6 @@ impl Checkpoint {
 
 /// No file in a portable one is larger; a tokenizer takes 11 MB.
 const MAX_INSIDE_BYTES: u64 = 32 << 20;
-
-const SENTENCE_BERT: &str = "sentence_bert_config.json";
-
-/// What sentence-transformers knows about the transformer.
-#[derive(Default, Deserialize)]
-struct SentenceBert {
-    max_seq_length: Option<usize>,
-    #[serde(default)]
-    do_lower_case: bool,
-}
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
