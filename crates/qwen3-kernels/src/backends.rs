@@ -8,6 +8,8 @@
 
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
+#[cfg(all(feature = "ndarray", feature = "autodiff"))]
+impl crate::Gradients for burn_ndarray::NdArray<f32, i32, i8> {}
 
 #[cfg(feature = "cpu")]
 mod cpu {
@@ -18,6 +20,9 @@ mod cpu {
     };
     use burn::tensor::Tensor;
     use burn_flex::Flex;
+
+    #[cfg(feature = "autodiff")]
+    impl crate::Gradients for Flex {}
 
     impl Kernels for Flex {
         fn shrink_buffers(max_bytes: u64) {
@@ -86,6 +91,16 @@ mod gpu {
     };
     use burn::tensor::{DType, Tensor};
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
+
+    #[cfg(feature = "autodiff")]
+    impl<R, F, I, BT> crate::Gradients for CubeBackend<R, F, I, BT>
+    where
+        R: CubeRuntime,
+        F: FloatElement,
+        I: IntElement,
+        BT: BoolElement,
+    {
+    }
 
     impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
     where

@@ -30,11 +30,17 @@
 //! This crate does not know Qwen3's layers (the `qwen3` crate does). Its `unsafe`
 //! code is arithmetic; what asks the system is in `qwen3-sys`.
 
+#[cfg(feature = "autodiff")]
+pub mod adamw;
+#[cfg(feature = "autodiff")]
+mod autodiff;
 mod backends;
 #[cfg(feature = "cpu")]
 mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(feature = "autodiff")]
+mod gradients;
 pub mod linear;
 #[cfg(test)]
 mod random;
@@ -46,6 +52,8 @@ pub mod varlen_attention;
 use burn::tensor::{DType, Tensor, backend::Backend};
 #[cfg(feature = "cpu")]
 pub use cpu::isa;
+#[cfg(feature = "autodiff")]
+pub use gradients::{AdamW, Gradients, Moments};
 pub use linear::strategy::{LaunchError, MatmulStrategy};
 pub use varlen_attention::{SharedPrefix, VarlenAttention, VarlenLayout};
 
@@ -85,6 +93,12 @@ pub trait Kernels: Backend {
     /// Memory of activations that nobody uses now and the next pass will.
     fn unused_buffer_bytes() -> u64 {
         0
+    }
+
+    /// The nearest numbers of `dtype`, for a linear layer to compute with. The gradient passes
+    /// as if nothing were rounded.
+    fn rounded(x: Tensor<Self, 2>, dtype: DType) -> Tensor<Self, 2> {
+        x.cast(dtype)
     }
 
     /// `x · weightᵀ` for each weight, which is as the checkpoint stores it.

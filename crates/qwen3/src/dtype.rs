@@ -34,7 +34,8 @@ impl Dtype {
         }
     }
 
-    pub(crate) fn burn(self) -> DType {
+    /// Burn's name of it.
+    pub fn burn(self) -> DType {
         match self {
             Self::F32 => DType::F32,
             Self::F16 => DType::F16,

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::error::Error;
 use crate::names::EMBEDDING_TABLE;
-pub use crate::names::YES_NO;
+pub use crate::names::{HEADS, YES_NO};
 use crate::weights::Weights;
 
 /// Cuts `row` to its first `dimensions` (Matryoshka representation learning,

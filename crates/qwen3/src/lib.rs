@@ -31,7 +31,7 @@ pub use device::{DeviceInfo, DeviceKind};
 pub use dtype::Dtype;
 pub use error::{Cause, Error};
 pub use head::ScoreHead;
-pub use load::OnTensor;
+pub use load::{OnTensor, Tensors};
 pub use model::{Qwen3, Rows};
 pub use network::{Factors, Network, OpenDevice, open_device};
 pub use qwen3_kernels::MatmulStrategy;

@@ -7,13 +7,35 @@ use crate::error::Error;
 use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
 use crate::names::HEADS;
 use crate::weights::{Storage, Weights};
-use burn::module::Param;
+use burn::module::{Param, ParamId};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use qwen3_kernels::MatmulStrategy;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Called before each tensor with the number of those loaded and of all; may stop the loading.
 pub type OnTensor<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
+/// Where a network's tensors come from, by the checkpoint's names.
+pub trait Tensors<B: Backend> {
+    /// The embedding table `[vocab_size, C]`, in blocks of rows where need be.
+    ///
+    /// # Errors
+    /// If there is no such tensor.
+    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Tensor<B, 2>>, Error>;
+
+    /// The weight `[out, in]` of a linear layer.
+    ///
+    /// # Errors
+    /// If there is no such tensor.
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<B, 2>, Error>;
+
+    /// The weight of a norm, or a bias, in float32.
+    ///
+    /// # Errors
+    /// If there is no such tensor.
+    fn vector(&mut self, name: &str, width: usize) -> Result<Tensor<B, 1>, Error>;
+}
 
 impl<B: Backend> Qwen3<B> {
     /// Reads the network tensor by tensor: linear layers and embeddings in
@@ -31,50 +53,42 @@ impl<B: Backend> Qwen3<B> {
     ) -> Result<Self, Error> {
         // Heads are read on the host ([`crate::ScoreHead`]), tied or untied, or not at all.
         let known = HEADS.map(str::to_owned).into();
-        let mut loader = Loader { weights, config, storage, device, on_tensor, loaded: 0, known };
-        let model = loader.qwen3()?;
-        weights.all_in(&loader.known)?;
+        let mut stored = FromFile { weights, storage, device, on_tensor, loaded: 0, known };
+        let model = Self::assemble(config, storage.strategy, &mut stored)?;
+        weights.all_in(&stored.known)?;
         Ok(model)
+    }
+
+    /// Puts the network together.
+    ///
+    /// # Errors
+    /// The first one of `tensors`.
+    pub fn assemble(
+        config: &Config,
+        strategy: MatmulStrategy,
+        tensors: &mut dyn Tensors<B>,
+    ) -> Result<Self, Error> {
+        Assembly { config, strategy, tensors }.qwen3()
     }
 }
 
-struct Loader<'a, B: Backend> {
-    weights: &'a Weights,
+struct Assembly<'a, B: Backend> {
     config: &'a Config,
-    storage: Storage,
-    device: &'a B::Device,
-    on_tensor: OnTensor<'a>,
-    loaded: usize,
-    /// Names of the tensors that are somebody's.
-    known: BTreeSet<String>,
+    strategy: MatmulStrategy,
+    tensors: &'a mut dyn Tensors<B>,
 }
 
-impl<B: Backend> Loader<'_, B> {
+impl<B: Backend> Assembly<'_, B> {
     fn qwen3(&mut self) -> Result<Qwen3<B>, Error> {
-        let Config { hidden_size, num_hidden_layers, .. } = *self.config;
-        let embed_tokens = self.embedding("embed_tokens")?;
+        let Config { vocab_size, hidden_size, num_hidden_layers, .. } = *self.config;
+        let table = self.tensors.table("embed_tokens.weight", [vocab_size, hidden_size])?;
         let layers = (0..num_hidden_layers).map(|index| self.layer(&format!("layers.{index}")));
         Ok(Qwen3 {
-            embed_tokens,
+            embed_tokens: Embedding { weight: table.into_iter().map(param).collect() },
             layers: layers.collect::<Result<_, _>>()?,
             norm: self.norm("norm", hidden_size)?,
             config: self.config.clone(),
         })
-    }
-
-    fn embedding(&mut self, path: &str) -> Result<Embedding<B>, Error> {
-        let Config { vocab_size, hidden_size, .. } = *self.config;
-        let Storage { dtype, max_tensor_bytes, .. } = self.storage;
-        let name = format!("{path}.weight");
-        self.before_tensor(&name)?;
-        let row_bytes = (hidden_size * dtype.size_bytes()) as u64;
-        let block_rows = usize::try_from(max_tensor_bytes / row_bytes).unwrap_or(usize::MAX).max(1);
-        let weight = (0..vocab_size).step_by(block_rows.min(vocab_size)).map(|first| {
-            let rows = first..vocab_size.min(first.saturating_add(block_rows));
-            let data = self.weights.rows(&name, [vocab_size, hidden_size], rows, dtype)?;
-            Ok(self.param(data, dtype))
-        });
-        Ok(Embedding { weight: weight.collect::<Result<_, Error>>()? })
     }
 
     fn layer(&mut self, path: &str) -> Result<DecoderLayer<B>, Error> {
@@ -114,28 +128,68 @@ impl<B: Backend> Loader<'_, B> {
     }
 
     fn linear(&mut self, path: &str, shape: [usize; 2], bias: bool) -> Result<Linear<B>, Error> {
-        let weight = self.tensor(&format!("{path}.weight"), shape, self.storage.dtype)?;
+        let weight = param(self.tensors.matrix(&format!("{path}.weight"), shape)?);
         let bias = match bias {
-            true => Some(self.tensor(&format!("{path}.bias"), [shape[0]], Dtype::F32)?),
+            true => Some(param(self.tensors.vector(&format!("{path}.bias"), shape[0])?)),
             false => None,
         };
-        Ok(Linear { weight, bias, strategy: self.storage.strategy })
+        Ok(Linear { weight, bias, strategy: self.strategy })
     }
 
     fn norm(&mut self, path: &str, width: usize) -> Result<RmsNorm<B>, Error> {
-        let weight = self.tensor(&format!("{path}.weight"), [width], Dtype::F32)?;
+        let weight = param(self.tensors.vector(&format!("{path}.weight"), width)?);
         Ok(RmsNorm { weight, epsilon: self.config.rms_norm_eps })
     }
+}
 
+/// Not `Param::from_tensor`, which would make of any tensor a leaf of the gradients' graph.
+fn param<B: Backend, const N: usize>(tensor: Tensor<B, N>) -> Param<Tensor<B, N>> {
+    Param::initialized(ParamId::new(), tensor)
+}
+
+/// The tensors of a checkpoint, as [`Storage`] says.
+struct FromFile<'a, B: Backend> {
+    weights: &'a Weights,
+    storage: Storage,
+    device: &'a B::Device,
+    on_tensor: OnTensor<'a>,
+    loaded: usize,
+    /// Names of the tensors that are somebody's.
+    known: BTreeSet<String>,
+}
+
+impl<B: Backend> Tensors<B> for FromFile<'_, B> {
+    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Tensor<B, 2>>, Error> {
+        let [vocab_size, hidden_size] = shape;
+        let Storage { dtype, max_tensor_bytes, .. } = self.storage;
+        self.before_tensor(name)?;
+        let row_bytes = (hidden_size * dtype.size_bytes()) as u64;
+        let block_rows = usize::try_from(max_tensor_bytes / row_bytes).unwrap_or(usize::MAX).max(1);
+        let blocks = (0..vocab_size).step_by(block_rows.min(vocab_size)).map(|first| {
+            let rows = first..vocab_size.min(first.saturating_add(block_rows));
+            Ok(self.on_device(self.weights.rows(name, shape, rows, dtype)?, dtype))
+        });
+        blocks.collect()
+    }
+
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<B, 2>, Error> {
+        self.tensor(name, shape, self.storage.dtype)
+    }
+
+    fn vector(&mut self, name: &str, width: usize) -> Result<Tensor<B, 1>, Error> {
+        self.tensor(name, [width], Dtype::F32)
+    }
+}
+
+impl<B: Backend> FromFile<'_, B> {
     fn tensor<const N: usize>(
         &mut self,
         name: &str,
         shape: [usize; N],
         dtype: Dtype,
-    ) -> Result<Param<Tensor<B, N>>, Error> {
+    ) -> Result<Tensor<B, N>, Error> {
         self.before_tensor(name)?;
-        let data = self.weights.tensor(name, &shape, dtype)?;
-        Ok(self.param(data, dtype))
+        Ok(self.on_device(self.weights.tensor(name, &shape, dtype)?, dtype))
     }
 
     fn before_tensor(&mut self, name: &str) -> Result<(), Error> {
@@ -147,7 +201,7 @@ impl<B: Backend> Loader<'_, B> {
         Ok(())
     }
 
-    fn param<const N: usize>(&self, data: TensorData, dtype: Dtype) -> Param<Tensor<B, N>> {
-        Param::from_tensor(Tensor::from_data(data, (self.device, dtype.burn())))
+    fn on_device<const N: usize>(&self, data: TensorData, dtype: Dtype) -> Tensor<B, N> {
+        Tensor::from_data(data, (self.device, dtype.burn()))
     }
 }

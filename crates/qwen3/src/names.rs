@@ -8,7 +8,7 @@
 pub const YES_NO: &str = "yes_no.weight";
 
 /// Tensors of heads, which stand beside the network or in what it is wrapped in.
-pub(crate) const HEADS: [&str; 3] = ["lm_head.weight", "score.weight", YES_NO];
+pub const HEADS: [&str; 3] = ["lm_head.weight", "score.weight", YES_NO];
 
 /// The tensor that every Qwen3 network has once.
 pub(crate) const EMBEDDING_TABLE: &str = "embed_tokens.weight";

@@ -137,7 +137,7 @@ impl Random {
     }
 
     /// Between -1 and 1.
-    fn unit(&mut self) -> f32 {
+    pub fn unit(&mut self) -> f32 {
         (self.next() >> 8) as f32 / (1 << 23) as f32 - 1.0
     }
 }

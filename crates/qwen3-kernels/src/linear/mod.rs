@@ -4,5 +4,7 @@
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+#[cfg(feature = "autodiff")]
+pub mod gradient;
 pub mod reference;
 pub(crate) mod strategy;

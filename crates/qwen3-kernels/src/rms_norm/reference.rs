@@ -13,7 +13,7 @@ pub fn rms_norm<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 1>, epsilon: f64)
 ///
 /// In two steps, because ndarray adds a row up in one long chain: over 1,024
 /// columns that alone moved the norm by 8e-5.
-fn mean_of_rows<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+pub(super) fn mean_of_rows<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
     let [rows, columns] = x.dims();
     let chunk =
         (1..=columns.isqrt()).rev().find(|width| columns.is_multiple_of(*width)).unwrap_or(1);

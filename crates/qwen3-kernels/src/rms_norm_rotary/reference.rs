@@ -17,7 +17,7 @@ pub fn rms_norm_rotary<B: Backend>(
 }
 
 /// Each pair of each head `[T, H, D]`, rotated by its token's angle `[T, D/2]`.
-fn rotary_embedding<B: Backend>(
+pub fn rotary_embedding<B: Backend>(
     x: Tensor<B, 3>,
     cos: Tensor<B, 2>,
     sin: Tensor<B, 2>,

@@ -4,4 +4,6 @@
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+#[cfg(feature = "autodiff")]
+pub mod gradient;
 pub mod reference;

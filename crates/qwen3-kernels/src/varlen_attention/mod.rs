@@ -4,6 +4,8 @@
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+#[cfg(feature = "autodiff")]
+pub mod gradient;
 pub mod reference;
 mod shared_prefix;
 
