@@ -28,6 +28,6 @@ mod weights;
 
 pub use error::Error;
 pub use objective::{Contrastive, Distillation, Objective};
-pub use plan::{Head, Method, Plan, Projection};
+pub use plan::{Head, Method, Plan, Projection, UnknownProjection};
 pub use qwen3_kernels::AdamW;
 pub use trainer::{NamedTensor, OpenTraining, Step, StepSettings, Trainer, open_training};
