@@ -63,7 +63,8 @@ pub fn training_bytes(
             }
         }
     }
-    Ok(12 * trained + beside + (4 * trained + activations).max(12 * trained))
+    let beside_moments = activations.saturating_add(4 * trained).max(12 * trained);
+    Ok(beside_moments.saturating_add(12 * trained + beside))
 }
 
 /// Columns of the widest linear layer, and so of the widest activations.

@@ -122,10 +122,10 @@ impl TrainingDevice {
         let Storage { dtype, max_tensor_bytes, strategy } = self.storage;
         let tokens = options.max_batch_tokens;
         let tokens = tokens.unwrap_or_else(|| self.usual_micro_batch_tokens(config)) as u64;
-        let largest = 4 * tokens * widest(config);
+        let largest = tokens.saturating_mul(4 * widest(config));
         tensor_fits(self.device.id, max_tensor_bytes, largest, "a micro-batch")?;
         let plan = Plan { method, dtype, strategy, max_tensor_bytes, head };
-        let activations = tokens * training_activation_bytes(config);
+        let activations = tokens.saturating_mul(training_activation_bytes(config));
         let needed = training_bytes(checkpoint, self.device.id, &plan, activations)?;
         fits(&self.device, needed, "training this model")?;
         let mut on_tensor = |tensors, total_tensors| {

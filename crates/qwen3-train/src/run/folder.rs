@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::settings::Settings;
 use qwen3_engine::Checkpoint;
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// A folder that results go to.
 #[derive(Debug)]
@@ -38,12 +38,10 @@ impl OutFolder {
             if settings.resume {
                 return Err(Error::NothingToResume { folder: path.to_owned() });
             }
-            let is_empty = fs::read_dir(path).map_err(failed)?.next().is_none();
-            if !is_empty && !settings.force {
+            if !settings.force && holds_others(path).map_err(failed)? {
                 return Err(Error::Exists { path: path.to_owned() });
             }
         }
-        fs::create_dir_all(&folder).map_err(failed)?;
         Ok(Self { path: path.to_owned(), state })
     }
 
@@ -85,4 +83,15 @@ impl OutFolder {
         }
         state::load(&self.checkpoints(), state.clone()).map(Some)
     }
+}
+
+/// Whether there is anything that no run leaves which was killed before its first checkpoint.
+fn holds_others(path: &Path) -> io::Result<bool> {
+    const OURS: [&str; 3] = [state::FOLDER, "log.jsonl", "loss.svg"];
+    for entry in fs::read_dir(path)? {
+        if !OURS.contains(&&*entry?.file_name().to_string_lossy()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

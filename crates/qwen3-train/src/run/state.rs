@@ -139,6 +139,10 @@ fn remove_others(folder: &Path, name: &str) {
 }
 
 fn write(path: &Path, mut tensors: Vec<NamedTensor>) -> Result<(), Error> {
+    if let Some(folder) = path.parent() {
+        let failed = |source| Error::Write { path: folder.to_owned(), source };
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
     let entries = tensors.iter().map(|tensor| Entry {
         key: tensor.name.clone(),
         shape: tensor.shape.clone(),

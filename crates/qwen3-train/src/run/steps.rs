@@ -218,7 +218,9 @@ impl<'a> Steps<'a> {
 
     /// Keeps the weights if they are the best so far.
     fn compare(&mut self, measure: f64) -> Result<(), Error> {
-        if self.state.best.is_some_and(|best| measure <= best.measure) {
+        // NaN is no better than anything.
+        let is_better = self.state.best.is_none_or(|best| measure > best.measure);
+        if !is_better || measure.is_nan() {
             self.state.worse += 1;
             return Ok(());
         }

@@ -13,7 +13,7 @@ fn data(folder: &Path) -> DistilData {
     for (i, first) in letters.iter().enumerate() {
         for (j, second) in letters.iter().enumerate() {
             texts.push(json!({"text": format!("{first} and {second}")}));
-            let angle = |index: usize, place: f32| (index as f32 * place).sin();
+            let angle = |index: usize, place: f32| ((index + 1) as f32 * place).sin();
             targets.push(
                 (1..=4)
                     .map(|k| angle(i, k as f32))

@@ -99,6 +99,9 @@ fn nothing_is_written_over_what_is_there() {
     let targets = npy(&folder.path().join("targets.npy"), &[vec![1.0, 0.0]]);
     let data = DistilData::new(texts, targets);
     fs::create_dir(&out).unwrap();
+    // What a run leaves that is killed at once is no hindrance.
+    fs::write(out.join("log.jsonl"), "{\"step\": 1}\n").unwrap();
+    run("tiny-embedding", &out, settings(1, 1, 1e-3), "cpu").distil(&data, &|_| {}).unwrap();
     fs::write(out.join("mine.txt"), "mine").unwrap();
     let mut run_once = run("tiny-embedding", &out, settings(1, 1, 1e-3), "cpu");
     let error = run_once.distil(&data, &|_| {}).unwrap_err();
