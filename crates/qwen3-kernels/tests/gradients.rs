@@ -9,8 +9,8 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use qwen3_kernels::MatmulStrategy::PlainUnits;
-use qwen3_kernels::{Kernels, VarlenAttention, VarlenLayout};
-use qwen3_kernels::{linear, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention};
+use qwen3_kernels::{AdamW, Gradients, Kernels, Moments, VarlenAttention, VarlenLayout};
+use qwen3_kernels::{adamw, linear, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention};
 
 type A = Autodiff<Flex>;
 
@@ -76,13 +76,13 @@ fn of_layers_with_one_input_add_up() {
 
 #[test]
 fn of_norms() {
-    let (x, weight) = (leaf([11, 48], 1), leaf([48], 2));
+    let (x, weight) = (leaf([150, 50], 1), leaf([50], 2));
     let found = gradients!(A::rms_norm(x.clone(), weight.clone(), 1e-6), x, weight);
     let expected = rms_norm::reference::rms_norm(x.clone(), weight.clone(), 1e-6);
     assert_same(found, gradients!(expected, x, weight), "rms_norm");
 
-    let (x, weight) = (leaf([6, 3, 32], 1), leaf([32], 2));
-    let (cos, sin) = (constant([6, 16], 3), constant([6, 16], 4));
+    let (x, weight) = (leaf([40, 3, 32], 1), leaf([32], 2));
+    let (cos, sin) = (constant([40, 16], 3), constant([40, 16], 4));
     let inputs = || (x.clone(), weight.clone(), 1e-6, cos.clone(), sin.clone());
     let (a, b, c, d, e) = inputs();
     let found = gradients!(A::rms_norm_rotary(a, b, c, d, e), x, weight);
@@ -146,4 +146,29 @@ fn rounding_lets_gradients_pass() {
     // The weight's own gradient doesn't depend on the weight: only on x, rounded to bfloat16.
     let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off < 2e-2, "off {off:e}");
+}
+
+#[test]
+fn adamw_in_place_is_adamw() {
+    let n = 40_000;
+    let values = |seed| constant([n], seed).inner();
+    let moments = || Moments { first: values(3), second: values(4).abs() };
+    let step = AdamW {
+        learning_rate: 1e-2,
+        beta_1: 0.9,
+        beta_2: 0.98,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        gradient_scale: 0.5,
+        step: 3,
+    };
+    let (found, found_moments) = Flex::adamw(values(1), values(2), moments(), step);
+    let (expected, expected_moments) =
+        adamw::reference::adamw(values(1), values(2), moments(), step);
+    let numbers = |x: Tensor<Flex, 1>| x.into_data().to_vec::<f32>().unwrap();
+    assert_same(
+        [found, found_moments.first, found_moments.second].map(numbers).into(),
+        [expected, expected_moments.first, expected_moments.second].map(numbers).into(),
+        "adamw",
+    );
 }
