@@ -3,8 +3,9 @@
 use crate::cpu::buffers;
 use crate::cpu::gemm::bf16::nearest_bf16;
 use crate::linear::cpu::{contiguous, dims};
-use burn::tensor::{DType, Tensor, TensorPrimitive, bf16};
+use burn::tensor::{DType, Element, Tensor, TensorPrimitive, bf16};
 use burn_flex::{Flex, FlexTensor};
+use bytemuck::Pod;
 use rayon::prelude::*;
 
 /// Rows and columns of a block: a cache line of float32 each way, twice.
@@ -21,8 +22,7 @@ pub(crate) fn transposed(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
         (DType::BF16, DType::BF16) => transpose::<bf16, bf16>(&x, &mut y, shape, |x| x),
         (from, to) => {
             assert_eq!(from, to, "only float32 is rounded");
-            let x = Tensor::from_primitive(TensorPrimitive::Float(x));
-            return Tensor::transpose(x);
+            return Tensor::from_primitive(TensorPrimitive::Float(x)).transpose();
         }
     }
     Tensor::from_primitive(TensorPrimitive::Float(y))
@@ -34,21 +34,55 @@ fn transpose<X, Y>(
     [rows, columns]: [usize; 2],
     convert: impl Fn(X) -> Y + Sync,
 ) where
-    X: burn::tensor::Element + Copy + Sync + bytemuck::Pod,
-    Y: burn::tensor::Element + Copy + Send + bytemuck::Pod,
+    X: Element + Copy + Sync + Pod,
+    Y: Element + Copy + Send + Pod,
 {
     let x: &[X] = x.storage();
-    y.storage_mut::<Y>()
-        .par_chunks_mut(BLOCK * rows)
-        .zip((0..columns).into_par_iter().step_by(BLOCK))
-        .for_each(|(y, first_column)| {
-            for first_row in (0..rows).step_by(BLOCK) {
-                let block_rows = first_row..rows.min(first_row + BLOCK);
-                for (y, column) in y.chunks_exact_mut(rows).zip(first_column..) {
-                    for (y, row) in y[block_rows.clone()].iter_mut().zip(block_rows.clone()) {
-                        *y = convert(x[row * columns + column]);
+    let strips = y.storage_mut::<Y>().par_chunks_mut(BLOCK * rows);
+    strips.enumerate().for_each(|(strip, y)| {
+        let first_column = strip * BLOCK;
+        for first_row in (0..rows).step_by(BLOCK) {
+            let block = Block {
+                size: [rows - first_row, columns - first_column].map(|left| left.min(BLOCK)),
+                strides: [columns, rows],
+            };
+            let x = &x[first_row * columns + first_column..];
+            block.transpose(x, &mut y[first_row..], &convert);
+        }
+    });
+}
+
+/// Some rows and columns.
+struct Block {
+    /// How many they are in `x`, up to [`BLOCK`] each.
+    size: [usize; 2],
+    /// Numbers from one row to the next, in `x` and in `y`.
+    strides: [usize; 2],
+}
+
+impl Block {
+    /// The first rows and columns of `x` as the first columns and rows of `y`.
+    fn transpose<X: Copy, Y: Pod>(&self, x: &[X], y: &mut [Y], convert: &impl Fn(X) -> Y) {
+        let [rows, columns] = self.size;
+        let [x_stride, y_stride] = self.strides;
+        // Turned around in a small buffer, so that memory is met in whole lines.
+        let mut buffer = [[Y::zeroed(); BLOCK]; BLOCK];
+        for (row, x) in x.chunks(x_stride).take(rows).enumerate() {
+            match x.first_chunk::<BLOCK>() {
+                Some(x) if columns == BLOCK => {
+                    for (buffer, &x) in buffer.iter_mut().zip(x) {
+                        buffer[row] = convert(x);
+                    }
+                }
+                _ => {
+                    for (buffer, &x) in buffer.iter_mut().zip(&x[..columns]) {
+                        buffer[row] = convert(x);
                     }
                 }
             }
-        });
+        }
+        for (y, buffer) in y.chunks_mut(y_stride).zip(&buffer[..columns]) {
+            y[..rows].copy_from_slice(&buffer[..rows]);
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) fn rms_norm(
         .zip(x.par_chunks(task).zip(output.par_chunks(task)))
         .map(|(of_x, (x, output))| {
             let mut of_weight = vec![0.0; columns];
-            of_rows(isa, x, output, weight, epsilon, of_x, &mut of_weight);
+            of_rows(isa, [x, output], weight, epsilon, [of_x, &mut of_weight]);
             of_weight
         })
         .collect();
@@ -49,14 +49,11 @@ pub(crate) fn rms_norm(
 }
 
 vectorized! {
-    fn of_rows(
-        x: &[f32],
-        output: &[f32],
-        weight: &[f32],
-        epsilon: f64,
-        of_x: &mut [f32],
-        of_weight: &mut [f32],
-    ) {
+    /// `inputs`: rows of `x` and of the output's gradient; `gradients`: of `x`, and of the
+    /// weight so far.
+    fn of_rows(inputs: [&[f32]; 2], weight: &[f32], epsilon: f64, gradients: [&mut [f32]; 2]) {
+        let [x, output] = inputs;
+        let [of_x, of_weight] = gradients;
         let columns = weight.len();
         let rows = x.chunks_exact(columns).zip(output.chunks_exact(columns));
         for (of_x, (x, output)) in of_x.chunks_exact_mut(columns).zip(rows) {
