@@ -214,8 +214,8 @@ fn ten_steps_of_adamw_are_pytorchs() {
                 let found = trainer.step(&batches, objective, &settings, &|| false).unwrap();
                 let off = (found.loss - expected.loss).abs();
                 println!("{loss} step {step}: loss off by {off:.1e}");
-                // Seen: 1.1e-6 at most. Late losses of 1e-4 are differences of numbers around 20.
-                assert!(off < 1e-5, "{loss}, step {step}: {found:?} for {expected:?}");
+                // Seen: 7.3e-6 at most: losses are differences of numbers around 20.
+                assert!(off < 3e-5, "{loss}, step {step}: {found:?} for {expected:?}");
             });
         }
         let expected = case.reference.trained(loss, |name| start[name].clone());

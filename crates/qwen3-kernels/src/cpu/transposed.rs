@@ -41,13 +41,16 @@ fn transpose<X, Y>(
     let strips = y.storage_mut::<Y>().par_chunks_mut(BLOCK * rows);
     strips.enumerate().for_each(|(strip, y)| {
         let first_column = strip * BLOCK;
+        // Blocks are turned around in it, so that memory is met in whole lines.
+        let mut buffer = [[Y::zeroed(); BLOCK]; BLOCK];
         for first_row in (0..rows).step_by(BLOCK) {
             let block = Block {
                 size: [rows - first_row, columns - first_column].map(|left| left.min(BLOCK)),
                 strides: [columns, rows],
             };
             let x = &x[first_row * columns + first_column..];
-            block.transpose(x, &mut y[first_row..], &convert);
+            block.transpose(x, &mut buffer, &convert);
+            block.copy(&buffer, &mut y[first_row..]);
         }
     });
 }
@@ -61,13 +64,15 @@ struct Block {
 }
 
 impl Block {
-    /// The first rows and columns of `x` as the first columns and rows of `y`.
-    fn transpose<X: Copy, Y: Pod>(&self, x: &[X], y: &mut [Y], convert: &impl Fn(X) -> Y) {
+    /// The first rows and columns of `x` as columns and rows.
+    fn transpose<X: Copy, Y>(
+        &self,
+        x: &[X],
+        buffer: &mut [[Y; BLOCK]; BLOCK],
+        convert: &impl Fn(X) -> Y,
+    ) {
         let [rows, columns] = self.size;
-        let [x_stride, y_stride] = self.strides;
-        // Turned around in a small buffer, so that memory is met in whole lines.
-        let mut buffer = [[Y::zeroed(); BLOCK]; BLOCK];
-        for (row, x) in x.chunks(x_stride).take(rows).enumerate() {
+        for (row, x) in x.chunks(self.strides[0]).take(rows).enumerate() {
             match x.first_chunk::<BLOCK>() {
                 Some(x) if columns == BLOCK => {
                     for (buffer, &x) in buffer.iter_mut().zip(x) {
@@ -81,8 +86,16 @@ impl Block {
                 }
             }
         }
-        for (y, buffer) in y.chunks_mut(y_stride).zip(&buffer[..columns]) {
-            y[..rows].copy_from_slice(&buffer[..rows]);
+    }
+
+    /// The columns of `x` into the rows of `y`.
+    fn copy<Y: Copy>(&self, buffer: &[[Y; BLOCK]; BLOCK], y: &mut [Y]) {
+        let [rows, columns] = self.size;
+        for (y, buffer) in y.chunks_mut(self.strides[1]).zip(&buffer[..columns]) {
+            match y.first_chunk_mut::<BLOCK>() {
+                Some(y) if rows == BLOCK => *y = *buffer,
+                _ => y[..rows].copy_from_slice(&buffer[..rows]),
+            }
         }
     }
 }
