@@ -30,6 +30,6 @@ pub mod trainer;
 
 pub use error::Error;
 pub use objective::{Contrastive, Distillation, Objective};
-pub use plan::{Head, Method, Plan, Projection};
+pub use plan::{Head, Method, Plan, Projection, UnknownProjection};
 pub use qwen3_kernels::AdamW;
 pub use trainer::{NamedTensor, OpenTraining, Step, StepSettings, Trainer, open_training};

@@ -3,9 +3,10 @@
 use crate::effective::{Effective, Lift, Plain, Tracked};
 use crate::error::Error;
 use crate::parameters::{Leaves, Parameter};
-use crate::plan::Plan;
+use crate::plan::{Head, Plan};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
+use qwen3::head::YES_NO;
 use qwen3::{Config, Qwen3};
 use qwen3_kernels::Gradients;
 use std::collections::BTreeMap;
@@ -81,13 +82,29 @@ impl<B: Gradients> Model<B> {
                 let Role::Trained(table) = self.roles[TABLE] else {
                     unreachable!("rows of a fixed table are fixed themselves")
                 };
-                let table = leaf(table);
-                let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
-                let n = ids.len();
-                let ids = Tensor::from_data(TensorData::new(ids, [n]), &table.device());
-                table.select(0, ids)
+                select(leaf(table), ids)
             }
         }
+    }
+
+    /// The head's rows as they are now, and the tensor that they are of.
+    pub fn head_rows(&self) -> Option<(&'static str, Tensor<B, 2>)> {
+        let name = match self.plan.head {
+            Head::Embedding => return None,
+            Head::SequenceClassification => "score.weight",
+            Head::YesNo { .. } => YES_NO,
+        };
+        let rows = match self.head.as_ref()? {
+            HeadRows::Fixed(rows) => rows.clone(),
+            HeadRows::Trained(index) => self.trained_matrix(&mut Plain, *index),
+            HeadRows::Tied(ids) => {
+                let Role::Trained(table) = self.roles[TABLE] else {
+                    unreachable!("rows of a fixed table are fixed themselves")
+                };
+                return Some((TABLE, select(self.trained_matrix(&mut Plain, table), ids)));
+            }
+        };
+        Some((name, rows))
     }
 
     /// Every tensor of the network as it is now, in float32, with its shape.
@@ -133,4 +150,11 @@ impl<B: Gradients> Model<B> {
         let [rows, columns] = [parameter.shape[0], parameter.shape[1]];
         lift.leaf(index, parameter).reshape([rows, columns])
     }
+}
+
+fn select<B: Backend>(table: Tensor<B, 2>, ids: &[u32]) -> Tensor<B, 2> {
+    let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+    let n = ids.len();
+    let ids = Tensor::from_data(TensorData::new(ids, [n]), &table.device());
+    table.select(0, ids)
 }

@@ -76,6 +76,11 @@ pub trait Trainer: Debug + Send {
     /// The names of the network's tensors.
     fn names(&self) -> Vec<String>;
 
+    /// The rows that make a score, as they are now: those of `yes` and `no`, the one of `yes`
+    /// alone, or `score.weight`. A tied head's have the name of the table that they are of.
+    /// None for embeddings.
+    fn head(&self) -> Option<NamedTensor>;
+
     /// A tensor of the network as it is now, in float32 and with adapters merged.
     ///
     /// # Panics
@@ -205,6 +210,12 @@ impl<B: Gradients> Trainer for Model<B> {
 
     fn names(&self) -> Vec<String> {
         self.names().map(str::to_owned).collect()
+    }
+
+    fn head(&self) -> Option<NamedTensor> {
+        let (name, rows) = self.head_rows()?;
+        let (name, shape) = (name.to_owned(), rows.dims().to_vec());
+        Some(NamedTensor { name, shape, values: rows.into_values() })
     }
 
     fn tensor(&self, name: &str) -> NamedTensor {

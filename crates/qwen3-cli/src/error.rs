@@ -180,6 +180,11 @@ pub enum Error {
     #[error(transparent)]
     Otlp(#[from] qwen3_otlp::OtlpError),
 
+    /// Training failed.
+    #[cfg(feature = "train")]
+    #[error(transparent)]
+    Train(qwen3_train::Error),
+
     /// Signals can't be caught.
     #[error("can't listen for Ctrl-C")]
     Signal(#[source] io::Error),
@@ -219,6 +224,17 @@ impl From<qwen3_engine::Error> for Error {
             Engine::Exists { path } => Self::Exists { path },
             Engine::TrimHead { kind } => Self::TrimHead { kind },
             other => Self::Engine(other),
+        }
+    }
+}
+
+#[cfg(feature = "train")]
+impl From<qwen3_train::Error> for Error {
+    fn from(error: qwen3_train::Error) -> Self {
+        match error {
+            qwen3_train::Error::Engine(error) => error.into(),
+            qwen3_train::Error::Stopped { .. } => Self::Cancelled { message: error.to_string() },
+            error => Self::Train(error),
         }
     }
 }

@@ -13,6 +13,8 @@ mod info;
 mod rerank;
 mod serve;
 mod similarity;
+#[cfg(feature = "train")]
+mod train;
 
 // Texts in, results out.
 mod ahead;
@@ -96,6 +98,10 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Convert(args) => convert::convert(&args, &stop),
         Command::Serve(args) => serve::serve(*args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::train(&args, &stop),
+        #[cfg(feature = "train")]
+        Command::Merge(args) => train::merge(&args, &stop),
         Command::Completions { shell } => print::print(&args::completions(shell)),
     }
 }

@@ -13,3 +13,9 @@ pub const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::Bf16, Dtype::F16];
 pub fn open() -> Box<dyn OpenDevice> {
     qwen3::open_device::<Flex>(FlexDevice)
 }
+
+/// The processor, to train on.
+#[cfg(feature = "train")]
+pub fn open_training() -> Box<dyn qwen3_autodiff::OpenTraining> {
+    qwen3_autodiff::open_training::<Flex>(FlexDevice)
+}

@@ -26,11 +26,24 @@ pub fn devices() -> Result<Vec<DeviceInfo>, Unavailable> {
 /// # Errors
 /// As [`devices`], and if there are fewer GPUs.
 pub fn open(index: usize) -> Result<Box<dyn OpenDevice>, Unavailable> {
+    Ok(qwen3::open_device::<CubeBackend<CudaRuntime, f32, i32, u8>>(device(index)?))
+}
+
+/// The same GPU, to train on.
+///
+/// # Errors
+/// As [`open`].
+#[cfg(feature = "train")]
+pub fn open_training(index: usize) -> Result<Box<dyn qwen3_autodiff::OpenTraining>, Unavailable> {
+    Ok(qwen3_autodiff::open_training::<CubeBackend<CudaRuntime, f32, i32, u8>>(device(index)?))
+}
+
+fn device(index: usize) -> Result<CudaDevice, Unavailable> {
     let found = devices()?.len();
-    if index >= found {
-        return Err(Unavailable::NotFound { index, found });
+    match index < found {
+        true => Ok(CudaDevice::new(index)),
+        false => Err(Unavailable::NotFound { index, found }),
     }
-    Ok(qwen3::open_device::<CubeBackend<CudaRuntime, f32, i32, u8>>(CudaDevice::new(index)))
 }
 
 fn describe(gpu: CudaGpu) -> DeviceInfo {

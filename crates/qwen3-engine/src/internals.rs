@@ -13,3 +13,16 @@ pub use qwen3::{Recorded, Stage, Step};
 pub mod random {
     pub use qwen3::random::{EOS_TOKEN_ID, config, write_weights};
 }
+
+/// Training, for the crate above that makes a command of it.
+#[cfg(feature = "train")]
+pub mod training {
+    pub use crate::files::training::*;
+    pub use crate::run::{Failure, Training, TrainingDevice, plan_batches};
+    pub use qwen3::head::{HEADS, YES_NO};
+    pub use qwen3::{PackedBatch, TensorFile, Weights, weights::Stored};
+    pub use qwen3_autodiff::{
+        AdamW, Contrastive, Distillation, Error, Head, Method, NamedTensor, Objective, Projection,
+        Step, StepSettings, UnknownProjection,
+    };
+}

@@ -13,3 +13,9 @@ pub const DTYPES: [Dtype; 1] = [Dtype::F32];
 pub fn open() -> Box<dyn OpenDevice> {
     qwen3::open_device::<NdArray<f32, i32, i8>>(NdArrayDevice::Cpu)
 }
+
+/// The processor, to train on.
+#[cfg(feature = "train")]
+pub fn open_training() -> Box<dyn qwen3_autodiff::OpenTraining> {
+    qwen3_autodiff::open_training::<NdArray<f32, i32, i8>>(NdArrayDevice::Cpu)
+}

@@ -19,3 +19,16 @@ pub fn open(api: Api, index: usize) -> Result<Box<dyn OpenDevice>, OpenError> {
     let device = open_adapter(api, index)?;
     Ok(qwen3::open_device::<CubeBackend<WgpuRuntime, f32, i32, u32>>(device))
 }
+
+/// The same GPU, to train on.
+///
+/// # Errors
+/// As [`open`].
+#[cfg(feature = "train")]
+pub fn open_training(
+    api: Api,
+    index: usize,
+) -> Result<Box<dyn qwen3_autodiff::OpenTraining>, OpenError> {
+    let device = open_adapter(api, index)?;
+    Ok(qwen3_autodiff::open_training::<CubeBackend<WgpuRuntime, f32, i32, u32>>(device))
+}

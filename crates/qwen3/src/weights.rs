@@ -42,6 +42,8 @@ pub struct Weights {
 pub struct Stored<'a> {
     /// The network's name for it.
     pub name: &'a str,
+    /// Its name in the file.
+    pub key: &'a str,
     /// Its shape.
     pub shape: &'a [usize],
     /// How its numbers are stored.
@@ -114,7 +116,8 @@ impl Weights {
         let tensors = self.tensors.iter();
         tensors
             .map(|(name, entry)| {
-                Ok(Stored { name, shape: &entry.shape, dtype: entry.dtype(name)? })
+                let (key, shape) = (entry.key.as_str(), entry.shape.as_slice());
+                Ok(Stored { name, key, shape, dtype: entry.dtype(name)? })
             })
             .collect()
     }

@@ -12,6 +12,8 @@ pub use texts::{
 };
 
 use crate::serve::args::ServeArgs;
+#[cfg(feature = "train")]
+use crate::train::args::{MergeArgs, TrainArgs};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use qwen3_engine::{DeviceChoice, DtypeChoice, Similarity};
@@ -72,6 +74,16 @@ pub enum Command {
         after_help = "Example: qwen3 serve --model Qwen/Qwen3-Embedding-0.6B --reranker Qwen/Qwen3-Reranker-0.6B\n\nhttp://HOST:PORT/docs lists the routes, http://HOST:PORT/ui is a page to try them on.\n--help tells of more flags than -h.\n\nVariables: an empty one is as if it were not set. HOSTNAME counts if it is an IP address or localhost; most systems set it to the name of the machine."
     )]
     Serve(Box<ServeArgs>),
+    /// Train a model on data of your own
+    #[cfg(feature = "train")]
+    #[command(
+        after_help = "Exit codes: 130 if it was stopped; the same command then goes on from the last checkpoint."
+    )]
+    Train(Box<TrainArgs>),
+    /// Make one model of a base and an adapter (LoRA)
+    #[cfg(feature = "train")]
+    #[command(after_help = "Example: qwen3 merge --model base --adapter adapter --out merged")]
+    Merge(MergeArgs),
     /// Print a script that completes this command in a shell
     #[command(after_help = "Example: qwen3 completions bash > ~/.bash_completion.d/qwen3")]
     Completions {

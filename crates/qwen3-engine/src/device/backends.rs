@@ -38,6 +38,27 @@ pub fn open(id: DeviceId) -> Result<Box<dyn OpenDevice>, Error> {
     }
 }
 
+/// Opens a device to train on.
+#[cfg(feature = "train")]
+pub fn open_training(id: DeviceId) -> Result<Box<dyn qwen3_autodiff::OpenTraining>, Error> {
+    match id {
+        #[cfg(feature = "cpu")]
+        DeviceId::Cpu => Ok(qwen3_cpu::open_training()),
+        #[cfg(feature = "ndarray")]
+        DeviceId::NdArray => Ok(qwen3_ndarray::open_training()),
+        #[cfg(feature = "cuda")]
+        DeviceId::Gpu { api: GpuApi::Cuda, index } => {
+            qwen3_cuda::open_training(index).map_err(|error| unavailable(id, &error))
+        }
+        #[cfg(feature = "wgpu")]
+        DeviceId::Gpu { api, index } if api != GpuApi::Cuda => {
+            qwen3_wgpu::open_training(wgpu_api(api), index).map_err(|error| unavailable(id, &error))
+        }
+        #[allow(unreachable_patterns, reason = "reached where a backend is left out")]
+        _ => Err(Error::NotBuilt { device: id, feature: id.feature() }),
+    }
+}
+
 /// The devices that differ from this one by their index.
 fn siblings(id: DeviceId) -> Result<Vec<DeviceInfo>, Error> {
     match id {

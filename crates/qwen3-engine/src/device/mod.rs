@@ -11,7 +11,11 @@ pub mod system;
 pub use auto::Fallback;
 pub(crate) use auto::choose;
 pub use backends::limit_cpu_isa;
+#[cfg(feature = "train")]
+pub(crate) use backends::open_training;
 pub use id::{DeviceChoice, DeviceId, GpuApi};
+#[cfg(feature = "train")]
+pub(crate) use opened::guarded;
 pub(crate) use opened::{Loaded, Opened};
 
 use qwen3::{DeviceInfo, DeviceKind, Dtype};

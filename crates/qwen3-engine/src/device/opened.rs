@@ -102,7 +102,7 @@ impl Drop for Loaded {
 
 /// Turns a panic of a GPU library into an error. Burn and CubeCL answer a lost
 /// device, a full memory or a driver's refusal with a panic.
-pub(super) fn guarded<T>(
+pub(crate) fn guarded<T>(
     device: DeviceId,
     call: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {

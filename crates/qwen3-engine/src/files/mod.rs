@@ -10,6 +10,8 @@ mod modules;
 mod new_file;
 mod portable;
 mod source;
+#[cfg(feature = "train")]
+pub mod training;
 
 pub use checkpoint::Checkpoint;
 pub use checksum::sha256;

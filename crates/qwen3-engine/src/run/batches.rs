@@ -5,7 +5,7 @@
 ///
 /// Longest first, so that a batch holds texts of similar length, memory peaks
 /// at the start, and a progress bar speeds up.
-pub(crate) fn plan(lengths: &[usize], max_batch_tokens: usize) -> Vec<Vec<usize>> {
+pub fn plan(lengths: &[usize], max_batch_tokens: usize) -> Vec<Vec<usize>> {
     let mut by_length: Vec<usize> = (0..lengths.len()).collect();
     by_length.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
     let mut batches: Vec<Vec<usize>> = vec![];

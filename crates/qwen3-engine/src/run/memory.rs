@@ -24,6 +24,48 @@ pub fn activation_bytes(config: &Config) -> u64 {
     4 * (3 * config.hidden_size + widest) as u64
 }
 
+/// The same for one token in training: what the way back needs of every layer, and the
+/// gradients of one.
+#[cfg(feature = "train")]
+pub fn training_activation_bytes(config: &Config) -> u64 {
+    let heads = 3 * config.num_attention_heads + 3 * config.num_key_value_heads;
+    let of_layer = 4 * config.hidden_size + heads * config.head_dim + 3 * config.intermediate_size;
+    4 * ((config.num_hidden_layers + 2) * of_layer) as u64
+}
+
+/// The most bytes that training takes at one time, where the activations of a micro-batch
+/// take so many. For each weight that is trained there are a float32 number, its two
+/// moments and its gradient, and in a checkpoint a second time the first three; then what
+/// passes compute from.
+///
+/// # Errors
+/// If a weight is stored in no format that is read here.
+#[cfg(feature = "train")]
+pub fn training_bytes(
+    checkpoint: &crate::files::Checkpoint,
+    device: DeviceId,
+    plan: &qwen3_autodiff::Plan,
+    activations: u64,
+) -> Result<u64, Error> {
+    let (weights, dtype) = (&checkpoint.weights, plan.dtype);
+    let copy = if dtype == Dtype::F32 { 0 } else { dtype.size_bytes() as u64 };
+    let (mut trained, mut beside) = (weights.parameters(), weights.parameters() * copy);
+    if let qwen3_autodiff::Method::Lora { rank, targets, .. } = &plan.method {
+        (trained, beside) = (0, allocated_bytes(weights, device, dtype)?);
+        for tensor in weights.tensors()? {
+            let path = tensor.name.strip_suffix(".weight").unwrap_or_default();
+            if let [rows, columns] = *tensor.shape
+                && targets.iter().any(|target| path.ends_with(target.name()))
+            {
+                trained += ((rows + columns) * rank) as u64;
+                // The sum of both, and what it is rounded to.
+                beside += (rows * columns) as u64 * (8 + copy);
+            }
+        }
+    }
+    Ok(12 * trained + beside + (4 * trained + activations).max(12 * trained))
+}
+
 /// Columns of the widest linear layer, and so of the widest activations.
 pub fn widest(config: &Config) -> u64 {
     let queries = config.num_attention_heads * config.head_dim;

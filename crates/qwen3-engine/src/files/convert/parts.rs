@@ -40,7 +40,7 @@ pub fn parts(
     }
     let weights = &checkpoint.weights;
     let mut parts = vec![];
-    for Stored { name, shape, dtype: stored } in weights.tensors()? {
+    for Stored { name, shape, dtype: stored, .. } in weights.tensors()? {
         let is_head = ["lm_head.weight", "score.weight", YES_NO].contains(&name);
         if name == YES_NO || (name == "lm_head.weight" && trim_head) {
             continue;

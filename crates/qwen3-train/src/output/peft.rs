@@ -1,0 +1,60 @@
+//! Adapters as PEFT keeps them: `adapter_config.json` beside `adapter_model.safetensors`.
+
+use super::model::write;
+use super::tensors::{Entry, write_tensors};
+use crate::error::Error;
+use crate::settings::Lora;
+use qwen3_engine::internals::training::{NamedTensor, name};
+use qwen3_engine::{Checkpoint, Dtype, Kind};
+use serde_json::json;
+use std::path::Path;
+
+pub const CONFIG: &str = "adapter_config.json";
+pub const WEIGHTS: &str = "adapter_model.safetensors";
+
+/// What PEFT puts in front of the names of what it wraps.
+pub const WRAPPED: &str = "base_model.model.";
+
+/// Writes an adapter that PEFT loads onto the base that `AutoModel` gives for an embedding
+/// model, and onto that with a head for a reranker.
+pub fn write_adapter(
+    folder: &Path,
+    source: &Checkpoint,
+    lora: &Lora,
+    trained: &[NamedTensor],
+) -> Result<(), Error> {
+    let (task, inner) = match source.kind() {
+        Kind::Embedding => ("FEATURE_EXTRACTION", ""),
+        Kind::Reranker => ("CAUSAL_LM", "model."),
+        _ => ("SEQ_CLS", "model."),
+    };
+    let targets: Vec<&str> = lora.targets.iter().map(|target| target.name()).collect();
+    let config = json!({
+        "peft_type": "LORA",
+        "task_type": task,
+        "base_model_name_or_path": name(source),
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": 0.0,
+        "target_modules": targets,
+        "bias": "none",
+        "fan_in_fan_out": false,
+        "inference_mode": true,
+        "init_lora_weights": true,
+        "modules_to_save": null,
+        "rank_pattern": {},
+        "alpha_pattern": {},
+        "use_dora": false,
+        "use_rslora": false,
+    });
+    let entries = trained.iter().map(|tensor| Entry {
+        key: format!("{WRAPPED}{inner}{}", tensor.name),
+        shape: tensor.shape.clone(),
+        dtype: Dtype::F32,
+    });
+    write_tensors(&folder.join(WEIGHTS), entries.collect(), |index| {
+        Ok(trained[index].values.clone())
+    })?;
+    let json = serde_json::to_vec_pretty(&config).expect("a value is JSON");
+    write(&folder.join(CONFIG), &json)
+}

@@ -1,0 +1,175 @@
+//! What the caller of a run may choose.
+
+use crate::error::Error;
+use qwen3_engine::DtypeChoice;
+use qwen3_engine::internals::training::{Method, Projection};
+
+/// How long a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    /// So many times all examples; `1.5` is once and a half.
+    Epochs(f64),
+    /// So many steps.
+    Steps(u64),
+}
+
+/// Low-rank adapters of linear layers (Hu et al. 2021, arXiv:2106.09685).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lora {
+    /// Rows of the smaller matrices.
+    pub rank: usize,
+    /// The product of both counts `alpha / rank`.
+    pub alpha: f64,
+    /// The layers that have one.
+    pub targets: Vec<Projection>,
+}
+
+/// How a model is trained; [`Settings::new`] has what is usual.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Of the order of examples, and of adapters' first numbers.
+    pub seed: u64,
+    /// Examples of a step.
+    pub batch_size: usize,
+    /// Tokens on the device at one time; `None`: by the model's size. A step is as many
+    /// passes as it takes, with the same result but for rounding.
+    pub micro_batch_tokens: Option<usize>,
+    /// How long it goes on.
+    pub length: Length,
+    /// The largest learning rate.
+    pub learning_rate: f64,
+    /// Steps in which it rises; `None`: a tenth of all, at most 200.
+    pub warm_up: Option<u64>,
+    /// Of AdamW.
+    pub weight_decay: f64,
+    /// Of AdamW.
+    pub betas: [f64; 2],
+    /// The longest gradient; a longer one is scaled down.
+    pub clip: f64,
+    /// Widths of vectors that shall work; empty: the whole vector.
+    pub dimensions: Vec<usize>,
+    /// Adapters; `None`: all weights are trained.
+    pub lora: Option<Lora>,
+    /// Steps between two looks at the held-out data.
+    pub measure_every: u64,
+    /// Looks without a better measure that end the run; the best weights are kept.
+    pub patience: Option<u32>,
+    /// Minutes between two checkpoints.
+    pub checkpoint_minutes: f64,
+    /// Steps between two checkpoints.
+    pub checkpoint_steps: Option<u64>,
+    /// Precision of the model that is written; `Auto`: that of its source.
+    pub save_dtype: DtypeChoice,
+    /// Begin anew, whatever is in the folder of results.
+    pub force: bool,
+    /// Only go on with a run, never begin one.
+    pub resume: bool,
+}
+
+impl Settings {
+    /// One pass over the data in steps of `batch_size` examples.
+    pub fn new(batch_size: usize, learning_rate: f64) -> Self {
+        Self {
+            seed: 0,
+            batch_size,
+            micro_batch_tokens: None,
+            length: Length::Epochs(1.0),
+            learning_rate,
+            warm_up: None,
+            weight_decay: 0.01,
+            betas: [0.9, 0.999],
+            clip: 1.0,
+            dimensions: vec![],
+            lora: None,
+            measure_every: 100,
+            patience: None,
+            checkpoint_minutes: 10.0,
+            checkpoint_steps: None,
+            save_dtype: DtypeChoice::Auto,
+            force: false,
+            resume: false,
+        }
+    }
+
+    /// Steps of the whole run.
+    pub(crate) fn steps(&self, steps_per_epoch: u64) -> u64 {
+        match self.length {
+            Length::Steps(steps) => steps,
+            Length::Epochs(epochs) => ((epochs * steps_per_epoch as f64).ceil() as u64).max(1),
+        }
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        match self.lora.clone() {
+            None => Method::Full,
+            Some(Lora { rank, alpha, targets }) => {
+                Method::Lora { rank, alpha, targets, seed: self.seed }
+            }
+        }
+    }
+
+    /// # Errors
+    /// If a number can't be meant.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let (of_length, length) = match self.length {
+            Length::Epochs(epochs) => ("epochs", epochs),
+            Length::Steps(steps) => ("steps", steps as f64),
+        };
+        let rank = self.lora.as_ref().map_or(1.0, |lora| lora.rank as f64);
+        let alpha = self.lora.as_ref().map_or(1.0, |lora| lora.alpha);
+        let [beta_1, beta_2] = self.betas;
+        let micro_batch_tokens = self.micro_batch_tokens.map_or(1.0, |tokens| tokens as f64);
+        for (setting, value, is_right, range) in [
+            ("batch_size", self.batch_size as f64, self.batch_size > 0, "must be at least 1"),
+            (of_length, length, length > 0.0 && length.is_finite(), "must be above 0"),
+            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "must be above 0"),
+            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "must not be negative"),
+            ("betas", beta_1, (0.0..1.0).contains(&beta_1), "must be from 0 to below 1"),
+            ("betas", beta_2, (0.0..1.0).contains(&beta_2), "must be from 0 to below 1"),
+            ("clip", self.clip, self.clip > 0.0, "must be above 0"),
+            ("lora_rank", rank, rank >= 1.0, "must be at least 1"),
+            ("lora_alpha", alpha, alpha > 0.0 && alpha.is_finite(), "must be above 0"),
+            (
+                "micro_batch_tokens",
+                micro_batch_tokens,
+                micro_batch_tokens >= 1.0,
+                "must be at least 1",
+            ),
+            (
+                "measure_every",
+                self.measure_every as f64,
+                self.measure_every > 0,
+                "must be at least 1",
+            ),
+            (
+                "checkpoint_minutes",
+                self.checkpoint_minutes,
+                self.checkpoint_minutes >= 0.0,
+                "must not be negative",
+            ),
+        ] {
+            if !is_right {
+                return Err(wrong(setting, value, range.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The widths to train: those that were asked for, else `whole`.
+    ///
+    /// # Errors
+    /// If one is wider than `max`.
+    pub(crate) fn widths(&self, whole: usize, max: usize) -> Result<Vec<usize>, Error> {
+        if self.dimensions.is_empty() {
+            return Ok(vec![whole]);
+        }
+        match self.dimensions.iter().find(|&&width| width == 0 || width > max) {
+            Some(&width) => Err(wrong("dimensions", width, format!("the model has 1 to {max}"))),
+            None => Ok(self.dimensions.clone()),
+        }
+    }
+}
+
+pub(crate) fn wrong(setting: &'static str, value: impl ToString, range: String) -> Error {
+    Error::Setting { setting, value: value.to_string(), range }
+}
