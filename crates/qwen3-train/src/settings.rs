@@ -115,42 +115,29 @@ impl Settings {
             Length::Epochs(epochs) => ("epochs", epochs),
             Length::Steps(steps) => ("steps", steps as f64),
         };
-        let rank = self.lora.as_ref().map_or(1.0, |lora| lora.rank as f64);
-        let alpha = self.lora.as_ref().map_or(1.0, |lora| lora.alpha);
-        let [beta_1, beta_2] = self.betas;
-        let micro_batch_tokens = self.micro_batch_tokens.map_or(1.0, |tokens| tokens as f64);
-        for (setting, value, is_right, range) in [
-            ("batch_size", self.batch_size as f64, self.batch_size > 0, "must be at least 1"),
-            (of_length, length, length > 0.0 && length.is_finite(), "must be above 0"),
-            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "must be above 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "must not be negative"),
-            ("betas", beta_1, (0.0..1.0).contains(&beta_1), "must be from 0 to below 1"),
-            ("betas", beta_2, (0.0..1.0).contains(&beta_2), "must be from 0 to below 1"),
-            ("clip", self.clip, self.clip > 0.0, "must be above 0"),
-            ("lora_rank", rank, rank >= 1.0, "must be at least 1"),
-            ("lora_alpha", alpha, alpha > 0.0 && alpha.is_finite(), "must be above 0"),
-            (
-                "micro_batch_tokens",
-                micro_batch_tokens,
-                micro_batch_tokens >= 1.0,
-                "must be at least 1",
-            ),
-            (
-                "measure_every",
-                self.measure_every as f64,
-                self.measure_every > 0,
-                "must be at least 1",
-            ),
-            (
-                "checkpoint_minutes",
-                self.checkpoint_minutes,
-                self.checkpoint_minutes >= 0.0,
-                "must not be negative",
-            ),
+        let lora = self.lora.as_ref();
+        for (setting, value) in [
+            ("batch_size", self.batch_size as f64),
+            (of_length, length),
+            ("learning_rate", self.learning_rate),
+            ("clip", self.clip),
+            ("lora_rank", lora.map_or(1.0, |lora| lora.rank as f64)),
+            ("lora_alpha", lora.map_or(1.0, |lora| lora.alpha)),
+            ("micro_batch_tokens", self.micro_batch_tokens.map_or(1.0, |tokens| tokens as f64)),
+            ("measure_every", self.measure_every as f64),
+            ("checkpoint_steps", self.checkpoint_steps.map_or(1.0, |steps| steps as f64)),
         ] {
-            if !is_right {
-                return Err(wrong(setting, value, range.to_owned()));
-            }
+            // Not NaN either. A clip of infinity is none.
+            let is_right = value > 0.0 && (value.is_finite() || setting == "clip");
+            within(setting, value, is_right, "must be above 0")?;
+        }
+        for (setting, value) in
+            [("weight_decay", self.weight_decay), ("checkpoint_minutes", self.checkpoint_minutes)]
+        {
+            within(setting, value, value >= 0.0, "must not be negative")?;
+        }
+        for beta in self.betas {
+            within("betas", beta, (0.0..1.0).contains(&beta), "must be from 0 to below 1")?;
         }
         Ok(())
     }
@@ -172,4 +159,8 @@ impl Settings {
 
 pub(crate) fn wrong(setting: &'static str, value: impl ToString, range: String) -> Error {
     Error::Setting { setting, value: value.to_string(), range }
+}
+
+fn within(setting: &'static str, value: f64, is_right: bool, range: &str) -> Result<(), Error> {
+    if is_right { Ok(()) } else { Err(wrong(setting, value, range.to_owned())) }
 }

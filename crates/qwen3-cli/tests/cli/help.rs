@@ -25,7 +25,9 @@ fn help(arguments: &[&str]) -> String {
 
 #[test]
 fn help_gives_an_overview() {
-    insta::assert_snapshot!(help(&["--help"]));
+    let name =
+        if cfg!(feature = "train") { "help_with_training" } else { "help_gives_an_overview" };
+    insta::assert_snapshot!(name, help(&["--help"]));
 }
 
 #[test]

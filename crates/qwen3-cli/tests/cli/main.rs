@@ -20,6 +20,8 @@ mod rerank;
 #[cfg(unix)]
 mod serve;
 mod similarity;
+#[cfg(all(unix, feature = "train"))]
+mod train;
 
 // Texts that the command prints about itself.
 mod help;

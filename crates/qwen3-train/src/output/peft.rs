@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::settings::Lora;
 use qwen3_engine::internals::training::{NamedTensor, name};
 use qwen3_engine::{Checkpoint, Dtype, Kind};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 pub const CONFIG: &str = "adapter_config.json";
@@ -23,13 +23,28 @@ pub fn write_adapter(
     lora: &Lora,
     trained: &[NamedTensor],
 ) -> Result<(), Error> {
-    let (task, inner) = match source.kind() {
-        Kind::Embedding => ("FEATURE_EXTRACTION", ""),
-        Kind::Reranker => ("CAUSAL_LM", "model."),
-        _ => ("SEQ_CLS", "model."),
+    let inner = if source.kind() == Kind::Embedding { "" } else { "model." };
+    let entries = trained.iter().map(|tensor| Entry {
+        key: format!("{WRAPPED}{inner}{}", tensor.name),
+        shape: tensor.shape.clone(),
+        dtype: Dtype::F32,
+    });
+    write_tensors(&folder.join(WEIGHTS), entries.collect(), |index| {
+        Ok(trained[index].values.clone())
+    })?;
+    let json = serde_json::to_vec_pretty(&config(source, lora)).expect("a value is JSON");
+    write(&folder.join(CONFIG), &json)
+}
+
+/// What PEFT reads of how an adapter counts.
+fn config(source: &Checkpoint, lora: &Lora) -> Value {
+    let task = match source.kind() {
+        Kind::Embedding => "FEATURE_EXTRACTION",
+        Kind::Reranker => "CAUSAL_LM",
+        _ => "SEQ_CLS",
     };
     let targets: Vec<&str> = lora.targets.iter().map(|target| target.name()).collect();
-    let config = json!({
+    json!({
         "peft_type": "LORA",
         "task_type": task,
         "base_model_name_or_path": name(source),
@@ -46,15 +61,5 @@ pub fn write_adapter(
         "alpha_pattern": {},
         "use_dora": false,
         "use_rslora": false,
-    });
-    let entries = trained.iter().map(|tensor| Entry {
-        key: format!("{WRAPPED}{inner}{}", tensor.name),
-        shape: tensor.shape.clone(),
-        dtype: Dtype::F32,
-    });
-    write_tensors(&folder.join(WEIGHTS), entries.collect(), |index| {
-        Ok(trained[index].values.clone())
-    })?;
-    let json = serde_json::to_vec_pretty(&config).expect("a value is JSON");
-    write(&folder.join(CONFIG), &json)
+    })
 }

@@ -184,23 +184,37 @@ impl Planned {
         }
         let usual = || device.usual_micro_batch_tokens(checkpoint.config());
         let micro_batch_tokens = settings.micro_batch_tokens.unwrap_or_else(usual);
+        let planned =
+            Self { steps, steps_per_epoch, micro_batch_tokens, schedule, identity: json!({}) };
+        let identity = planned.identity(settings, task, device, checksum(weights(checkpoint))?);
+        Ok(Self { identity, ..planned })
+    }
+
+    /// All that decides the run's numbers.
+    fn identity(
+        &self,
+        settings: &Settings,
+        task: &dyn Task,
+        device: &TrainingDevice,
+        model: String,
+    ) -> Value {
         let files = task.files().iter().map(|file| (file.role, file.checksum.clone()));
         let lora = settings.lora.as_ref().map(|lora| {
             let targets: Vec<_> = lora.targets.iter().map(ToString::to_string).collect();
             json!({"rank": lora.rank, "alpha": lora.alpha, "targets": targets})
         });
         let watched = settings.patience.map(|patience| (patience, settings.measure_every));
-        let identity = json!({
+        json!({
             "task": task.name(),
             "task_settings": task.settings(),
-            "model": checksum(weights(checkpoint))?,
+            "model": model,
             "data": files.collect::<BTreeMap<_, _>>(),
             "seed": settings.seed,
             "batch_size": settings.batch_size,
-            "micro_batch_tokens": micro_batch_tokens,
-            "steps": steps,
+            "micro_batch_tokens": self.micro_batch_tokens,
+            "steps": self.steps,
             "learning_rate": settings.learning_rate,
-            "warm_up": schedule.warm_up(),
+            "warm_up": self.schedule.warm_up(),
             "weight_decay": settings.weight_decay,
             "betas": settings.betas,
             "clip": settings.clip,
@@ -208,8 +222,7 @@ impl Planned {
             "patience": watched,
             "device": device.id().to_string(),
             "dtype": device.dtype().to_string(),
-        });
-        Ok(Self { steps, steps_per_epoch, micro_batch_tokens, schedule, identity })
+        })
     }
 }
 

@@ -236,7 +236,7 @@ impl<'a> Steps<'a> {
         let settings = &self.context.run.settings;
         let step = self.state.step;
         let by_steps = settings.checkpoint_steps;
-        by_steps.is_some_and(|steps| step > 0 && step.is_multiple_of(steps.max(1)))
+        by_steps.is_some_and(|steps| step > 0 && step.is_multiple_of(steps))
             || self.since_checkpoint.elapsed().as_secs_f64() >= settings.checkpoint_minutes * 60.0
     }
 
