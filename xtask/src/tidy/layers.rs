@@ -4,7 +4,7 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 16] = [
+pub const OURS: [(&str, &[&str]); 17] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
     ("qwen3-kernels", &[]),
@@ -13,6 +13,7 @@ pub const OURS: [(&str, &[&str]); 16] = [
     ("qwen3-ndarray", &["qwen3", "qwen3-kernels"]),
     ("qwen3-wgpu", &["qwen3", "qwen3-kernels"]),
     ("qwen3-cuda", &["qwen3", "qwen3-kernels", "qwen3-sys"]),
+    ("qwen3-mini", &[]),
     (
         "qwen3-engine",
         &[
@@ -23,6 +24,7 @@ pub const OURS: [(&str, &[&str]); 16] = [
             "qwen3-ndarray",
             "qwen3-wgpu",
             "qwen3-cuda",
+            "qwen3-mini",
         ],
     ),
     ("qwen3-checks", &["qwen3-engine"]),
