@@ -187,10 +187,10 @@ def of_bm25(texts):
 
 def others(folder, texts):
     """The measures of the teacher, of its projection and of BM25, computed once for these texts."""
-    taught = split(texts, teacher.cached(folder, "evaluation", [text for part in texts.values() for text in part]))
+    taught = {name: teacher.cached(folder, name, part) for name, part in texts.items()}
     path = os.path.join(folder, "evaluation-others.json")
-    newest = max(os.path.getmtime(os.path.join(HERE, "questions.jsonl")), os.path.getmtime(os.path.join(folder, "packages.jsonl")))
-    if not os.path.exists(path) or os.path.getmtime(path) < newest:
+    inputs = (os.path.join(HERE, "questions.jsonl"), os.path.join(folder, "packages.jsonl"))
+    if not os.path.exists(path) or os.path.getmtime(path) < max(map(os.path.getmtime, inputs)):
         directions = teacher.principal(folder)
         targets = {name: teacher.projected(vectors, directions) for name, vectors in taught.items()}
         found = {

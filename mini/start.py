@@ -5,7 +5,8 @@
 It reads FOLDER/tokenizer and the teacher, and writes FOLDER/start in the Hugging Face layout, in float32. A row of the
 table is the teacher's vector of the token's own string, projected as the targets are; the rows of `v_proj` and, in the
 first layer, of `o_proj` are the identity, and nothing else adds to the residual stream; attention is nearly uniform.
-So the last token begins as the mean of the rows before it, and training starts from there.
+So the last token begins as the mean of the rows before it, and training starts from there. FOLDER/untrained has the
+usual noise instead, to be measured beside the trained model.
 """
 
 import argparse
@@ -95,6 +96,15 @@ def weights(folder):
     return tensors
 
 
+def untrained(tensors):
+    """The same tensors as they are usually drawn: normal matrices, norms of one."""
+    torch.manual_seed(SEED)
+    return {
+        name: noise(*tensor.shape) if tensor.dim() == 2 else torch.ones_like(tensor)
+        for name, tensor in tensors.items()
+    }
+
+
 def sentence_transformers():
     """The files by which sentence-transformers knows an embedding model of this kind."""
     kinds = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
@@ -122,22 +132,27 @@ def sentence_transformers():
     }
 
 
+def write(folder, name, tensors):
+    out = os.path.join(folder, name)
+    for part in ("1_Pooling", "2_Normalize"):
+        os.makedirs(os.path.join(out, part), exist_ok=True)
+    for path, value in sentence_transformers().items():
+        with open(os.path.join(out, path), "w", encoding="utf8") as file:
+            json.dump(value, file, indent=2)
+            file.write("\n")
+    for path in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(os.path.join(folder, "tokenizer", path), out)
+    save_file(tensors, os.path.join(out, "model.safetensors"), metadata={"format": "pt"})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder")
     folder = parser.parse_args().folder
-    out = os.path.join(folder, "start")
-    for name in ("1_Pooling", "2_Normalize"):
-        os.makedirs(os.path.join(out, name), exist_ok=True)
-    for name, value in sentence_transformers().items():
-        with open(os.path.join(out, name), "w", encoding="utf8") as file:
-            json.dump(value, file, indent=2)
-            file.write("\n")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(os.path.join(folder, "tokenizer", name), out)
     tensors = weights(folder)
-    save_file(tensors, os.path.join(out, "model.safetensors"), metadata={"format": "pt"})
-    print(f"{sum(tensor.numel() for tensor in tensors.values()):,} weights in {out}")
+    write(folder, "untrained", untrained(tensors))
+    write(folder, "start", tensors)
+    print(f"{sum(tensor.numel() for tensor in tensors.values()):,} weights in {folder}/start and {folder}/untrained")
 
 
 if __name__ == "__main__":

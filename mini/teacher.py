@@ -126,6 +126,8 @@ def vectors(folder, n, workers):
             done += length
             rate = done / (time.monotonic() - began)
             print(f"{done:,} texts more of {len(texts):,}, {rate:.0f} texts/s", flush=True)
+    with open(os.path.join(folder, "vectors", "complete"), "w", encoding="utf8") as file:
+        file.write(f"{len(texts)} texts\n")
 
 
 def one_shard(work):
