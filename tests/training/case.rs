@@ -19,7 +19,7 @@ impl Case {
         let folder = fixture(name);
         Self {
             reference: TrainingReference::read(name),
-            pub config: Config::from_file(&folder.join("config.json")).unwrap(),
+            config: Config::from_file(&folder.join("config.json")).unwrap(),
             weights: Weights::from_folder(&folder).unwrap(),
         }
     }
@@ -49,7 +49,11 @@ impl Case {
 }
 
 /// Calls `check` with the objective of this name.
-pub fn with_objective(reference: &TrainingReference, name: &str, check: &mut dyn FnMut(&Objective)) {
+pub fn with_objective(
+    reference: &TrainingReference,
+    name: &str,
+    check: &mut dyn FnMut(&Objective),
+) {
     let n_rows = reference.input_ids.len() as u32;
     match name {
         "distil" => {

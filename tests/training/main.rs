@@ -6,9 +6,7 @@ mod case;
 use case::{Case, with_objective};
 use e2e::fixture;
 use e2e::training_reference::{self as reference, Tensor, TrainingReference};
-use qwen3_autodiff::{
-    AdamW, Method, NamedTensor, OpenTraining, Projection, StepSettings, Trainer,
-};
+use qwen3_autodiff::{AdamW, Method, NamedTensor, OpenTraining, Projection, StepSettings, Trainer};
 use std::collections::BTreeMap;
 
 /// How far a gradient may be from PyTorch's in float64, relative to the tensor's largest
@@ -196,7 +194,10 @@ fn an_adapter_of_peft_gives_its_rows_and_gradients() {
 #[test]
 fn adapters_begin_as_nothing_and_learn() {
     let case = Case::new("tiny-embedding");
-    let (base, mut adapted) = (case.load(&*qwen3_cpu::open_training(), Method::Full), case.load(&*qwen3_cpu::open_training(), lora()));
+    let (base, mut adapted) = (
+        case.load(&*qwen3_cpu::open_training(), Method::Full),
+        case.load(&*qwen3_cpu::open_training(), lora()),
+    );
     let batches = case.batches(usize::MAX);
     let rows = |trainer: &dyn Trainer| trainer.rows(&batches[0], &|| false).unwrap();
     assert_eq!(rows(&*base), rows(&*adapted));
