@@ -7,7 +7,8 @@ The teacher is all-MiniLM-L6-v2, in FOLDER/teacher/model. `vectors` writes FOLDE
 float16, for the first N lines of texts.jsonl; killed at any time, it goes on where the last whole file ends. `targets`
 takes the files that are there: each vector projected on the first 256 principal directions of all of them, and
 normalised. So the first 128 and 64 numbers of a target carry most of it. It writes FOLDER/train/texts.jsonl and
-FOLDER/train/targets.npy, [N, 256] in float16, row by row the same texts, and FOLDER/principal.npy, [384, 256].
+FOLDER/train/targets.npy, [N, 256] in float16, row by row the same texts; the targets of held.jsonl beside them; and
+FOLDER/principal.npy, [384, 256].
 """
 
 import argparse
@@ -166,10 +167,12 @@ def targets(folder, n):
         raise SystemExit("no vectors of texts yet; `teacher.py FOLDER vectors` makes them")
     directions = principal(folder, numpy.concatenate(shards[:5]))
     rows = numpy.concatenate([projected(shard, directions).astype(numpy.float16) for shard in shards])
+    held = cached(folder, "held", lines(os.path.join(folder, "held.jsonl")))
+    save(os.path.join(folder, "train", "held-targets.npy"), projected(held, directions))
     texts = os.path.join(folder, "train", "texts.jsonl")
-    save(os.path.join(folder, "train", "targets.npy"), rows[:n])
     with open(os.path.join(folder, "texts.jsonl"), "rb") as source, open(texts, "wb") as file:
         file.writelines(line for line, _ in zip(source, range(n)))
+    save(os.path.join(folder, "train", "targets.npy"), rows[:n])
     kept = numpy.linalg.norm(shards[0].astype(numpy.float32) @ directions, axis=1) ** 2
     print(f"{n:,} targets; {WIDTH} directions keep {kept.mean():.4f} of the square")
 

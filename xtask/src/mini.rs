@@ -21,7 +21,8 @@ options:
   --python PYTHON  a Python with mini/requirements.txt [default: made in FOLDER/python]";
 
 /// Options of `qwen3 train distil` beyond the paths.
-const TRAIN: [&str; 0] = [];
+const TRAIN: [&str; 6] =
+    ["--dimensions", "256,128,64", "--max-tokens", "256", "--learning-rate", "0.0015"];
 /// Programs of ours that need the training code.
 const FEATURES: &str = "cpu,train";
 
@@ -122,6 +123,8 @@ fn train(data: &Path) -> Command {
         ("--model", "start"),
         ("--texts", "train/texts.jsonl"),
         ("--targets", "train/targets.npy"),
+        ("--held-out", "held.jsonl"),
+        ("--held-out-targets", "train/held-targets.npy"),
         ("--out", "trained"),
     ] {
         command.arg(option).arg(data.join(path));
