@@ -1,6 +1,7 @@
 //! Embeds every text file of a folder, then answers a query with the nearest.
 //!
 //! ```sh
+//! cargo run --release --example semantic_search
 //! cargo run --release --example semantic_search -- \
 //!     ~/notes "where did I write about gravity?" Qwen/Qwen3-Embedding-0.6B
 //! ```
@@ -11,10 +12,10 @@ use std::fs;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().unwrap_or("examples".to_owned());
-    let query = arguments.next().unwrap_or("Which example orders documents?".to_owned());
-    // A hub id or a folder; the fixture's weights are random.
-    let model = arguments.next().unwrap_or("tests/fixtures/tiny-embedding".to_owned());
+    let folder = arguments.next().unwrap_or("examples/texts".to_owned());
+    let query = arguments.next().unwrap_or("Why do trees lose their green colour?".to_owned());
+    // The model inside the program, a hub id or a folder.
+    let model = arguments.next().unwrap_or("mini".to_owned());
 
     let mut files = vec![];
     for entry in fs::read_dir(folder)? {

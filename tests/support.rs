@@ -1,5 +1,7 @@
 //! What the tests of the whole path share: fixtures, devices, differences.
 
+pub mod training_reference;
+
 use qwen3_engine::{
     DeviceChoice, Devices, DtypeChoice, Embedder, EncodeOptions, Error, Options, RankOptions,
     Reranker, devices,

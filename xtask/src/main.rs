@@ -3,6 +3,7 @@
 //! It starts in seconds because it links nothing: what needs the network is
 //! another program, built when it is asked for.
 
+mod mini;
 mod tidy;
 
 use std::process::{Command, ExitCode};
@@ -18,6 +19,7 @@ commands:
   parity    compare every stage of the network with Hugging Face Transformers
   bench     measure tokens per second over devices, dtypes and shapes
   fixtures  make the fixtures of the tests again, with Python
+  mini      make the small model: texts, tokenizer, teacher, training, evaluation
 
 `cargo xtask COMMAND --help` tells the options. QWEN3_FEATURES chooses the backends that are
 built, as in QWEN3_FEATURES=cpu,cuda";
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     match words[..] {
         ["tidy"] => tidy::tidy(),
         ["tidy", "--write-exceptions"] => tidy::write_exceptions(),
+        ["mini", ref arguments @ ..] => mini::mini(arguments),
         ["convert", ..] => run("qwen3", "cpu", &arguments),
         ["parity" | "bench" | "fixtures", ..] => run("qwen3-proof", "cpu,ndarray,wgpu", &arguments),
         _ => {

@@ -17,14 +17,16 @@
 //! So the loss compares all rows of the step, however few fit the device at a time
 //! (GradCache, Gao et al. 2021, arXiv:2101.06983). A step of one batch goes forward once.
 
+mod effective;
 pub mod error;
 mod head;
 mod init;
+mod loading;
+mod model;
 pub mod objective;
 mod parameters;
 pub mod plan;
 pub mod trainer;
-mod weights;
 
 pub use error::Error;
 pub use objective::{Contrastive, Distillation, Objective};

@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::head::log_odds;
+use crate::loading::Loading;
+use crate::model::Model;
 use crate::objective::Objective;
 use crate::parameters::{IntoScalar, Leaves, Sums, ToHost};
 use crate::plan::Plan;
-use crate::weights::Model;
 use burn::tensor::{Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use qwen3::stages::Observer;
@@ -132,7 +133,10 @@ impl<B: Gradients> OpenTraining for DeviceOf<B> {
         plan: &Plan,
         on_tensor: OnTensor,
     ) -> Result<Box<dyn Trainer>, Error> {
-        Ok(Box::new(Model::<B>::load(weights, config, plan, &self.0, on_tensor)?))
+        let device = &self.0;
+        let (roles, parameters) = Default::default();
+        let loading = Loading::<B> { weights, config, plan, device, on_tensor, roles, parameters };
+        Ok(Box::new(loading.model()?))
     }
 }
 

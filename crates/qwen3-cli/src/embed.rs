@@ -25,9 +25,8 @@ pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
     let mut vectors = VectorWriter::new(output, &args.output, args.format)?;
     // Before the model, so that a broken file doesn't cost a minute first.
     let first = texts.chunk()?;
-    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, |source, options| {
-        Embedder::load(source, options)
-    })?;
+    let loaded = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load);
+    let (model, load_time) = loaded.map_err(Error::or_mini)?;
     notes::of_model(source, model.device(), model.fallbacks(), model.host().tokens_without_row());
 
     let options = encode_options(&args.prompt, &args.vectors, hooks);

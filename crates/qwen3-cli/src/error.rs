@@ -1,6 +1,6 @@
 //! What ends the program early.
 
-use qwen3_engine::{Kind, OptionName};
+use qwen3_engine::{Kind, MINI, OptionName};
 use std::io;
 use std::path::PathBuf;
 
@@ -10,6 +10,10 @@ pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Engine(qwen3_engine::Error),
+
+    /// An embedding model is not here, and can't be downloaded.
+    #[error("{reason}; {way_out}")]
+    NoModel { reason: String, way_out: String },
 
     /// An option is out of its range.
     #[error("`{flag}` is {value}, but {range}")]
@@ -199,6 +203,15 @@ impl Error {
         }
     }
 
+    /// The same error for who wants any embedding model.
+    pub fn or_mini(self) -> Self {
+        let Self::Engine(reason) = self else { return self };
+        match way_without_network(&reason) {
+            Some(way_out) => Self::NoModel { reason: reason.to_string(), way_out },
+            None => Self::Engine(reason),
+        }
+    }
+
     /// The message and those of its causes, in one line.
     pub fn with_causes(&self) -> String {
         let mut message = self.to_string();
@@ -237,6 +250,15 @@ impl From<qwen3_train::Error> for Error {
             error => Self::Train(error),
         }
     }
+}
+
+/// What else there is, where an embedding model can't be downloaded.
+pub fn way_without_network(error: &qwen3_engine::Error) -> Option<String> {
+    use qwen3_engine::Error as Engine;
+    let is_away =
+        matches!(error, Engine::Offline { .. } | Engine::Download { .. } | Engine::NoCacheFolder);
+    let mini = MINI.filter(|_| is_away)?;
+    Some(format!("`--model {mini}` needs no download, it is inside this program"))
 }
 
 /// The flag of an option of the engine.

@@ -17,7 +17,8 @@ pub fn info(args: &InfoArgs, stop: &Stop) -> Result<(), Error> {
     let as_table = || {
         let plain = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
         let row = |(key, value): &(&str, Value)| vec![(*key).to_owned(), plain(value)];
-        table(&facts.iter().map(row).collect::<Vec<_>>())
+        let there = facts.iter().filter(|(_, value)| !value.is_null());
+        table(&there.map(row).collect::<Vec<_>>())
     };
     print_value(args.format, &Value::from_iter(facts.clone()), as_table)
 }

@@ -2,7 +2,7 @@
 
 use crate::args::{InputArgs, OutputArgs};
 use crate::error::Error;
-use qwen3_engine::NewFile;
+use qwen3_engine::{MINI, NewFile};
 use same_file::Handle;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Read, Seek, SeekFrom, Write};
@@ -34,7 +34,7 @@ pub struct Inputs {
 impl Inputs {
     /// The files of the model, where it is not from the hub.
     pub fn of_model(model: Option<&str>) -> Self {
-        let model = Path::new(model.unwrap_or_default());
+        let model = Path::new(model.filter(|model| Some(*model) != MINI).unwrap_or_default());
         let entries = fs::read_dir(model).into_iter().flatten().flatten();
         let files = entries.map(|entry| entry.path()).chain([model.to_owned()]);
         Self { files: files.collect(), stdin: false }

@@ -17,9 +17,8 @@ pub fn similarity(args: &SimilarityArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.model.source;
     let output = Output::open(&args.output, &Inputs::of_model(source.model.as_deref()))?;
     let hooks = hooks(source, stop);
-    let (model, load_time) = load(&args.model, DEFAULT_MODEL, &hooks, |source, options| {
-        Embedder::load(source, options)
-    })?;
+    let loaded = load(&args.model, DEFAULT_MODEL, &hooks, Embedder::load);
+    let (model, load_time) = loaded.map_err(Error::or_mini)?;
     notes::of_model(source, model.device(), model.fallbacks(), model.host().tokens_without_row());
 
     let mut stats = Stats::start(load_time);

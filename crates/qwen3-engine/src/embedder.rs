@@ -73,8 +73,9 @@ pub struct TokenEmbeddings {
 
 impl Embedder {
     /// Loads a model by hub id (`Qwen/Qwen3-Embedding-0.6B`), folder, the path
-    /// of a file in it, or a file that [`crate::convert()`] wrote. Takes seconds,
-    /// and minutes where it has to be downloaded.
+    /// of a file in it, a file that [`crate::convert()`] wrote, or as `mini`, the one
+    /// inside the program. Takes seconds, minutes where it has to be downloaded, and
+    /// milliseconds for `mini`.
     ///
     /// # Errors
     /// If the model can't be found, downloaded or read, is no embedding model,

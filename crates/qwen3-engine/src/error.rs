@@ -125,6 +125,24 @@ pub enum Error {
     )]
     NoSuchModel { model: String },
 
+    /// The name of the model inside the program, and there is none.
+    #[error(
+        "there is no model inside of this program, it was built without the feature `mini`; build with it, or write `./mini` for a folder of that name"
+    )]
+    NoMini,
+
+    /// The model inside the program has no history.
+    #[error(
+        "`mini` is inside the program and has no revision `{revision}`; leave the revision out, or write `./mini` for a folder of that name"
+    )]
+    MiniRevision { revision: String },
+
+    /// Files of a model that has none.
+    #[error(
+        "`{model}` is inside the program, so it has no folder and needs no download; `convert` writes it as a file"
+    )]
+    NoFiles { model: String },
+
     /// Not in the cache, and downloading is switched off.
     #[error(
         "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder"

@@ -54,7 +54,7 @@ pub use device::{Absent, Device, DeviceChoice, DeviceId, Devices, Fallback, GpuA
 pub use embedder::{Embedder, Embedding, EncodeOptions, TokenEmbeddings};
 pub use error::{Cause, Error, OptionName};
 pub use files::{
-    Checkpoint, ConvertOptions, Converted, HubToken, ModelFiles, NewFile, Provenance, Source,
+    Checkpoint, ConvertOptions, Converted, HubToken, MINI, ModelFiles, NewFile, Provenance, Source,
     convert, sha256,
 };
 pub use host::{EmbedderHost, RerankerHost};

@@ -5,43 +5,14 @@
 //! operation of Qwen3 is one node of the graph, which keeps its inputs and
 //! nothing between, and which runs the backend's own kernels.
 
-use crate::{Gradients, Kernels, MatmulStrategy, VarlenAttention, VarlenLayout};
+mod saved;
+
+use crate::{Gradients, Kernels, MatmulStrategy, VarlenAttention};
 use burn::tensor::{DType, Tensor, TensorPrimitive, backend::Backend};
 use burn_autodiff::Autodiff;
-use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn_autodiff::grads::Gradients as Graph;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
-use std::fmt::Debug;
-use std::marker::PhantomData;
-
-/// What an operation of `N` inputs keeps for its gradient.
-trait Saved<B: Backend, const N: usize>: Clone + Debug + Send + 'static {
-    /// The gradient of each input that is `wanted`, from that of the output.
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        wanted: [bool; N],
-    ) -> [Option<B::FloatTensorPrimitive>; N];
-}
-
-/// A node of Burn's graph that computes its gradients from what it saved.
-#[derive(Debug)]
-struct Node<S>(PhantomData<fn() -> S>);
-
-impl<B: Backend, S: Saved<B, N>, const N: usize> Backward<B, N> for Node<S> {
-    type State = S;
-
-    fn backward(self, ops: Ops<S, N>, graph: &mut Graph, _: &mut Checkpointer) {
-        let output = graph.consume::<B>(&ops.node);
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let gradients = ops.state.gradients(output, wanted);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                graph.register::<B>(parent.id, gradient);
-            }
-        }
-    }
-}
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::ops::{Backward, OpsKind};
+use saved::{Attention, Linear, LinearAdd, Node, RmsNorm, RmsNormRotary, Rounded, Saved, Swiglu};
 
 type Inner<B, const D: usize> = Tensor<B, D>;
 type Tracked<B, C, const D: usize> = Tensor<Autodiff<B, C>, D>;
@@ -56,7 +27,7 @@ fn node<B: Backend, C: CheckpointStrategy, S: Saved<B, N>, const N: usize, const
 ) -> Tracked<B, C, D> {
     let output = primitive(output);
     let nodes = inputs.map(|input| input.node.clone());
-    let node = match Node::<S>(PhantomData).prepare::<C>(nodes).compute_bound().stateful() {
+    let node = match Node::<S>::new().prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(saved, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
@@ -169,139 +140,5 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             Attention { qkv: [q.clone(), k.clone(), v.clone()], layout: layout.clone(), scale };
         let output = B::varlen_attention(VarlenAttention { q, k, v, layout, scale, round_to });
         node([&q_node, &k_node, &v_node], saved, output)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Rounded;
-
-impl<B: Backend> Saved<B, 1> for Rounded {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        _: [bool; 1],
-    ) -> [Option<B::FloatTensorPrimitive>; 1] {
-        [Some(output)]
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Linear<B: Backend> {
-    x: Tensor<B, 2>,
-    weight: Tensor<B, 2>,
-    strategy: MatmulStrategy,
-}
-
-impl<B: Gradients> Saved<B, 2> for Linear<B> {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        [x, weight]: [bool; 2],
-    ) -> [Option<B::FloatTensorPrimitive>; 2] {
-        let output = tensor(output);
-        let of_weight = weight.then(|| {
-            let dtype = self.weight.dtype();
-            B::linear_weight_gradient(self.x, Tensor::clone(&output), dtype, self.strategy)
-        });
-        let of_x = x.then(|| B::linear_input_gradient(output, self.weight, self.strategy));
-        [of_x.map(primitive), of_weight.map(primitive)]
-    }
-}
-
-#[derive(Clone, Debug)]
-struct LinearAdd<B: Backend>(Linear<B>);
-
-impl<B: Gradients> Saved<B, 3> for LinearAdd<B> {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        [residual, x, weight]: [bool; 3],
-    ) -> [Option<B::FloatTensorPrimitive>; 3] {
-        let of_residual = residual.then(|| output.clone());
-        let [of_x, of_weight] = self.0.gradients(output, [x, weight]);
-        [of_residual, of_x, of_weight]
-    }
-}
-
-#[derive(Clone, Debug)]
-struct RmsNorm<B: Backend> {
-    x: Tensor<B, 2>,
-    weight: Tensor<B, 1>,
-    epsilon: f64,
-}
-
-impl<B: Gradients> Saved<B, 2> for RmsNorm<B> {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        _: [bool; 2],
-    ) -> [Option<B::FloatTensorPrimitive>; 2] {
-        let (x, weight) = B::rms_norm_gradient(self.x, self.weight, self.epsilon, tensor(output));
-        [Some(primitive(x)), Some(primitive(weight))]
-    }
-}
-
-#[derive(Clone, Debug)]
-struct RmsNormRotary<B: Backend> {
-    x: Tensor<B, 3>,
-    weight: Tensor<B, 1>,
-    epsilon: f64,
-    cos: Tensor<B, 2>,
-    sin: Tensor<B, 2>,
-}
-
-impl<B: Gradients> Saved<B, 2> for RmsNormRotary<B> {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        _: [bool; 2],
-    ) -> [Option<B::FloatTensorPrimitive>; 2] {
-        let output = B::rotary_gradient(tensor(output), self.cos, self.sin);
-        let [tokens, heads, width] = self.x.dims();
-        let rows = [tokens * heads, width];
-        let (x, weight) = B::rms_norm_gradient(
-            self.x.reshape(rows),
-            self.weight,
-            self.epsilon,
-            output.reshape(rows),
-        );
-        [Some(primitive(x.reshape([tokens, heads, width]))), Some(primitive(weight))]
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Swiglu<B: Backend> {
-    gate: Tensor<B, 2>,
-    up: Tensor<B, 2>,
-}
-
-impl<B: Gradients> Saved<B, 2> for Swiglu<B> {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        _: [bool; 2],
-    ) -> [Option<B::FloatTensorPrimitive>; 2] {
-        B::swiglu_gradient(self.gate, self.up, tensor(output)).map(|x| Some(primitive(x)))
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Attention<B: Backend> {
-    qkv: [Tensor<B, 3>; 3],
-    layout: VarlenLayout,
-    scale: f64,
-}
-
-impl<B: Gradients> Saved<B, 3> for Attention<B> {
-    fn gradients(
-        self,
-        output: B::FloatTensorPrimitive,
-        _: [bool; 3],
-    ) -> [Option<B::FloatTensorPrimitive>; 3] {
-        let [q, k, v] = self.qkv;
-        let round_to = DType::F32;
-        let attention =
-            VarlenAttention { q, k, v, layout: &self.layout, scale: self.scale, round_to };
-        B::varlen_attention_gradient(attention, tensor(output)).map(|x| Some(primitive(x)))
     }
 }

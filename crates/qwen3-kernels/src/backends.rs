@@ -18,11 +18,82 @@ mod cpu {
         Kernels, MatmulStrategy, VarlenAttention, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
         varlen_attention,
     };
-    use burn::tensor::Tensor;
+    use burn::tensor::{DType, Tensor};
     use burn_flex::Flex;
 
     #[cfg(feature = "autodiff")]
-    impl crate::Gradients for Flex {}
+    mod gradients {
+        use crate::{
+            AdamW, Gradients, MatmulStrategy, Moments, VarlenAttention, adamw, linear, rms_norm,
+            rms_norm_rotary, swiglu_mlp, varlen_attention,
+        };
+        use burn::tensor::{DType, Tensor};
+        use burn_flex::Flex;
+
+        impl Gradients for Flex {
+            fn linear_input_gradient(
+                output: Tensor<Self, 2>,
+                weight: Tensor<Self, 2>,
+                _: MatmulStrategy,
+            ) -> Tensor<Self, 2> {
+                linear::cpu_gradient::input(output, weight)
+            }
+
+            fn linear_weight_gradient(
+                x: Tensor<Self, 2>,
+                output: Tensor<Self, 2>,
+                dtype: DType,
+                _: MatmulStrategy,
+            ) -> Tensor<Self, 2> {
+                linear::cpu_gradient::weight(x, output, dtype)
+            }
+
+            fn rms_norm_gradient(
+                x: Tensor<Self, 2>,
+                weight: Tensor<Self, 1>,
+                epsilon: f64,
+                output: Tensor<Self, 2>,
+            ) -> (Tensor<Self, 2>, Tensor<Self, 1>) {
+                rms_norm::cpu_gradient::rms_norm(x, weight, epsilon, output)
+            }
+
+            fn rotary_gradient(
+                output: Tensor<Self, 3>,
+                cos: Tensor<Self, 2>,
+                sin: Tensor<Self, 2>,
+            ) -> Tensor<Self, 3> {
+                rms_norm_rotary::cpu_gradient::rotary(output, cos, sin)
+            }
+
+            fn swiglu(gate: Tensor<Self, 2>, up: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                swiglu_mlp::cpu_gradient::swiglu(gate, up)
+            }
+
+            fn swiglu_gradient(
+                gate: Tensor<Self, 2>,
+                up: Tensor<Self, 2>,
+                output: Tensor<Self, 2>,
+            ) -> [Tensor<Self, 2>; 2] {
+                swiglu_mlp::cpu_gradient::swiglu_gradient(gate, up, output)
+            }
+
+            fn varlen_attention_gradient(
+                attention: VarlenAttention<Self>,
+                output: Tensor<Self, 3>,
+            ) -> [Tensor<Self, 3>; 3] {
+                varlen_attention::cpu_gradient::varlen_attention(attention, output)
+            }
+
+            fn adamw(
+                parameter: Tensor<Self, 1>,
+                gradient: Tensor<Self, 1>,
+                moments: Moments<Self>,
+                step: AdamW,
+            ) -> (Tensor<Self, 1>, Moments<Self>) {
+                adamw::cpu::adamw(parameter, gradient, moments, step)
+            }
+        }
+    }
 
     impl Kernels for Flex {
         fn shrink_buffers(max_bytes: u64) {
@@ -31,6 +102,10 @@ mod cpu {
 
         fn unused_buffer_bytes() -> u64 {
             buffers::unused_bytes() as u64
+        }
+
+        fn rounded(x: Tensor<Self, 2>, dtype: DType) -> Tensor<Self, 2> {
+            linear::cpu::rounded(x, dtype)
         }
 
         fn linears<const N: usize>(

@@ -1,6 +1,7 @@
 //! A file as read-only memory, page by page on demand.
 
 use memmap2::Mmap;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::{Deref, Range};
@@ -12,9 +13,16 @@ use std::sync::Arc;
 /// Nothing is read before it is touched, and [`MappedFile::release`] gives
 /// touched pages back, so that loading a checkpoint tensor by tensor doesn't
 /// keep two copies of it in memory.
-#[derive(Debug)]
 pub struct MappedFile {
-    map: Mmap,
+    pages: Pages,
+}
+
+/// Who has mapped a file.
+enum Pages {
+    /// We have.
+    Ours(Mmap),
+    /// The system, with the program that the file is a part of.
+    OfProgram(&'static [u8]),
 }
 
 impl MappedFile {
@@ -31,23 +39,28 @@ impl MappedFile {
         // shortens the file while we read it would end this process, as with
         // every memory-mapped file; downloads never write to a finished file.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Self { map })
+        Ok(Self { pages: Pages::Ours(map) })
+    }
+
+    /// A file that is a part of the program, as `include_bytes!` gives it.
+    pub fn of_program(file: &'static [u8]) -> Self {
+        Self { pages: Pages::OfProgram(file) }
     }
 
     /// Tells the system that these bytes won't be needed soon. They can still
     /// be read afterwards, from the file again.
     pub fn release(&self, bytes: Range<usize>) {
         #[cfg(unix)]
-        {
+        if let Pages::Ours(map) = &self.pages {
             // Only whole pages inside the range: the ends may belong to a neighbour.
             // 64 KiB is a multiple of every page size in use.
             const PAGE: usize = 64 * 1024;
             let (start, end) = (bytes.start.next_multiple_of(PAGE), bytes.end / PAGE * PAGE);
-            if start < end && end <= self.map.len() {
+            if start < end && end <= map.len() {
                 // Safety: a read-only mapping of a file is read again from the file.
                 let advice = memmap2::UncheckedAdvice::DontNeed;
                 // Advice that is refused costs memory, not correctness.
-                let _ = unsafe { self.map.unchecked_advise_range(advice, start, end - start) };
+                let _ = unsafe { map.unchecked_advise_range(advice, start, end - start) };
             }
         }
         #[cfg(not(unix))]
@@ -86,7 +99,16 @@ impl Deref for MappedFile {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.map
+        match &self.pages {
+            Pages::Ours(map) => map,
+            Pages::OfProgram(file) => file,
+        }
+    }
+}
+
+impl fmt::Debug for MappedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MappedFile({} bytes)", self.len())
     }
 }
 
@@ -114,6 +136,17 @@ mod tests {
         let (part, other) = (share(&file, 0..600_000), share(&file, 300_000..1_000_000));
         drop((file, part));
         assert_eq!(&other[..], &content[300_000..]);
+    }
+
+    #[test]
+    fn a_file_of_the_program_is_shared_where_it_is() {
+        static FILE: [u8; 200_000] = [7; 200_000];
+        let file = Arc::new(MappedFile::of_program(&FILE));
+        let part = share(&file, 64..150_000);
+        assert_eq!(part.as_ptr(), FILE[64..].as_ptr());
+        file.release(0..200_000);
+        drop(file);
+        assert_eq!(&part[..], &FILE[64..150_000]);
     }
 
     #[test]

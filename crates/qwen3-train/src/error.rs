@@ -14,13 +14,13 @@ pub enum Error {
 
     /// Training itself, before its first step.
     #[error(transparent)]
-    Training(qwen3_engine::internals::training::Error),
+    Training(Box<qwen3_engine::internals::training::Error>),
 
     /// The numbers got out of hand.
     #[error(
         "step {step} has failed: {source}; what was trained before is in `{folder}`, and a smaller learning rate begins again"
     )]
-    Diverged { step: u64, folder: PathBuf, source: qwen3_engine::internals::training::Error },
+    Diverged { step: u64, folder: PathBuf, source: Box<qwen3_engine::internals::training::Error> },
 
     /// It does not fit.
     #[error(
@@ -134,9 +134,9 @@ pub enum Error {
 
     /// A reranker whose output head was trimmed.
     #[error(
-        "`{path}` has only two rows of its output head, and the folder that is written needs all; train the folder that it was made of"
+        "`{model}` has only two rows of its output head, and the folder that is written needs all; train the folder that it was made of"
     )]
-    TrimmedHead { path: PathBuf },
+    TrimmedHead { model: String },
 
     /// An adapter that is none, or another kind of one.
     #[error("`{path}` is no adapter that can be merged: {what}")]

@@ -38,6 +38,14 @@ impl TensorFile {
         Self::of(Bytes::Mapped(Arc::new(files::map(path)?)), path)
     }
 
+    /// A file that is a part of the program; `name` stands for its path in messages.
+    ///
+    /// # Errors
+    /// If it is cut short or contradicts itself.
+    pub fn of_program(file: &'static [u8], name: &Path) -> Result<Self, Error> {
+        Self::of(Bytes::Mapped(Arc::new(MappedFile::of_program(file))), name)
+    }
+
     /// A file that is already in memory.
     ///
     /// # Errors

@@ -1,18 +1,19 @@
 //! The tensors of safetensors files by the network's names for them.
 
+mod contents;
+
 use crate::dtype::{Dtype, convert};
 use crate::error::Error;
 use crate::index::weight_map;
-use crate::names::{
-    EMBEDDING_TABLE, before, is_adapter, is_buffer, is_wrapped, unwrapped, without_prefix,
-};
+use crate::names::{EMBEDDING_TABLE, before, is_wrapped};
 use crate::tensor_file::{Bytes, TensorFile};
 use burn::tensor::{AllocationProperty, TensorData};
+use contents::Contents;
 use qwen3_kernels::MatmulStrategy;
 use qwen3_sys::mapped_file::share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How weights are held on a device, and multiplied.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +59,6 @@ struct Entry {
     dtype: safetensors::Dtype,
     shape: Vec<usize>,
     bytes: Range<usize>,
-}
-
-/// Files and the tensors in them, in the order of files and keys.
-#[derive(Default)]
-struct Contents {
-    files: Vec<Bytes>,
-    paths: Vec<PathBuf>,
-    entries: Vec<Entry>,
 }
 
 impl Weights {
@@ -267,87 +260,6 @@ impl Weights {
         let instead = keys.find(|key| is_wrapped(key, name)).cloned();
         Error::MissingTensor { name: name.to_owned(), instead }
     }
-}
-
-impl Contents {
-    fn add(&mut self, file: &TensorFile) -> Result<(), Error> {
-        for (key, info) in BTreeMap::from_iter(file.header.tensors()) {
-            if key.starts_with(ATTACHMENT) || is_buffer(&key) {
-                continue;
-            }
-            if is_adapter(&key) {
-                return Err(Error::AdapterTensor { name: key });
-            }
-            self.entries.push(Entry {
-                key,
-                file: self.files.len(),
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                bytes: file.bytes_of(info),
-            });
-        }
-        self.files.push(file.bytes.clone());
-        self.paths.push(file.path.clone());
-        Ok(())
-    }
-
-    /// # Errors
-    /// If a tensor is in another file than the index says.
-    fn check_index(&self, weight_map: &BTreeMap<String, String>) -> Result<(), Error> {
-        for entry in &self.entries {
-            let found = self.paths[entry.file].file_name().unwrap_or_default().to_string_lossy();
-            match weight_map.get(&entry.key) {
-                Some(expected) if *expected != found => {
-                    let (name, expected) = (entry.key.clone(), expected.clone());
-                    return Err(Error::TensorElsewhere { name, expected, found: found.into() });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// # Errors
-    /// If two tensors stand for the same one of the network.
-    fn weights(self) -> Result<Weights, Error> {
-        let prefix = self.prefix()?;
-        let mut tensors: BTreeMap<String, Entry> = BTreeMap::new();
-        for entry in self.entries {
-            let key = unwrapped(&entry.key);
-            let name = without_prefix(&key, &prefix);
-            if let Some(first) = tensors.get(name) {
-                return Err(twice(name, first, &entry, &self.paths));
-            }
-            tensors.insert(name.to_owned(), entry);
-        }
-        // What stands behind another prefix has found no name of the network's.
-        for (name, entry) in &tensors {
-            let mut tails = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
-            if let Some(tail) = tails.find(|tail| tensors.contains_key(*tail)) {
-                return Err(twice(tail, &tensors[tail], entry, &self.paths));
-            }
-        }
-        Ok(Weights { files: self.files, tensors, prefix })
-    }
-
-    /// What stands before the embedding table, and so before all of the network.
-    fn prefix(&self) -> Result<String, Error> {
-        let mut found: Option<(String, &Entry)> = None;
-        for entry in &self.entries {
-            let key = unwrapped(&entry.key);
-            let Some(prefix) = before(&key, EMBEDDING_TABLE) else { continue };
-            if let Some((_, first)) = found {
-                return Err(twice(EMBEDDING_TABLE, first, entry, &self.paths));
-            }
-            found = Some((prefix.to_owned(), entry));
-        }
-        Ok(found.map_or(String::new(), |(prefix, _)| prefix))
-    }
-}
-
-fn twice(name: &str, first: &Entry, second: &Entry, paths: &[PathBuf]) -> Error {
-    let place = |entry: &Entry| (entry.key.clone(), paths[entry.file].clone());
-    Error::TensorTwice { name: name.to_owned(), first: place(first), second: place(second) }
 }
 
 impl Entry {

@@ -13,6 +13,7 @@ use qwen3_engine::internals::Recorded;
 use qwen3_engine::{Checkpoint, DeviceId, Dtype, Error as EngineError, Options, Source};
 use ranking::same_ranking;
 use serde::Serialize;
+use std::path::Path;
 use std::time::Instant;
 
 /// Longer cases aren't put together with others.
@@ -104,11 +105,12 @@ pub fn check(
     let options = Options::default().device(device).dtype(dtype);
     let checkpoint = Checkpoint::open(Source::new(model).kind(reference.kind), &options.hooks)?;
     let bounds = bounds(device, dtype, checkpoint.dtype()?);
+    let name = checkpoint.path().and_then(Path::file_name);
     let started = Instant::now();
     let compared =
         Model::load(&checkpoint, &options).and_then(|model| compared(reference, &model, &bounds));
     Ok(Cell {
-        model: checkpoint.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        model: name.map_or(model.to_owned(), |name| name.to_string_lossy().into_owned()),
         device: device.to_string(),
         dtype: dtype.to_string(),
         bounds,

@@ -4,7 +4,7 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 18] = [
+pub const OURS: [(&str, &[&str]); 19] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
     ("qwen3-kernels", &[]),
@@ -14,6 +14,7 @@ pub const OURS: [(&str, &[&str]); 18] = [
     ("qwen3-ndarray", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
     ("qwen3-wgpu", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
     ("qwen3-cuda", &["qwen3", "qwen3-autodiff", "qwen3-kernels", "qwen3-sys"]),
+    ("qwen3-mini", &[]),
     (
         "qwen3-engine",
         &[
@@ -25,6 +26,7 @@ pub const OURS: [(&str, &[&str]); 18] = [
             "qwen3-ndarray",
             "qwen3-wgpu",
             "qwen3-cuda",
+            "qwen3-mini",
         ],
     ),
     ("qwen3-train", &["qwen3-engine", "qwen3-sys"]),

@@ -220,8 +220,8 @@ fn file_name(source: &Source) -> Found {
     }
 }
 
-/// Every operation has a reference that defines "correct"; `cpu/` and `gpu/` are
-/// what bodies share.
+/// Every operation has a reference that defines "correct"; `cpu/`, `gpu/` and `autodiff/`
+/// are what bodies share.
 pub fn kernels_without_reference(files: &[File]) -> Vec<Violation> {
     let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let folder_of = |path: &&str| {
@@ -230,7 +230,7 @@ pub fn kernels_without_reference(files: &[File]) -> Vec<Violation> {
     };
     let folders: BTreeSet<String> = paths.iter().filter_map(folder_of).collect();
     let is_bare = |folder: &String| {
-        let is_shared = folder.ends_with("/cpu") || folder.ends_with("/gpu");
+        let is_shared = ["/cpu", "/gpu", "/autodiff"].iter().any(|name| folder.ends_with(name));
         !is_shared && !paths.contains(format!("{folder}/reference.rs").as_str())
     };
     let bare = folders.into_iter().filter(is_bare);

@@ -3,25 +3,32 @@
 use super::{constant, unit_rows};
 use burn::tensor::{Int, Tensor, TensorData, activation, backend::Backend};
 
-/// InfoNCE as the Qwen3-Embedding report has it (arXiv:2506.05176, section 3):
+/// InfoNCE as the Qwen3-Embedding report has it (arXiv:2506.05176, equation 1):
 /// for the pair `i` of the anchor `q` and the positive `d`, with `s` the cosine,
 ///
 /// ```text
 ///   −log( exp(s(qᵢ, dᵢ) / τ) / Zᵢ )
-///   Zᵢ = exp(s(qᵢ, dᵢ) / τ) + the sum of exp(s / τ) over s(qᵢ, dⱼ), s(qᵢ, nₖ), s(qᵢ, qⱼ) and s(dᵢ, dⱼ)
+///   Zᵢ = exp(s(qᵢ, dᵢ) / τ) + the sum of exp(s / τ) over
+///        s(qᵢ, nₖ)   negatives of the pair
+///        s(qᵢ, qⱼ)   other anchors
+///        s(dᵢ, dⱼ)   other positives
+///        s(qᵢ, dⱼ)
 /// ```
 ///
-/// for all other pairs `j` and all negatives `nₖ` of the step. A term is left out as
-/// a false negative if its `s` is more than `margin` above `s(qᵢ, dᵢ)`, or if its text is
-/// one of the pair's own. The loss is the mean over pairs and over `dimensions`.
+/// and, with `all_negatives`, over `s(qᵢ, nₖ)` and `s(dᵢ, nₖ)` of other pairs' negatives. A term
+/// is left out as a false negative if its `s` is more than `margin` above `s(qᵢ, dᵢ)`, if it is of
+/// a pair with the same positive or anchor, or of a negative with the positive's text. The loss is
+/// the mean over pairs and over `dimensions`.
 #[derive(Clone, Debug)]
 pub struct Contrastive<'a> {
     /// Row of each pair's anchor.
     pub anchors: &'a [u32],
     /// Row of each pair's positive.
     pub positives: &'a [u32],
-    /// Rows of all negatives.
-    pub negatives: &'a [u32],
+    /// Row of each negative, and which pair it belongs to.
+    pub negatives: &'a [(u32, u32)],
+    /// Whether a pair is compared with other pairs' negatives too.
+    pub all_negatives: bool,
     /// For each row of the step a number that equal texts share.
     pub same_text: &'a [u32],
     /// `τ`
@@ -37,55 +44,81 @@ const LEFT_OUT: f32 = -1e30;
 
 impl Contrastive<'_> {
     pub(super) fn loss<B: Backend>(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
-        let own: Tensor<B, 2> = self.own_texts(&rows.device());
+        let excluded: Tensor<B, 2> = self.excluded(&rows.device());
         let losses = self.dimensions.iter().map(|&dimensions| {
             let rows = unit_rows(rows.clone(), dimensions);
-            self.loss_of_unit_rows(rows, own.clone())
+            self.loss_of_unit_rows(rows, excluded.clone())
         });
         let sum = losses.reduce(|sum, loss| sum + loss).expect("at least one width");
         sum / self.dimensions.len() as f64
     }
 
-    fn loss_of_unit_rows<B: Backend>(&self, rows: Tensor<B, 2>, own: Tensor<B, 2>) -> Tensor<B, 1> {
-        let [anchors, positives] = [self.anchors, self.positives].map(|at| select(&rows, at));
-        let positive = (anchors.clone() * positives.clone()).sum_dim(1); // [P, 1]
-        let candidates = match self.negatives {
-            [] => positives.clone(),
-            negatives => Tensor::cat(vec![positives.clone(), select(&rows, negatives)], 0),
+    fn loss_of_unit_rows<B: Backend>(
+        &self,
+        rows: Tensor<B, 2>,
+        excluded: Tensor<B, 2>,
+    ) -> Tensor<B, 1> {
+        let anchors = select(&rows, self.anchors.iter().copied());
+        let positives = select(&rows, self.positives.iter().copied());
+        let with = |x: &Tensor<B, 2>, y: &Tensor<B, 2>| x.clone().matmul(y.clone().transpose());
+        let mut others = vec![
+            with(&anchors, &anchors),
+            with(&positives, &positives),
+            with(&anchors, &positives),
+        ];
+        if !self.negatives.is_empty() {
+            let negatives = select(&rows, self.negatives.iter().map(|(row, _)| *row));
+            others.push(with(&anchors, &negatives));
+            if self.all_negatives {
+                others.push(with(&positives, &negatives));
+            }
+        }
+        let others = Tensor::cat(others, 1);
+        let positive = (anchors * positives).sum_dim(1); // [P, 1]
+        let left_out = match self.margin.is_finite() {
+            true => {
+                let excess = others.clone().detach() - positive.clone().detach();
+                excluded + excess.greater_elem(self.margin).float()
+            }
+            false => excluded,
         };
-        let others = Tensor::cat(
-            vec![
-                anchors.clone().matmul(candidates.transpose()), // [P, P + M]
-                anchors.clone().matmul(anchors.transpose()),    // [P, P]
-                positives.clone().matmul(positives.transpose()),
-            ],
-            1,
-        );
-        let ceiling = positive.clone().detach() + self.margin.min(4.0);
-        let too_close = (others.clone().detach() - ceiling).greater_elem(0.0).float();
-        let left_out = (own + too_close).clamp(0.0, 1.0) * LEFT_OUT;
-        let terms = Tensor::cat(vec![positive.clone(), others], 1) / self.temperature;
-        let left_out = Tensor::cat(vec![positive.zeros_like(), left_out], 1);
-        let log_shares = activation::log_softmax(terms + left_out, 1);
-        -log_shares.narrow(1, 0, 1).mean()
+        let others = others / self.temperature + left_out.clamp(0.0, 1.0) * LEFT_OUT;
+        let terms = Tensor::cat(vec![positive / self.temperature, others], 1);
+        -activation::log_softmax(terms, 1).narrow(1, 0, 1).mean()
     }
 
-    /// 1 where a term's text is one of its own pair's, else 0: `[P, 3·P + M]`.
-    fn own_texts<B: Backend>(&self, device: &B::Device) -> Tensor<B, 2> {
-        let text = |row: &u32| self.same_text[*row as usize];
-        let columns = [self.positives, self.negatives, self.anchors, self.positives].concat();
-        let pairs = self.anchors.iter().zip(self.positives);
-        let own = pairs.flat_map(|(anchor, positive)| {
-            let own = [text(anchor), text(positive)];
-            columns.iter().map(move |row| if own.contains(&text(row)) { 1.0 } else { 0.0 })
-        });
-        constant(&own.collect::<Vec<_>>(), [self.anchors.len(), columns.len()], device)
+    /// 1 where a term doesn't count, else 0: `[P, 3·P]`, and `M` or `2·M` columns for negatives.
+    fn excluded<B: Backend>(&self, device: &B::Device) -> Tensor<B, 2> {
+        let text = |row: u32| self.same_text[row as usize];
+        let (anchors, positives) = (self.anchors, self.positives);
+        let mut excluded = vec![];
+        for (pair, (&anchor, &positive)) in anchors.iter().zip(positives).enumerate() {
+            let others = anchors.iter().zip(positives);
+            let of_pairs: Vec<bool> = others
+                .map(|(&a, &p)| text(a) == text(anchor) || text(p) == text(positive))
+                .collect();
+            (0..3).for_each(|_| excluded.extend(&of_pairs));
+            let is_own = |owner: u32| owner as usize == pair;
+            let negatives = || self.negatives.iter().map(|(row, owner)| (text(*row), *owner));
+            excluded.extend(negatives().map(|(negative, owner)| {
+                negative == text(positive) || !self.all_negatives && !is_own(owner)
+            }));
+            if self.all_negatives {
+                excluded.extend(
+                    negatives()
+                        .map(|(negative, owner)| negative == text(positive) || is_own(owner)),
+                );
+            }
+        }
+        let columns = excluded.len() / anchors.len();
+        let excluded: Vec<f32> = excluded.into_iter().map(|x| f32::from(u8::from(x))).collect();
+        constant(&excluded, [anchors.len(), columns], device)
     }
 }
 
-fn select<B: Backend>(rows: &Tensor<B, 2>, at: &[u32]) -> Tensor<B, 2> {
-    let at: Vec<i32> = at.iter().map(|&row| row as i32).collect();
-    let indices =
-        Tensor::<B, 1, Int>::from_data(TensorData::new(at.clone(), [at.len()]), &rows.device());
-    rows.clone().select(0, indices)
+fn select<B: Backend>(rows: &Tensor<B, 2>, at: impl Iterator<Item = u32>) -> Tensor<B, 2> {
+    let at: Vec<i32> = at.map(|row| row as i32).collect();
+    let n = at.len();
+    let at = Tensor::<B, 1, Int>::from_data(TensorData::new(at, [n]), &rows.device());
+    rows.clone().select(0, at)
 }

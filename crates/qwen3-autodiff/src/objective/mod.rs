@@ -22,6 +22,12 @@ pub enum Objective<'a> {
         /// The wanted score of each row.
         labels: &'a [f32],
     },
+    /// The sum of `row · direction`: a loss that was computed elsewhere, whose
+    /// gradient with respect to each row is its direction.
+    Linear {
+        /// `[N, C]`
+        directions: &'a [f32],
+    },
 }
 
 impl Objective<'_> {
@@ -34,6 +40,10 @@ impl Objective<'_> {
         match self {
             Self::Contrastive(contrastive) => contrastive.loss(rows),
             Self::Distillation(distillation) => distillation.loss(rows),
+            Self::Linear { directions } => {
+                let directions = constant(directions, rows.dims(), &rows.device());
+                (rows * directions).sum()
+            }
             Self::YesNo { labels } => {
                 let labels = constant(labels, [labels.len()], &rows.device());
                 let log_odds = log_odds(rows);

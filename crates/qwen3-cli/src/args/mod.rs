@@ -187,7 +187,7 @@ pub struct DownloadArgs {
 
 #[derive(Args)]
 pub struct DoctorArgs {
-    /// Check this model's files too, and what it computes: hub id, folder, or converted file
+    /// Check this model's files too, and what it computes: hub id, folder, converted file, or mini
     #[arg(short, long, value_name = "ID|PATH")]
     pub model: Option<String>,
     /// Check only these devices, such as vulkan,cuda:1 [default: all that are here]

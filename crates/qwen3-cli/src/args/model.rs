@@ -9,13 +9,13 @@ use std::path::PathBuf;
 /// Where a model's files are.
 #[derive(Args)]
 pub struct SourceArgs {
-    /// Hub id, folder, or converted file [default: Qwen/Qwen3-Embedding-0.6B; rerank:
-    /// Qwen/Qwen3-Reranker-0.6B]
+    /// Hub id, folder, converted file, or mini: a small embedding model inside this program
+    /// [default: Qwen/Qwen3-Embedding-0.6B; rerank: Qwen/Qwen3-Reranker-0.6B]
     #[arg(short, long, value_name = "ID|PATH")]
     pub model: Option<String>,
-    /// Branch, tag or commit on the hub
-    #[arg(long, default_value = "main")]
-    pub revision: String,
+    /// Branch, tag or commit on the hub [default: main]
+    #[arg(long)]
+    pub revision: Option<String>,
     /// The hub's cache [default: that of huggingface_hub]
     #[arg(long, value_name = "FOLDER")]
     pub cache_folder: Option<PathBuf>,
@@ -64,7 +64,8 @@ impl SourceArgs {
     /// Where the model is; `default_model` is the command's own.
     pub fn source(&self, default_model: &str) -> Source {
         let model = self.model.as_deref().unwrap_or(default_model);
-        let mut source = Source::new(model).revision(&self.revision);
+        let mut source = Source::new(model);
+        source.revision.clone_from(&self.revision);
         source.cache_folder.clone_from(&self.cache_folder);
         source.kind = self.kind;
         source

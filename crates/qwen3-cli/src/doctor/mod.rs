@@ -144,7 +144,8 @@ fn examine_model(
     // A converted file is compared with its checksums when it is opened.
     let checkpoint = Checkpoint::open(model, &Hooks::default())?;
     let (kind, path) = (checkpoint.kind().to_string(), checkpoint.path());
-    teller.tell([Mark::Heading.line(format!("{model}: {kind}, {}", path.display()))])?;
+    let place = path.map_or("inside this program".to_owned(), |path| path.display().to_string());
+    teller.tell([Mark::Heading.line(format!("{model}: {kind}, {place}"))])?;
     if checkpoint.provenance().is_some() {
         teller.tell([Mark::Passed.line("all checksums of the converted file are right")])?;
     }
@@ -154,7 +155,7 @@ fn examine_model(
     let is_published = files.iter().any(|file| file.published_as.is_some());
     let mut numbers = vec![];
     match Published::with_shape_of(&checkpoint) {
-        Some(of) if is_published || of.is_called(model, path) => {
+        Some(of) if is_published || path.is_some_and(|path| of.is_called(model, path)) => {
             let text = format!("numbers published of {}, in the dtype of the file", of.model);
             teller.tell([Mark::Heading.line(text)])?;
             for device in devices {

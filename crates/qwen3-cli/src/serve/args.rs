@@ -33,8 +33,8 @@ pub struct ServeArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Models")]
 pub struct ModelsArgs {
-    /// Embedding model: hub id, folder, or converted file [default without --reranker:
-    /// Qwen/Qwen3-Embedding-0.6B]
+    /// Embedding model: hub id, folder, converted file, or mini, which is inside this program
+    /// [default without --reranker: Qwen/Qwen3-Embedding-0.6B]
     #[arg(short, long, visible_alias = "model-id", env = "MODEL_ID", value_name = "ID|PATH")]
     pub model: Option<String>,
     /// Reranker, alone or beside an embedding model

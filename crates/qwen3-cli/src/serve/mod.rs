@@ -8,7 +8,7 @@ mod spans;
 mod values;
 
 use crate::embed::DEFAULT_MODEL;
-use crate::error::Error;
+use crate::error::{Error, way_without_network};
 use crate::stop::Signals;
 use access::warn_if_open;
 use args::ServeArgs;
@@ -25,6 +25,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+const EMBEDDING_MODEL: &str = "embedding model";
 
 pub fn serve(args: ServeArgs) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -127,7 +129,7 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
     let embedder = |model: &str| {
         let served = model_to_serve(args, model, Kind::Embedding);
         let loaded = load_embedder(&served, scheduling, &metrics);
-        let loaded = loaded.map_err(|error| failed("embedding model", &served, &error))?;
+        let loaded = loaded.map_err(|error| failed(EMBEDDING_MODEL, &served, &error))?;
         let prompt = loaded.host.prompt(&settings.default_prompt);
         prompt.map_err(|reason| Error::DefaultPrompt { reason })?;
         Ok::<_, Error>(loaded)
@@ -149,11 +151,13 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
 fn failed(what: &'static str, served: &ModelToServe, error: &ReplicaError) -> Error {
     let way_out = match error {
         ReplicaError::Engine(qwen3_engine::Error::WrongKind { .. }) => {
-            "; `--model` takes embedding models, `--reranker` rerankers"
+            Some("`--model` takes embedding models, `--reranker` rerankers".to_owned())
         }
-        _ => "",
+        ReplicaError::Engine(error) if what == EMBEDDING_MODEL => way_without_network(error),
+        _ => None,
     };
-    Error::Serve { what, model: served.source.to_string(), reason: format!("{error}{way_out}") }
+    let reason = way_out.map_or(error.to_string(), |way_out| format!("{error}; {way_out}"));
+    Error::Serve { what, model: served.source.to_string(), reason }
 }
 
 /// Ready at the first signal; a Ctrl-C after it ends the process at once.

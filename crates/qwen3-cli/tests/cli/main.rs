@@ -16,6 +16,7 @@ mod embed_options;
 mod convert;
 mod doctor;
 mod inspect;
+mod mini;
 mod rerank;
 #[cfg(unix)]
 mod serve;

@@ -1,11 +1,11 @@
 //! A model's files: its config, its weights, and what it is for.
 
+mod files;
 mod kind;
 mod side_files;
 
-use super::folder::{
-    CONFIG, INDEX, SIDE_FILES, SINGLE, files_of, other_weights, parse, refuse_adapter,
-};
+use super::folder::{CONFIG, files_of, other_weights, refuse_adapter};
+use super::mini::{self, place};
 use super::model_files::{ModelFiles, stamps};
 use super::modules::{self, MODULES, Modules, POOLING, refused};
 use super::portable::{Portable, Provenance, inside};
@@ -13,24 +13,21 @@ use super::source::Source;
 use crate::choices::Kind;
 use crate::error::Error;
 use crate::progress::Hooks;
+use files::missing;
 use qwen3::head::YES_NO;
-use qwen3::index::files_of_index;
-use qwen3::{Config, Dtype, Weights, files};
+use qwen3::{Config, Dtype, Weights};
 use qwen3_text::{RerankTokenizer, SpecialTokens};
-use serde::de::DeserializeOwned;
 use side_files::SENTENCE_BERT;
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// An opened folder or portable file; nothing is on a device yet. Everything of
-/// one model can be made from it: [`crate::Embedder::from_checkpoint`] and its kin.
+/// An opened folder, portable file or model inside the program; nothing is on a device
+/// yet. Everything of one model can be made from it:
+/// [`crate::Embedder::from_checkpoint`] and its kin.
 pub struct Checkpoint {
     /// What its user called it.
     pub(crate) model: String,
-    pub(crate) path: PathBuf,
+    path: Option<PathBuf>,
     pub(crate) config: Config,
     /// The weights, mapped into memory.
     pub(crate) weights: Weights,
@@ -48,12 +45,15 @@ impl Checkpoint {
     /// for what this engine doesn't compute.
     pub fn open(model: impl Into<Source>, hooks: &Hooks) -> Result<Self, Error> {
         let source = model.into();
+        if source.is_mini()? {
+            return Self::of_portable(None, mini::portable()?)?.opened(&source, || true);
+        }
         let path = source.path();
         if path.is_file() {
             let file = || [path.to_owned()];
             let before = stamps(file());
             if let Some(portable) = Portable::open(path)? {
-                let checkpoint = Self::of_portable(path, portable)?;
+                let checkpoint = Self::of_portable(Some(path), portable)?;
                 return checkpoint.opened(&source, || stamps(file()) == before);
             }
         }
@@ -69,7 +69,7 @@ impl Checkpoint {
     /// If they have changed since, and as [`Checkpoint::open`].
     pub(crate) fn open_again(files: &ModelFiles, hooks: &Hooks) -> Result<Self, Error> {
         files.check()?;
-        let checkpoint = Self::open(Source::new(files.path()).kind(files.kind()), hooks)?;
+        let checkpoint = Self::open(files.source(), hooks)?;
         if checkpoint.files == *files { Ok(checkpoint) } else { Err(files.changed()) }
     }
 
@@ -79,7 +79,7 @@ impl Checkpoint {
         self.model = source.to_string();
         self.decide_kind(source.kind)?;
         let files = self.source_files()?.into_iter().map(|(_, path)| path);
-        self.files = ModelFiles::new(&self.path, self.kind, files)?;
+        self.files = ModelFiles::new(self.path.as_deref(), self.kind, files)?;
         if is_unchanged() { Ok(self) } else { Err(self.files.changed()) }
     }
 
@@ -90,9 +90,9 @@ impl Checkpoint {
         self.files.check()
     }
 
-    /// The folder or file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The folder or file; `None`: it is a part of the program.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// What the model is for: as its user told, or as its files do.
@@ -137,92 +137,31 @@ impl Checkpoint {
             }
             _ => error.into(),
         })?;
-        Self::new(path, config, weights, None)
+        Self::new(Some(path), config, weights, None)
     }
 
-    fn of_portable(path: &Path, portable: Portable) -> Result<Self, Error> {
+    fn of_portable(path: Option<&Path>, portable: Portable) -> Result<Self, Error> {
         let weights = Weights::from_file(&portable.file)?;
         let config = portable.file(CONFIG).ok_or_else(|| missing(path, CONFIG))?;
-        let config = Config::from_json(config, &inside(path, CONFIG))?;
+        let config = Config::from_json(config, &inside(place(path), CONFIG))?;
         Self::new(path, config, weights, Some(portable))
     }
 
     fn new(
-        path: &Path,
+        path: Option<&Path>,
         config: Config,
         weights: Weights,
         portable: Option<Portable>,
     ) -> Result<Self, Error> {
-        let (path, modules, kind) = (path.to_owned(), Modules::default(), Kind::Embedding);
-        let files = ModelFiles::new(&path, kind, [])?;
+        let (modules, kind) = (Modules::default(), Kind::Embedding);
+        let files = ModelFiles::new(path, kind, [])?;
+        let path = path.map(Path::to_owned);
         Ok(Self { model: String::new(), path, config, weights, kind, files, modules, portable })
     }
 
     /// What a portable file says about itself; `None`: it is a folder.
     pub fn provenance(&self) -> Option<&Provenance> {
         self.portable.as_ref().map(|portable| &portable.provenance)
-    }
-
-    /// The files that the model consists of, by their names in its folder: the
-    /// portable file alone, or the weights and those beside them that are used.
-    ///
-    /// # Errors
-    /// If the index of the weights can't be read.
-    pub fn source_files(&self) -> Result<Vec<(String, PathBuf)>, Error> {
-        if self.portable.is_some() {
-            let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-            return Ok(vec![(name.into_owned(), self.path.clone())]);
-        }
-        let mut names = self.side_files();
-        names.push(SINGLE.to_owned());
-        if !self.path_of(SINGLE).exists() {
-            names.push(INDEX.to_owned());
-            names.extend(files_of_index(&self.path_of(INDEX))?);
-        }
-        let files = names.into_iter().map(|name| (self.path_of(&name), name));
-        let files = files.filter(|(path, _)| path.exists()).map(|(path, name)| {
-            files::check_regular(&path)?;
-            Ok((name, path))
-        });
-        files.collect()
-    }
-
-    /// The names of all files beside the weights that are used, where they are there.
-    pub(crate) fn side_files(&self) -> Vec<String> {
-        let mut names: Vec<String> = SIDE_FILES.map(str::to_owned).to_vec();
-        names.extend(self.modules.configs().map(str::to_owned));
-        let mut seen = BTreeSet::new();
-        names.retain(|name| seen.insert(name.clone()));
-        names
-    }
-
-    /// Where a file of this name is, or would be; for messages.
-    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
-        inside(&self.path, name)
-    }
-
-    /// A file beside the weights, or in them.
-    pub(crate) fn file(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
-        if let Some(portable) = &self.portable {
-            let Some(content) = portable.file(name) else { return Ok(None) };
-            if content.len() as u64 > MAX_INSIDE_BYTES {
-                let (path, max_bytes) = (self.path_of(name), MAX_INSIDE_BYTES);
-                return Err(qwen3::Error::TooLarge { path, max_bytes }.into());
-            }
-            return Ok(Some(Cow::Borrowed(content)));
-        }
-        match files::read(&self.path_of(name)) {
-            Ok(content) => Ok(Some(Cow::Owned(content))),
-            Err(qwen3::Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The same of a file without which nothing runs.
-    pub(crate) fn needed(&self, name: &str) -> Result<Cow<'_, [u8]>, Error> {
-        self.file(name)?.ok_or_else(|| missing(&self.path, name))
     }
 
     /// The tokenizer of a reranker, and the ids of its "yes" and "no": the
@@ -275,14 +214,7 @@ impl Checkpoint {
             false => Ok(()),
         }
     }
-
-    fn side_file<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        self.file(name)?.map(|json| parse(&json, &self.path_of(name))).transpose()
-    }
 }
-
-/// No file in a portable one is larger; a tokenizer takes 11 MB.
-const MAX_INSIDE_BYTES: u64 = 32 << 20;
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -292,9 +224,4 @@ impl fmt::Debug for Checkpoint {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
-}
-
-fn missing(path: &Path, name: &str) -> Error {
-    let source = std::io::ErrorKind::NotFound.into();
-    Error::Read { path: inside(path, name), source }
 }

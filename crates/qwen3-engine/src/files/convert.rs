@@ -147,10 +147,14 @@ fn check_loads(checkpoint: &Checkpoint, hooks: &Hooks) -> Result<(), Error> {
     device.load(&checkpoint.weights, config, storage, &mut on_tensor).map(drop)
 }
 
+/// The SHA-256 of a model's files; of a part of the program, of those that it was made of.
 fn sources(
     checkpoint: &Checkpoint,
     hooks: &Hooks,
 ) -> Result<std::collections::BTreeMap<String, String>, Error> {
+    if let (None, Some(provenance)) = (checkpoint.path(), checkpoint.provenance()) {
+        return Ok(provenance.sources.clone());
+    }
     let paths = checkpoint.source_files()?;
     let digests = paths.into_iter().map(|(name, path)| Ok((name, sha256(&path, hooks)?)));
     digests.collect()

@@ -1,6 +1,8 @@
 //! Which files a model was opened from, so that all of its halves, now or later,
 //! come from the same ones.
 
+use super::mini::{NAME, place};
+use super::source::Source;
 use crate::choices::Kind;
 use crate::error::Error;
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use std::time::SystemTime;
 /// of one model in the network of another give vectors that mean nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFiles {
-    path: PathBuf,
+    path: Option<PathBuf>,
     kind: Kind,
     stamps: Stamps,
 }
@@ -37,22 +39,24 @@ type Inode = (u64, u64, (i64, i64));
 
 impl ModelFiles {
     pub(crate) fn new(
-        path: &Path,
+        path: Option<&Path>,
         kind: Kind,
         files: impl IntoIterator<Item = PathBuf>,
     ) -> Result<Self, Error> {
         let stamped = files.into_iter().map(|path| Ok((path.clone(), Stamp::of(&path)?)));
         let stamps = stamped.collect::<Result<_, Error>>()?;
-        Ok(Self { path: path.to_owned(), kind, stamps })
+        Ok(Self { path: path.map(Path::to_owned), kind, stamps })
     }
 
-    /// The folder, or the portable file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The folder, or the portable file; `None`: a part of the program.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    /// Where the same model is found again.
+    pub(crate) fn source(&self) -> Source {
+        let source = self.path.as_ref().map_or_else(|| Source::new(NAME), Source::from);
+        source.kind(self.kind)
     }
 
     /// # Errors
@@ -67,7 +71,7 @@ impl ModelFiles {
     }
 
     pub(crate) fn changed(&self) -> Error {
-        Error::FilesChanged { path: self.path.clone() }
+        Error::FilesChanged { path: place(self.path()).to_owned() }
     }
 }
 

@@ -89,7 +89,20 @@ impl Portable {
     /// # Errors
     /// If its version is another than this program's, or any byte is not as it was written.
     pub fn open(path: &Path) -> Result<Option<Self>, Error> {
-        let file = TensorFile::open(path);
+        Self::checked(TensorFile::open(path), path)
+    }
+
+    /// A portable file that is a part of the program; `name` stands for its path.
+    ///
+    /// # Errors
+    /// As [`Portable::open`], and if it is none.
+    #[cfg(feature = "mini")]
+    pub fn of_program(file: &'static [u8], name: &Path) -> Result<Self, Error> {
+        let opened = Self::checked(TensorFile::of_program(file, name), name)?;
+        opened.ok_or_else(|| Error::NotAModelFile { file: name.to_owned() })
+    }
+
+    fn checked(file: Result<TensorFile, qwen3::Error>, path: &Path) -> Result<Option<Self>, Error> {
         let stated = match &file {
             Ok(file) => file.metadata().cloned(),
             Err(_) => metadata(path),

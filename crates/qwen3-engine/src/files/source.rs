@@ -2,6 +2,7 @@
 
 use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, refuse_adapter};
 use super::hub::{self, HubModel, HubToken};
+use super::mini;
 use super::portable;
 use crate::choices::Kind;
 use crate::error::Error;
@@ -13,13 +14,14 @@ use std::path::{Path, PathBuf};
 
 /// Where a model is, and what it is if that is known better than its files tell.
 ///
-/// A `&str` or `String` is a path where something lies, else an id on the hub; a
-/// `Path` is never an id:
+/// A `&str` or `String` is the name `mini`, a path where something lies, or else an id on
+/// the hub; a `Path` is always a path:
 ///
 /// ```
 /// # use qwen3_engine::{Kind, Source};
 /// # use std::path::Path;
 /// let from_the_hub = Source::new("Qwen/Qwen3-Embedding-0.6B").revision("main");
+/// let inside_the_program = Source::new("mini");
 /// let a_folder = Source::from(Path::new("models/my-reranker")).kind(Kind::Reranker);
 /// ```
 #[derive(Clone, Debug)]
@@ -43,11 +45,14 @@ enum Place {
     /// A path or an id.
     Named(String),
     Path(PathBuf),
+    /// Inside the program.
+    Mini,
 }
 
 impl Source {
     /// A hub id (`Qwen/Qwen3-Embedding-0.6B`), a folder, the path of a file in
-    /// it, or a file that [`crate::convert()`] wrote.
+    /// it, a file that [`crate::convert()`] wrote, or `mini`: the small model inside
+    /// the program. A folder of that name is `./mini`.
     pub fn new(model: impl Into<Self>) -> Self {
         model.into()
     }
@@ -84,8 +89,11 @@ impl Source {
     /// hub's cache, which is downloaded into as needed.
     ///
     /// # Errors
-    /// If there is no such model, or it can't be downloaded.
+    /// If there is no such model, it is inside the program, or it can't be downloaded.
     pub fn locate(&self, hooks: &Hooks) -> Result<PathBuf, Error> {
+        if self.is_mini()? {
+            return Err(Error::NoFiles { model: self.to_string() });
+        }
         let path = self.path();
         if path.is_dir() {
             refuse_adapter(path)?;
@@ -107,11 +115,26 @@ impl Source {
         }
     }
 
+    /// Whether the model is inside the program.
+    ///
+    /// # Errors
+    /// If it is, and there is none in this build, or a revision of it is asked for.
+    pub(super) fn is_mini(&self) -> Result<bool, Error> {
+        match (&self.place, &self.revision) {
+            (Place::Mini, _) if mini::MINI.is_none() => Err(Error::NoMini),
+            (Place::Mini, Some(revision)) => {
+                Err(Error::MiniRevision { revision: revision.clone() })
+            }
+            (place, _) => Ok(matches!(place, Place::Mini)),
+        }
+    }
+
     /// What was named, read as a path.
     pub(super) fn path(&self) -> &Path {
         match &self.place {
             Place::Named(name) => Path::new(name),
             Place::Path(path) => path,
+            Place::Mini => Path::new(mini::NAME),
         }
     }
 }
@@ -155,7 +178,8 @@ impl From<&Source> for Source {
 
 impl From<String> for Source {
     fn from(model: String) -> Self {
-        Place::Named(model).into()
+        let is_mini = model == mini::NAME;
+        if is_mini { Place::Mini.into() } else { Place::Named(model).into() }
     }
 }
 

@@ -27,11 +27,14 @@ pub fn weights(checkpoint: &Checkpoint) -> &Weights {
     &checkpoint.weights
 }
 
+/// A file's name and content.
+pub type NamedFile<'a> = (String, Cow<'a, [u8]>);
+
 /// The files beside the weights that are there, by their names in a folder.
 ///
 /// # Errors
 /// If one can't be read.
-pub fn side_files(checkpoint: &Checkpoint) -> Result<Vec<(String, Cow<'_, [u8]>)>, Error> {
+pub fn side_files(checkpoint: &Checkpoint) -> Result<Vec<NamedFile<'_>>, Error> {
     let names = checkpoint.side_files().into_iter().chain(OF_TOKENIZERS.map(str::to_owned));
     let files = names.filter_map(|name| match checkpoint.file(&name) {
         Ok(content) => content.map(|content| Ok((name, content))),

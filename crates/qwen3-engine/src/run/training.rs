@@ -33,7 +33,7 @@ pub enum Failure {
     Engine(#[from] Error),
     /// Training itself.
     #[error(transparent)]
-    Training(qwen3_autodiff::Error),
+    Training(Box<qwen3_autodiff::Error>),
 }
 
 /// A device that models are trained on, with the threads that it is used from.
@@ -147,7 +147,7 @@ impl TrainingDevice {
             Err(qwen3_autodiff::Error::Model(error)) => Err(error.into()),
             Err(error) => Ok(Err(error)),
         });
-        result?.map_err(Failure::Training)
+        result?.map_err(|error| Failure::Training(Box::new(error)))
     }
 }
 

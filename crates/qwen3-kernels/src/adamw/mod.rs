@@ -1,5 +1,7 @@
 //! The optimiser's step.
 
+#[cfg(feature = "cpu")]
+pub(crate) mod cpu;
 pub mod reference;
 
 use burn::tensor::{Tensor, backend::Backend};

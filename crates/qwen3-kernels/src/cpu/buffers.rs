@@ -134,12 +134,17 @@ impl AllocationController for Buffer {
 
 /// A float32 tensor with values left from earlier use.
 pub(crate) fn tensor<const N: usize>(shape: [usize; N]) -> FlexTensor {
+    tensor_of(shape, DType::F32)
+}
+
+/// A tensor with values left from earlier use.
+pub(crate) fn tensor_of<const N: usize>(shape: [usize; N], dtype: DType) -> FlexTensor {
     let shape = Shape::from(shape);
-    let bytes = shape.num_elements() * size_of::<f32>();
+    let bytes = shape.num_elements() * dtype.size();
     let buffer = Buffer::new(bytes);
     // Safety: every byte of a buffer is initialized, and there are so many.
     let bytes = unsafe { Bytes::from_controller(Box::new(buffer), bytes) };
-    FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
+    FlexTensor::new(bytes, Layout::contiguous(shape), dtype)
 }
 
 #[cfg(test)]

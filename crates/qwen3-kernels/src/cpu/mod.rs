@@ -8,4 +8,6 @@ pub(crate) mod gemm;
 pub mod isa;
 pub(crate) mod matrix;
 pub(crate) mod softmax;
+#[cfg(feature = "autodiff")]
+pub(crate) mod transposed;
 pub(crate) mod vectorized;

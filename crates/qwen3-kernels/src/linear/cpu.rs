@@ -1,9 +1,9 @@
 //! Linear layers on Burn Flex, from weights in their own precision.
 
 use crate::cpu::buffers;
-use crate::cpu::gemm::{Input, Output, gemm, with_format};
+use crate::cpu::gemm::{Input, Output, bf16, gemm, with_format};
 use crate::cpu::isa::Isa;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
 /// See [`crate::Kernels::linears`]: all in one parallel pass over `x`.
@@ -47,6 +47,17 @@ pub(crate) fn linear_add(
         let sum = Output::<W>::add(weight.storage(), outputs, y.storage_mut());
         gemm(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &[sum]);
     });
+    Tensor::from_primitive(TensorPrimitive::Float(y))
+}
+
+/// See [`crate::Kernels::rounded`]. (Burn Flex's own cast to bfloat16 cuts off.)
+pub(crate) fn rounded(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
+    if (x.dtype(), dtype) != (DType::F32, DType::BF16) {
+        return x.cast(dtype);
+    }
+    let x = contiguous(x);
+    let mut y = buffers::tensor_of(dims(&x), dtype);
+    bf16::round(Isa::best(), x.storage(), y.storage_mut());
     Tensor::from_primitive(TensorPrimitive::Float(y))
 }
 

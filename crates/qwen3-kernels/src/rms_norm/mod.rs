@@ -4,6 +4,8 @@
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+#[cfg(all(feature = "cpu", feature = "autodiff"))]
+pub(crate) mod cpu_gradient;
 #[cfg(feature = "autodiff")]
 pub mod gradient;
 pub mod reference;

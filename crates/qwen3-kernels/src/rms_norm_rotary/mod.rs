@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
+#[cfg(all(feature = "cpu", feature = "autodiff"))]
+pub(crate) mod cpu_gradient;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
 pub mod reference;

@@ -42,8 +42,8 @@ impl Matrix {
     /// Maps a file whose format is version 1, 2 or 3 of `numpy.lib.format`.
     ///
     /// # Errors
-    /// If it can't be read, or is no matrix of such numbers.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// If it can't be read, is no matrix of such numbers, or has more than `max` columns.
+    pub fn open(path: &Path, max: usize) -> Result<Self, Error> {
         let file = MappedFile::open(path);
         let file = file.map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let wrong = |what: String| Error::Npy { path: path.to_owned(), what };
@@ -57,6 +57,9 @@ impl Matrix {
         }
         if rows == 0 || width == 0 {
             return Err(Error::Empty { path: path.to_owned() });
+        }
+        if width > max {
+            return Err(Error::TargetWidth { path: path.to_owned(), width, max });
         }
         Ok(Self { path: path.to_owned(), file, start, dtype, rows, width })
     }
@@ -197,7 +200,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("x.npy");
         fs::write(&path, content).unwrap();
-        Matrix::open(&path)
+        Matrix::open(&path, 1_024)
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Merge {
         let failed = |source| Error::Write { path: self.out.clone(), source };
         fs::create_dir_all(&self.out).map_err(failed)?;
         let same = |other: &Path| Some(self.out.canonicalize().ok()? == other.canonicalize().ok()?);
-        if same(source.path()) == Some(true) || same(&self.adapter) == Some(true) {
+        if source.path().and_then(same) == Some(true) || same(&self.adapter) == Some(true) {
             return Err(Error::OwnSource { path });
         }
         let is_empty = fs::read_dir(&self.out).map_err(failed)?.next().is_none();

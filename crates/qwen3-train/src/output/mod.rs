@@ -13,7 +13,7 @@ use crate::run::{Context, Planned, Record, State};
 use crate::settings::Settings;
 use crate::tasks::Task;
 use model::ModelFolder;
-use qwen3_engine::internals::training::{Training, YES_NO, weights};
+use qwen3_engine::internals::training::{Training, YES_NO, name, weights};
 use qwen3_engine::{Checkpoint, Kind};
 use std::fs;
 use std::path::Path;
@@ -68,7 +68,7 @@ pub(crate) fn check_head(source: &Checkpoint, settings: &Settings) -> Result<(),
         && !weights.contains("lm_head.weight")
         && !source.config().tie_word_embeddings;
     match is_trimmed && settings.lora.is_none() && source.kind() == Kind::Reranker {
-        true => Err(Error::TrimmedHead { path: source.path().to_owned() }),
+        true => Err(Error::TrimmedHead { model: name(source).to_owned() }),
         false => Ok(()),
     }
 }

@@ -25,7 +25,7 @@ impl OutFolder {
     pub fn open(path: &Path, model: &Checkpoint, settings: &Settings) -> Result<Self, Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(failed)?;
-        let is_own = || Some(path.canonicalize().ok()? == model.path().canonicalize().ok()?);
+        let is_own = || Some(path.canonicalize().ok()? == model.path()?.canonicalize().ok()?);
         if is_own() == Some(true) {
             return Err(Error::OwnSource { path: path.to_owned() });
         }

@@ -2,7 +2,7 @@
 
 use super::measures::{dot, pair_similarities, spearman, unit};
 use super::{Batch, Goal, Measures, Rows, Task};
-use crate::data::{DataFile, Matrix, Sequences, read_rows};
+use crate::data::{DataFile, Matrix, Row, Sequences, read_rows};
 use crate::error::Error;
 use crate::run::Reading;
 use crate::settings::{Settings, wrong};
@@ -61,7 +61,17 @@ impl Distil {
             return Err(wrong("similarity_weight", weight, "must not be negative".to_owned()));
         }
         let host = EmbedderHost::from_checkpoint(reading.checkpoint, reading.options)?;
-        let read = |texts: &Path, targets: &Path| Pairs::read(texts, targets, data, &host, reading);
+        let max = host.max_dimensions();
+        let limit = host.limit();
+        let prompt = host.prompt(&data.prompt).map_err(qwen3_engine::Error::from)?;
+        let prefix = host.prefix(&prompt, limit).map_err(qwen3_engine::Error::from)?;
+        let tokenize = |row: &Row| {
+            let tokens = host.tokenize(Input::Text(row.text("text")?), &prefix, limit);
+            Ok(tokens.map_err(|reason| row.refused(reason))?.input_ids)
+        };
+        let read = |texts: &Path, targets: &Path| {
+            Pairs::read(texts, Matrix::open(targets, max)?, reading, &tokenize)
+        };
         let (learned, mut files) = read(&data.texts, &data.targets)?;
         let width = learned.targets.width();
         let mut held_out = None;
@@ -75,7 +85,7 @@ impl Distil {
             files.append(&mut others);
             held_out = Some(pairs);
         }
-        let dimensions = settings.widths(width, host.max_dimensions())?;
+        let dimensions = settings.widths(width, max)?;
         Ok(Self { learned, held_out, similarity_weight: weight, dimensions, files })
     }
 }
@@ -87,33 +97,15 @@ fn held_out_role(role: &str) -> &'static str {
 impl Pairs {
     fn read(
         texts: &Path,
-        targets: &Path,
-        data: &DistilData,
-        host: &EmbedderHost,
+        targets: Matrix,
         reading: &Reading,
+        tokenize: &(impl Fn(&Row) -> Result<Vec<u32>, Error> + Sync),
     ) -> Result<(Self, Vec<DataFile>), Error> {
-        // What takes no time first.
-        let targets = Matrix::open(targets)?;
-        let (width, max) = (targets.width(), host.max_dimensions());
-        if width > max {
-            return Err(Error::TargetWidth { path: targets.path().to_owned(), width, max });
-        }
         let of_targets = targets.checked("targets")?;
-        let limit = host.limit();
-        let prompt = host.prompt(&data.prompt).map_err(qwen3_engine::Error::from)?;
-        let prefix = host.prefix(&prompt, limit).map_err(qwen3_engine::Error::from)?;
         let mut sequences = Sequences::default();
-        let rows = read_rows(
-            texts,
-            reading,
-            |row| {
-                let tokens = host.tokenize(Input::Text(row.text("text")?), &prefix, limit);
-                Ok(tokens.map_err(|reason| row.refused(reason))?.input_ids)
-            },
-            |ids| {
-                sequences.push(&ids);
-            },
-        )?;
+        let rows = read_rows(texts, reading, tokenize, |ids| {
+            sequences.push(&ids);
+        })?;
         if rows != targets.rows() {
             let (path, texts) = (targets.path().to_owned(), texts.to_owned());
             let (targets, lines) = (path, rows);

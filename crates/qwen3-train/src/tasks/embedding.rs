@@ -78,10 +78,11 @@ impl Embedding {
             }
         }
         let host = EmbedderHost::from_checkpoint(reading.checkpoint, reading.options)?;
-        let (learned, of_pairs) = Pairs::read(&data.pairs, "pairs", data, &host, reading)?;
+        let make = |row: &Row| tokenized(row, data, &host);
+        let (learned, of_pairs) = Pairs::read(&data.pairs, "pairs", reading, &make)?;
         let (mut held_out, mut files) = (None, vec![of_pairs]);
         if let Some(path) = &data.held_out {
-            let (pairs, file) = Pairs::read(path, "held-out pairs", data, &host, reading)?;
+            let (pairs, file) = Pairs::read(path, "held-out pairs", reading, &make)?;
             held_out = Some(pairs);
             files.push(file);
         }
@@ -96,12 +97,10 @@ impl Pairs {
     fn read(
         path: &Path,
         role: &'static str,
-        data: &PairData,
-        host: &EmbedderHost,
         reading: &Reading,
+        make: &(impl Fn(&Row) -> Result<Tokenized, Error> + Sync),
     ) -> Result<(Self, DataFile), Error> {
         let mut pairs = Self::default();
-        let make = |row: &Row| tokenized(row, data, host);
         let rows = read_rows(path, reading, make, |row| pairs.push(row))?;
         let checksum = format!("{:016x}", pairs.sequences.checksum());
         Ok((pairs, DataFile { path: path.to_owned(), role, rows, checksum }))
@@ -176,10 +175,14 @@ impl Task for Embedding {
         let pairs = &self.learned;
         let (mut sequences, mut texts) = (vec![], vec![]);
         let (mut anchors, mut positives, mut negatives) = (vec![], vec![], vec![]);
-        for &example in examples {
+        for (pair, &example) in (0..).zip(examples) {
             for (place, index) in pairs.of(example as usize).enumerate() {
                 let row = sequences.len() as u32;
-                [&mut anchors, &mut positives, &mut negatives][place.min(2)].push(row);
+                match place {
+                    0 => anchors.push(row),
+                    1 => positives.push(row),
+                    _ => negatives.push((row, pair)),
+                }
                 sequences.push(pairs.sequences.get(index));
                 texts.push(pairs.texts[index as usize]);
             }
@@ -201,6 +204,7 @@ impl Task for Embedding {
             anchors,
             positives,
             negatives,
+            all_negatives: true,
             same_text,
             temperature: self.temperature,
             margin: self.margin,

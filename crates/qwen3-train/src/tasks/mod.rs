@@ -74,7 +74,12 @@ pub(crate) enum Goal {
     /// Unit vectors of so many numbers, one for each row.
     Targets { values: Vec<f32>, width: usize },
     /// Rows that belong together.
-    Pairs { anchors: Vec<u32>, positives: Vec<u32>, negatives: Vec<u32>, same_text: Vec<u32> },
+    Pairs {
+        anchors: Vec<u32>,
+        positives: Vec<u32>,
+        negatives: Vec<(u32, u32)>,
+        same_text: Vec<u32>,
+    },
     /// The score of each row.
     Labels(Vec<f32>),
 }
@@ -91,7 +96,9 @@ impl Goal {
                 let mut rows = vec![0; order.len()];
                 order.iter().zip(0..).for_each(|(&sequence, row)| rows[sequence] = row);
                 let moved = |of: Vec<u32>| of.into_iter().map(|at| rows[at as usize]).collect();
-                let [anchors, positives, negatives] = [anchors, positives, negatives].map(moved);
+                let of_pairs = |(at, pair): (u32, u32)| (rows[at as usize], pair);
+                let negatives = negatives.into_iter().map(of_pairs).collect();
+                let [anchors, positives] = [anchors, positives].map(moved);
                 let same_text = order.iter().map(|&sequence| same_text[sequence]).collect();
                 Self::Pairs { anchors, positives, negatives, same_text }
             }

@@ -47,10 +47,11 @@ struct Pairs {
 impl Reranker {
     pub fn read(data: &LabelData, reading: &Reading) -> Result<Self, Error> {
         let host = RerankerHost::from_checkpoint(reading.checkpoint, reading.options)?;
-        let (learned, of_pairs) = Pairs::read(&data.pairs, "pairs", data, &host, reading)?;
+        let make = |row: &Row| tokenized(row, data, &host);
+        let (learned, of_pairs) = Pairs::read(&data.pairs, "pairs", reading, &make)?;
         let (mut held_out, mut files) = (None, vec![of_pairs]);
         if let Some(path) = &data.held_out {
-            let (pairs, file) = Pairs::read(path, "held-out pairs", data, &host, reading)?;
+            let (pairs, file) = Pairs::read(path, "held-out pairs", reading, &make)?;
             held_out = Some(pairs);
             files.push(file);
         }
@@ -62,12 +63,10 @@ impl Pairs {
     fn read(
         path: &Path,
         role: &'static str,
-        data: &LabelData,
-        host: &RerankerHost,
         reading: &Reading,
+        make: &(impl Fn(&Row) -> Result<(Vec<u32>, f32), Error> + Sync),
     ) -> Result<(Self, DataFile), Error> {
         let mut pairs = Self::default();
-        let make = |row: &Row| tokenized(row, data, host);
         let rows = read_rows(path, reading, make, |(ids, label): (Vec<u32>, f32)| {
             pairs.sequences.push(&ids);
             pairs.labels.push(label);

@@ -4,6 +4,7 @@ use super::Checkpoint;
 use crate::choices::Kind;
 use crate::error::Error;
 use crate::files::folder::called;
+use crate::files::mini::place;
 use crate::files::modules::{Modules, refused};
 use serde::Deserialize;
 
@@ -49,7 +50,7 @@ impl Checkpoint {
         if weights.contains("lm_head.weight") {
             return Ok(Kind::Reranker);
         }
-        let name = called(&self.path).to_lowercase();
+        let name = called(place(self.path())).to_lowercase();
         // The owner of a model says nothing about it.
         let name =
             name.strip_prefix("models--").and_then(|id| id.rsplit("--").next()).unwrap_or(&name);

@@ -18,7 +18,7 @@ pub(crate) fn nearest_bf16(x: f32) -> bf16 {
 }
 
 /// `x` rounded to the nearest, ties to even, in parallel.
-pub(super) fn round(isa: Isa, x: &[f32], rounded: &mut [bf16]) {
+pub(crate) fn round(isa: Isa, x: &[f32], rounded: &mut [bf16]) {
     const TASK: usize = 32 * 1024;
     rounded.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(rounded, x)| {
         round_chunk(isa, x, rounded);

@@ -1,0 +1,91 @@
+//! The files that a checkpoint consists of.
+
+use super::Checkpoint;
+use crate::error::Error;
+use crate::files::folder::{INDEX, SIDE_FILES, SINGLE, parse};
+use crate::files::mini::place;
+use crate::files::portable::inside;
+use qwen3::files;
+use qwen3::index::files_of_index;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// No file in a portable one is larger; a tokenizer takes 11 MB.
+const MAX_INSIDE_BYTES: u64 = 32 << 20;
+
+impl Checkpoint {
+    /// The files that the model consists of, by their names in its folder: the
+    /// portable file alone, or the weights and those beside them that are used. None
+    /// for a part of the program.
+    ///
+    /// # Errors
+    /// If the index of the weights can't be read.
+    pub fn source_files(&self) -> Result<Vec<(String, PathBuf)>, Error> {
+        let Some(path) = &self.path else { return Ok(vec![]) };
+        if self.portable.is_some() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            return Ok(vec![(name.into_owned(), path.clone())]);
+        }
+        let mut names = self.side_files();
+        names.push(SINGLE.to_owned());
+        if !self.path_of(SINGLE).exists() {
+            names.push(INDEX.to_owned());
+            names.extend(files_of_index(&self.path_of(INDEX))?);
+        }
+        let files = names.into_iter().map(|name| (self.path_of(&name), name));
+        let files = files.filter(|(path, _)| path.exists()).map(|(path, name)| {
+            files::check_regular(&path)?;
+            Ok((name, path))
+        });
+        files.collect()
+    }
+
+    /// The names of all files beside the weights that are used, where they are there.
+    pub(crate) fn side_files(&self) -> Vec<String> {
+        let mut names: Vec<String> = SIDE_FILES.map(str::to_owned).to_vec();
+        names.extend(self.modules.configs().map(str::to_owned));
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
+    }
+
+    /// Where a file of this name is, or would be; for messages.
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
+        inside(place(self.path.as_deref()), name)
+    }
+
+    /// A file beside the weights, or in them.
+    pub(crate) fn file(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
+        if let Some(portable) = &self.portable {
+            let Some(content) = portable.file(name) else { return Ok(None) };
+            if content.len() as u64 > MAX_INSIDE_BYTES {
+                let (path, max_bytes) = (self.path_of(name), MAX_INSIDE_BYTES);
+                return Err(qwen3::Error::TooLarge { path, max_bytes }.into());
+            }
+            return Ok(Some(Cow::Borrowed(content)));
+        }
+        match files::read(&self.path_of(name)) {
+            Ok(content) => Ok(Some(Cow::Owned(content))),
+            Err(qwen3::Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same of a file without which nothing runs.
+    pub(crate) fn needed(&self, name: &str) -> Result<Cow<'_, [u8]>, Error> {
+        self.file(name)?.ok_or_else(|| missing(self.path.as_deref(), name))
+    }
+
+    pub(super) fn side_file<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.file(name)?.map(|json| parse(&json, &self.path_of(name))).transpose()
+    }
+}
+
+pub(super) fn missing(path: Option<&Path>, name: &str) -> Error {
+    Error::Read { path: inside(place(path), name), source: ErrorKind::NotFound.into() }
+}
