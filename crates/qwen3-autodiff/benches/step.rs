@@ -68,6 +68,8 @@ fn seconds_per_step(config: &Config, weights: &Weights, dtype: Dtype) -> f64 {
     let objective = Objective::Distillation(Distillation {
         targets: &targets,
         similarity_weight: 2.0,
+        ranking_weight: 0.0,
+        temperature: 0.05,
         dimensions: &[256, 128, 64],
     });
     let settings = StepSettings { adamw: ADAMW, max_gradient_norm: 1.0 };

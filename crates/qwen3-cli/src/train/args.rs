@@ -54,6 +54,12 @@ pub struct DistilArgs {
     /// What similarities between texts count beside the vectors themselves
     #[arg(long, value_name = "X", default_value_t = 2.0)]
     pub similarity_weight: f64,
+    /// What the order of the nearest texts of a step counts
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    pub ranking_weight: f64,
+    /// How near texts must be to count in that order
+    #[arg(long, value_name = "X", default_value_t = 0.05)]
+    pub temperature: f64,
     /// Texts of a step
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub batch_size: usize,

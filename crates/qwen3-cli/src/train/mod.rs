@@ -33,6 +33,8 @@ fn distil(args: &DistilArgs, stop: &Stop) -> Result<(), Error> {
     data.held_out = args.held_out.clone().zip(args.held_out_targets.clone());
     data.prompt = prompt(args.prompt_name.as_ref());
     data.similarity_weight = args.similarity_weight;
+    data.ranking_weight = args.ranking_weight;
+    data.temperature = args.temperature;
     let told = Told::new(args.source.quiet);
     let finished = run.distil(&data, &|event| told.tell(event))?;
     done(&finished, &run, args.source.quiet)

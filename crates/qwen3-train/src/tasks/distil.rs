@@ -28,6 +28,10 @@ pub struct DistilData {
     pub prompt: Prompt,
     /// What similarities within a step count beside the vectors themselves.
     pub similarity_weight: f64,
+    /// What the order of the nearest texts within a step counts.
+    pub ranking_weight: f64,
+    /// How near texts must be to count in that order.
+    pub temperature: f64,
 }
 
 impl DistilData {
@@ -35,7 +39,8 @@ impl DistilData {
     pub fn new(texts: impl Into<PathBuf>, targets: impl Into<PathBuf>) -> Self {
         let (texts, targets) = (texts.into(), targets.into());
         let (held_out, prompt) = (None, Prompt::Default);
-        Self { texts, targets, held_out, prompt, similarity_weight: 2.0 }
+        let (similarity_weight, ranking_weight, temperature) = (2.0, 0.0, 0.05);
+        Self { texts, targets, held_out, prompt, similarity_weight, ranking_weight, temperature }
     }
 }
 
@@ -43,9 +48,33 @@ impl DistilData {
 pub(crate) struct Distil {
     learned: Pairs,
     held_out: Option<Pairs>,
-    similarity_weight: f64,
+    weights: Weights,
     dimensions: Vec<usize>,
     files: Vec<DataFile>,
+}
+
+/// What the loss is made of beside the vectors themselves.
+#[derive(Clone, Copy)]
+struct Weights {
+    similarity: f64,
+    ranking: f64,
+    temperature: f64,
+}
+
+impl Weights {
+    fn checked(data: &DistilData) -> Result<Self, Error> {
+        let &DistilData { similarity_weight, ranking_weight, temperature, .. } = data;
+        for (setting, value, is_right, wanted) in [
+            ("similarity_weight", similarity_weight, similarity_weight >= 0.0, "not be negative"),
+            ("ranking_weight", ranking_weight, ranking_weight >= 0.0, "not be negative"),
+            ("temperature", temperature, temperature > 0.0, "be above 0"),
+        ] {
+            if !(is_right && value.is_finite()) {
+                return Err(wrong(setting, value, format!("must {wanted}")));
+            }
+        }
+        Ok(Self { similarity: similarity_weight, ranking: ranking_weight, temperature })
+    }
 }
 
 /// Texts with their targets.
@@ -56,10 +85,7 @@ struct Pairs {
 
 impl Distil {
     pub fn read(data: &DistilData, settings: &Settings, reading: &Reading) -> Result<Self, Error> {
-        let weight = data.similarity_weight;
-        if !(weight >= 0.0 && weight.is_finite()) {
-            return Err(wrong("similarity_weight", weight, "must not be negative".to_owned()));
-        }
+        let weights = Weights::checked(data)?;
         let host = EmbedderHost::from_checkpoint(reading.checkpoint, reading.options)?;
         let max = host.max_dimensions();
         let limit = host.limit();
@@ -86,7 +112,7 @@ impl Distil {
             held_out = Some(pairs);
         }
         let dimensions = settings.widths(width, max)?;
-        Ok(Self { learned, held_out, similarity_weight: weight, dimensions, files })
+        Ok(Self { learned, held_out, weights, dimensions, files })
     }
 }
 
@@ -127,7 +153,13 @@ impl Task for Distil {
     }
 
     fn settings(&self) -> Value {
-        json!({"similarity_weight": self.similarity_weight, "dimensions": self.dimensions})
+        let Weights { similarity, ranking, temperature } = self.weights;
+        json!({
+            "similarity_weight": similarity,
+            "ranking_weight": ranking,
+            "temperature": temperature,
+            "dimensions": self.dimensions,
+        })
     }
 
     fn lengths(&self) -> Vec<u32> {
@@ -147,7 +179,9 @@ impl Task for Distil {
         let Goal::Targets { values, .. } = goal else { unreachable!("this task has targets") };
         Objective::Distillation(Distillation {
             targets: values,
-            similarity_weight: self.similarity_weight,
+            similarity_weight: self.weights.similarity,
+            ranking_weight: self.weights.ranking,
+            temperature: self.weights.temperature,
             dimensions: &self.dimensions,
         })
     }
