@@ -75,7 +75,8 @@ fn run(source: &SourceArgs, training: &TrainingArgs, settings: Settings, stop: &
 fn done(finished: &Finished, run: &Run, quiet: bool) -> Result<(), Error> {
     if !quiet {
         let measures = finished.measures.iter().map(|(name, value)| format!(", {name} {value:.4}"));
-        say(&format!("{} steps{}", finished.steps, measures.collect::<String>()));
+        let (steps, of) = (finished.steps, finished.planned_steps);
+        say(&format!("{steps} of {of} steps{}", measures.collect::<String>()));
     }
     print(&format!("{}\n", run.out.display()))
 }

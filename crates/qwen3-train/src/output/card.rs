@@ -4,11 +4,12 @@ use super::Made;
 use qwen3_engine::Kind;
 use qwen3_engine::internals::training::name;
 use std::fmt::Write;
+use std::path::Path;
 
 /// The model card of a run, with the front matter that the hub reads.
 pub(super) fn card(made: &Made) -> String {
     let mut card = front_matter(made);
-    let base = name(made.context.checkpoint);
+    let base = base(made);
     let called = made.context.folder.path().file_name().unwrap_or_default().to_string_lossy();
     let what = made.task.name();
     let _ = write!(card, "# {called}\n\nMade from `{base}` with `qwen3 train {what}`, version ");
@@ -28,8 +29,18 @@ pub(super) fn card(made: &Made) -> String {
     card
 }
 
+/// The base's id on the hub, else the name of its folder: where that lies is nobody's affair.
+fn base(made: &Made) -> String {
+    let named = name(made.context.checkpoint);
+    let path = Path::new(named);
+    match path.exists() {
+        true => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        false => named.to_owned(),
+    }
+}
+
 fn front_matter(made: &Made) -> String {
-    let base = name(made.context.checkpoint);
+    let base = base(made);
     let (library, tag) = match made.context.checkpoint.kind() {
         _ if made.context.run.settings.lora.is_some() => ("peft", "lora"),
         Kind::Embedding => ("sentence-transformers", "sentence-similarity"),
@@ -78,7 +89,7 @@ fn measures(made: &Made) -> String {
 
 fn usage(made: &Made, called: &str) -> String {
     if made.context.run.settings.lora.is_some() {
-        let base = name(made.context.checkpoint);
+        let base = base(made);
         return format!(
             "\n## Use\n\nThe folder is an adapter in PEFT's layout. This makes a model of it and its base:\n\n```sh\nqwen3 merge --model {base} --adapter {called} --out merged\n```\n"
         );

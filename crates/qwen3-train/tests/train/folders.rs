@@ -63,6 +63,7 @@ fn the_card_says_how_the_model_was_made() {
     ] {
         assert!(card.contains(part), "{part}:\n{card}");
     }
+    assert!(card.contains("from `tiny-embedding`") && !card.contains("/tests/fixtures"), "{card}");
     assert!(!card.contains(&*folder.path().to_string_lossy()), "{card}");
 }
 
