@@ -274,7 +274,7 @@ def main():
     # A text beside one that is the same but for capitals and marks would not be held out.
     held_keys = {key(text) for text in texts[:N_HELD]}
     kept = [text for text in texts[N_HELD:] if key(text) not in held_keys]
-    write(folder, "texts.jsonl", ({"text": text} for text in kept))
+    write(folder, "texts.jsonl", ({"text": text, "source": corpus.texts[text]} for text in kept))
     for source, count in corpus.counts.most_common():
         print(f"{count:9,}  {source}")
     print(f"{len(kept):9,}  texts, {sum(map(len, kept)) / len(kept):.0f} characters on average")

@@ -9,7 +9,8 @@ const SORTED_BATCHES: usize = 32;
 pub(crate) struct Order {
     lengths: Vec<u32>,
     batch_size: usize,
-    seed: u64,
+    /// Of the shuffling; `None`: batches are consecutive examples.
+    seed: Option<u64>,
     /// The epoch whose batches are at hand.
     epoch: u64,
     batches: Vec<Vec<u32>>,
@@ -17,7 +18,7 @@ pub(crate) struct Order {
 
 impl Order {
     /// `lengths` are the tokens of each example; there is at least one.
-    pub fn new(lengths: Vec<u32>, batch_size: usize, seed: u64) -> Self {
+    pub fn new(lengths: Vec<u32>, batch_size: usize, seed: Option<u64>) -> Self {
         assert!(!lengths.is_empty() && batch_size > 0, "{} in {batch_size}", lengths.len());
         let batches = batches(&lengths, batch_size, seed, 0);
         Self { lengths, batch_size, seed, epoch: 0, batches }
@@ -42,15 +43,17 @@ impl Order {
 
 /// All examples of an epoch once: shuffled, cut into pieces of some batches, each of
 /// which is sorted by length and cut into batches, which are shuffled again.
-fn batches(lengths: &[u32], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<u32>> {
-    let mut random = SplitMix64(seed ^ epoch.wrapping_mul(0xD1B5_4A32_D192_ED03));
+fn batches(lengths: &[u32], batch_size: usize, seed: Option<u64>, epoch: u64) -> Vec<Vec<u32>> {
     let mut examples: Vec<u32> = (0..lengths.len() as u32).collect();
+    let cut = |examples: &[u32]| examples.chunks(batch_size).map(<[u32]>::to_vec).collect();
+    let Some(seed) = seed else { return cut(&examples) };
+    let mut random = SplitMix64(seed ^ epoch.wrapping_mul(0xD1B5_4A32_D192_ED03));
     random.shuffle(&mut examples);
     for piece in examples.chunks_mut(batch_size.saturating_mul(SORTED_BATCHES)) {
         piece.sort_by_key(|&example| lengths[example as usize]);
     }
     // No batch but the last is smaller, since pieces hold whole batches.
-    let mut batches: Vec<Vec<u32>> = examples.chunks(batch_size).map(<[u32]>::to_vec).collect();
+    let mut batches: Vec<Vec<u32>> = cut(&examples);
     random.shuffle(&mut batches);
     batches
 }
@@ -82,7 +85,7 @@ mod tests {
     #[test]
     fn an_epoch_has_every_example_once_and_batches_of_like_length() {
         let lengths: Vec<u32> = (0..1_000).map(|i| (i * 37) % 101).collect();
-        let mut order = Order::new(lengths.clone(), 16, 7);
+        let mut order = Order::new(lengths.clone(), 16, Some(7));
         assert_eq!(order.steps_per_epoch(), 63);
         let mut of_epoch = |epoch: u64| -> Vec<Vec<u32>> {
             (1..=63).map(|step| order.examples(epoch * 63 + step).to_vec()).collect()
@@ -102,6 +105,14 @@ mod tests {
         assert_ne!(first, second);
         // Whoever comes back finds the same.
         assert_eq!(of_epoch(0), first);
-        assert_ne!(Order::new(lengths, 16, 8).examples(1), first[0]);
+        assert_ne!(Order::new(lengths, 16, Some(8)).examples(1), first[0]);
+    }
+
+    #[test]
+    fn the_order_of_the_files_can_be_kept() {
+        let mut order = Order::new(vec![3, 1, 2, 9, 4], 2, None);
+        assert_eq!((order.steps_per_epoch(), order.examples(2)), (3, [2, 3].as_slice()));
+        assert_eq!(order.examples(3), [4]);
+        assert_eq!(order.examples(4), [0, 1]);
     }
 }

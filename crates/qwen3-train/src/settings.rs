@@ -29,6 +29,9 @@ pub struct Lora {
 pub struct Settings {
     /// Of the order of examples, and of adapters' first numbers.
     pub seed: u64,
+    /// Examples are taken as they lie in their file, instead of shuffled: for files that
+    /// have what is to be compared side by side.
+    pub keep_order: bool,
     /// Examples of a step.
     pub batch_size: usize,
     /// Tokens on the device at one time; `None`: by the model's size. A step is as many
@@ -71,6 +74,7 @@ impl Settings {
     pub fn new(batch_size: usize, learning_rate: f64) -> Self {
         Self {
             seed: 0,
+            keep_order: false,
             batch_size,
             micro_batch_tokens: None,
             length: Length::Epochs(1.0),

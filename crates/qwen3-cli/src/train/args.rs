@@ -209,6 +209,9 @@ pub struct TrainingArgs {
     /// Begin anew, and replace what is in the folder
     #[arg(long, help_heading = "Run")]
     pub force: bool,
+    /// Take rows in the order of their file instead of a shuffled one
+    #[arg(long, help_heading = "Data")]
+    pub keep_order: bool,
     /// Of the order of rows and of adapters' first numbers
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub seed: u64,
@@ -271,6 +274,7 @@ impl TrainingArgs {
         });
         settings.betas = [betas[0], betas[betas.len() - 1]];
         settings.seed = self.seed;
+        settings.keep_order = self.keep_order;
         settings.micro_batch_tokens = self.micro_batch_tokens;
         settings.warm_up = self.warm_up;
         settings.weight_decay = self.weight_decay;

@@ -2,24 +2,29 @@
 
 use crate::cpu::buffers;
 use crate::cpu::gemm::bf16::nearest_bf16;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::gemm::transpose_256;
+use crate::cpu::isa::Isa;
+use crate::cpu::matrix::Matrix;
+use crate::cpu::vectorized::vectorized;
 use crate::linear::cpu::{contiguous, dims};
-use burn::tensor::{DType, Element, Tensor, TensorPrimitive, bf16};
-use burn_flex::{Flex, FlexTensor};
-use bytemuck::Pod;
+use burn::tensor::{DType, Tensor, TensorPrimitive, bf16};
+use burn_flex::Flex;
 use rayon::prelude::*;
 
-/// Rows and columns of a block: a cache line of float32 each way, twice.
+/// Rows and columns of a block: two cache lines of float32 each way.
 const BLOCK: usize = 32;
 
 /// `xᵀ` in `dtype`, rounded to nearest: of float32 in float32 or bfloat16, else in `x`'s own.
 pub(crate) fn transposed(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
+    let isa = Isa::best();
     let x = contiguous(x);
     let shape @ [rows, columns] = dims(&x);
     let mut y = buffers::tensor_of([columns, rows], dtype);
     match (x.dtype(), dtype) {
-        (DType::F32, DType::F32) => transpose::<f32, f32>(&x, &mut y, shape, |x| x),
-        (DType::F32, DType::BF16) => transpose::<f32, bf16>(&x, &mut y, shape, nearest_bf16),
-        (DType::BF16, DType::BF16) => transpose::<bf16, bf16>(&x, &mut y, shape, |x| x),
+        (DType::F32, DType::F32) => transpose_f32(isa, x.storage(), y.storage_mut(), shape, copy),
+        (DType::F32, DType::BF16) => transpose_f32(isa, x.storage(), y.storage_mut(), shape, round),
+        (DType::BF16, DType::BF16) => transpose_bf16(x.storage(), y.storage_mut(), shape),
         (from, to) => {
             assert_eq!(from, to, "only float32 is rounded");
             return Tensor::from_primitive(TensorPrimitive::Float(x)).transpose();
@@ -28,74 +33,61 @@ pub(crate) fn transposed(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
     Tensor::from_primitive(TensorPrimitive::Float(y))
 }
 
-fn transpose<X, Y>(
-    x: &FlexTensor,
-    y: &mut FlexTensor,
+/// Blocks are turned around in a buffer, so that memory is met in whole lines.
+fn transpose_f32<Y: Send>(
+    isa: Isa,
+    x: &[f32],
+    y: &mut [Y],
     [rows, columns]: [usize; 2],
-    convert: impl Fn(X) -> Y + Sync,
-) where
-    X: Element + Copy + Sync + Pod,
-    Y: Element + Copy + Send + Pod,
-{
-    let x: &[X] = x.storage();
-    let strips = y.storage_mut::<Y>().par_chunks_mut(BLOCK * rows);
+    store: impl Fn(Isa, &[f32], &mut [Y]) + Sync,
+) {
+    let strips = y.par_chunks_mut(BLOCK * rows.max(1));
     strips.enumerate().for_each(|(strip, y)| {
-        let first_column = strip * BLOCK;
-        // Blocks are turned around in it, so that memory is met in whole lines.
-        let mut buffer = [[Y::zeroed(); BLOCK]; BLOCK];
-        for first_row in (0..rows).step_by(BLOCK) {
-            let block = Block {
-                size: [rows - first_row, columns - first_column].map(|left| left.min(BLOCK)),
-                strides: [columns, rows],
-            };
-            let x = &x[first_row * columns + first_column..];
-            block.transpose(x, &mut buffer, &convert);
-            block.copy(&buffer, &mut y[first_row..]);
+        let column = strip * BLOCK;
+        let mut buffer = [0f32; BLOCK * BLOCK];
+        for row in (0..rows).step_by(BLOCK) {
+            let size = [rows - row, columns - column].map(|left| left.min(BLOCK));
+            let x = Matrix { data: &x[row * columns + column..], stride: columns };
+            transpose_block(isa, x, size, &mut buffer);
+            for (y, x) in y.chunks_exact_mut(rows).zip(buffer.chunks_exact(BLOCK)) {
+                store(isa, &x[..size[0]], &mut y[row..row + size[0]]);
+            }
         }
     });
 }
 
-/// Some rows and columns.
-struct Block {
-    /// How many they are in `x`, up to [`BLOCK`] each.
-    size: [usize; 2],
-    /// Numbers from one row to the next, in `x` and in `y`.
-    strides: [usize; 2],
-}
-
-impl Block {
-    /// The first rows and columns of `x` as columns and rows.
-    fn transpose<X: Copy, Y>(
-        &self,
-        x: &[X],
-        buffer: &mut [[Y; BLOCK]; BLOCK],
-        convert: &impl Fn(X) -> Y,
-    ) {
-        let [rows, columns] = self.size;
-        for (row, x) in x.chunks(self.strides[0]).take(rows).enumerate() {
-            match x.first_chunk::<BLOCK>() {
-                Some(x) if columns == BLOCK => {
-                    for (buffer, &x) in buffer.iter_mut().zip(x) {
-                        buffer[row] = convert(x);
-                    }
-                }
-                _ => {
-                    for (buffer, &x) in buffer.iter_mut().zip(&x[..columns]) {
-                        buffer[row] = convert(x);
-                    }
-                }
-            }
+/// The first rows and columns of `x` as columns and rows, [`BLOCK`] numbers apart.
+fn transpose_block(isa: Isa, x: Matrix<f32>, [rows, columns]: [usize; 2], y: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa != Isa::Portable {
+        // Safety: the processor has the instructions (`Isa`).
+        return unsafe { transpose_256(x, [rows, columns], y, BLOCK) };
+    }
+    let _ = isa;
+    for (row, x) in x.data.chunks(x.stride).take(rows).enumerate() {
+        for (y, &x) in y[row..].iter_mut().step_by(BLOCK).zip(&x[..columns]) {
+            *y = x;
         }
     }
+}
 
-    /// The columns of `x` into the rows of `y`.
-    fn copy<Y: Copy>(&self, buffer: &[[Y; BLOCK]; BLOCK], y: &mut [Y]) {
-        let [rows, columns] = self.size;
-        for (y, buffer) in y.chunks_mut(self.strides[1]).zip(&buffer[..columns]) {
-            match y.first_chunk_mut::<BLOCK>() {
-                Some(y) if rows == BLOCK => *y = *buffer,
-                _ => y[..rows].copy_from_slice(&buffer[..rows]),
-            }
+/// Weights are small beside the rows that meet them.
+fn transpose_bf16(x: &[bf16], y: &mut [bf16], [rows, columns]: [usize; 2]) {
+    y.par_chunks_mut(rows.max(1)).enumerate().for_each(|(column, y)| {
+        for (y, &x) in y.iter_mut().zip(x[column..].iter().step_by(columns)) {
+            *y = x;
+        }
+    });
+}
+
+fn copy(_: Isa, x: &[f32], y: &mut [f32]) {
+    y.copy_from_slice(x);
+}
+
+vectorized! {
+    fn round(x: &[f32], y: &mut [bf16]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = nearest_bf16(x);
         }
     }
 }

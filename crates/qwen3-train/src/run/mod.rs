@@ -210,6 +210,7 @@ impl Planned {
             "model": model,
             "data": files.collect::<BTreeMap<_, _>>(),
             "seed": settings.seed,
+            "keep_order": settings.keep_order,
             "batch_size": settings.batch_size,
             "micro_batch_tokens": self.micro_batch_tokens,
             "steps": self.steps,

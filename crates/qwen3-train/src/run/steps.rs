@@ -46,7 +46,8 @@ impl<'a> Steps<'a> {
         training: Training<'a>,
     ) -> Result<Self, Error> {
         let settings = &context.run.settings;
-        let order = Order::new(task.lengths(), settings.batch_size, settings.seed);
+        let seed = (!settings.keep_order).then_some(settings.seed);
+        let order = Order::new(task.lengths(), settings.batch_size, seed);
         let log = Log::open(context.folder.path(), context.folder.saved_step())?;
         let state = State::new(planned.identity.clone());
         let since_checkpoint = Instant::now();

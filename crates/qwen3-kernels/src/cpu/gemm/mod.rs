@@ -58,6 +58,8 @@ pub(crate) use path::{
 };
 use rayon::iter::ParallelIterator;
 use tasks::tasks;
+#[cfg(all(target_arch = "x86_64", feature = "autodiff"))]
+pub(crate) use transpose::transpose_256;
 
 /// The products of `x`, `[m, k]`, with the weights of each output.
 ///

@@ -14,7 +14,7 @@ pub(super) const SQUARE: usize = 8;
 /// # Panics
 /// As [`transpose`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn transpose_256(
+pub(crate) unsafe fn transpose_256(
     from: Matrix<f32>,
     shape: [usize; 2],
     to: &mut [f32],

@@ -43,7 +43,7 @@ impl PackedX {
                 let start = m.min(block * TOKENS + half * SIDE);
                 let x = &x[start * k..m.min(start + SIDE) * k];
                 for (step, tiles) in tiles.iter_mut().enumerate() {
-                    tiles[half] = packed_tile(k, step, x, round);
+                    pack_tile(k, step, x, round, &mut tiles[half]);
                 }
             }
         });
@@ -68,28 +68,35 @@ pub(super) fn steps(k: usize) -> usize {
 }
 
 /// Numbers of one step of up to 16 rows, zeros for the missing.
-fn packed_tile<T: Copy>(k: usize, step: usize, x: &[T], round: impl Fn(T) -> bf16) -> Tile {
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-        // Safety: the processor has the instructions.
-        unsafe { packed_tile_512(k, step, x, round) }
-    } else {
-        pairs(k, step, x, round).transposed()
-    }
-}
-
-/// [`packed_tile`] as the compiler makes it of the same code.
-///
-/// # Safety
-/// The processor has AVX-512 F and BW.
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn packed_tile_512<T: Copy>(
+fn pack_tile<T: Copy>(
     k: usize,
     step: usize,
     x: &[T],
     round: impl Fn(T) -> bf16,
-) -> Tile {
+    packed: &mut Tile,
+) {
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+        // Safety: the processor has the instructions.
+        unsafe { pack_tile_512(k, step, x, round, packed) }
+    } else {
+        *packed = pairs(k, step, x, round).transposed();
+    }
+}
+
+/// [`pack_tile`] as the compiler makes it of the same code.
+///
+/// # Safety
+/// The processor has AVX-512 F and BW.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn pack_tile_512<T: Copy>(
+    k: usize,
+    step: usize,
+    x: &[T],
+    round: impl Fn(T) -> bf16,
+    packed: &mut Tile,
+) {
     // Safety: by the caller.
-    unsafe { transposed_512(&pairs(k, step, x, round)) }
+    *packed = unsafe { transposed_512(&pairs(k, step, x, round)) };
 }
 
 /// Numbers of one step, a row of `x` in a row.
