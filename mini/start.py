@@ -1,13 +1,12 @@
-"""Writes the weights that training starts from: an average of fitted words, not noise.
+"""Writes the weights that training starts from: an average, not noise.
 
     python mini/start.py FOLDER
 
-It reads FOLDER/tokenizer, the texts with targets in FOLDER/train and the teacher, and writes FOLDER/start in the
-Hugging Face layout, in float32. There, `v_proj` and the first layer's `o_proj` are the identity, nothing else adds to
-the residual stream, and attention is uniform: a text's vector is the mean of what its tokens' rows say, and training
-starts from that mean. The rows are those whose means are nearest to the targets by least squares, drawn towards the
-teacher's vectors of the tokens' own strings, which decide for rare tokens. FOLDER/untrained has the usual noise
-instead, to be measured beside the trained model.
+It reads FOLDER/tokenizer and the teacher, and writes FOLDER/start in the Hugging Face layout, in float32. A row of the
+table is the teacher's vector of the token's own string, projected as the targets are; the rows of `v_proj` and, in the
+first layer, of `o_proj` are the identity, and nothing else adds to the residual stream; attention is nearly uniform.
+So the last token begins as the mean of the rows before it, and training starts from there. FOLDER/untrained has the
+usual noise instead, to be measured beside the trained model.
 """
 
 import argparse
@@ -16,8 +15,6 @@ import math
 import os
 import shutil
 
-import numpy
-import scipy.sparse
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
@@ -26,15 +23,8 @@ import teacher
 import tokenizer as qwen
 
 HIDDEN, INTERMEDIATE, LAYERS, HEADS, HEAD_DIM = 256, 768, 4, 4, 64
-# A row says more or less by its length, which RMSNorm keeps only where the mean square is below its epsilon.
-RMS_NORM_EPS = 0.01
-# Weights of `q_norm` and `k_norm`: attention begins nearly uniform.
+# Weights of `q_norm` and `k_norm`: scores stay below 0.3 * 0.3 * sqrt(64), so that attention begins nearly uniform.
 ATTENTION_NORM = 0.3
-# The fit: texts, how much a token's own string weighs against a text, and its part of the length, steps of it.
-N_FITTED = 400_000
-PRIOR, PRIOR_LENGTH, FIT_STEPS = 0.3, 0.5, 12
-# The longest row after the first norm, as a root mean square below 1, and the length in the fit that this stands for.
-LONGEST_RMS, LONGEST = 0.9, 4.0
 INITIALIZER_RANGE = 0.02
 SEED = 15
 
@@ -58,7 +48,7 @@ def config():
         "num_attention_heads": HEADS,
         "num_hidden_layers": LAYERS,
         "num_key_value_heads": HEADS,
-        "rms_norm_eps": RMS_NORM_EPS,
+        "rms_norm_eps": 1e-06,
         "rope_scaling": None,
         "rope_theta": 10000,
         "sliding_window": None,
@@ -72,53 +62,13 @@ def config():
 
 
 def table(folder):
-    """Rows of `embed_tokens`, [16384, 256], float32."""
+    """Rows of `embed_tokens`, [16384, 256]."""
     tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer", "tokenizer.json"))
     strings = [tokenizer.decode([token]) or " " for token in range(qwen.N_TOKENS - 1)]
-    own = teacher.projected(teacher.cached(folder, "tokens", strings), teacher.principal(folder))
+    rows = teacher.projected(teacher.cached(folder, "tokens", strings), teacher.principal(folder))
+    rows = torch.from_numpy(rows) * INITIALIZER_RANGE * math.sqrt(HIDDEN)
     # The end token says nothing itself.
-    own = numpy.concatenate([own, numpy.zeros((1, HIDDEN), numpy.float32)])
-    targets = numpy.load(os.path.join(folder, "train", "targets.npy"), mmap_mode="r")[:N_FITTED]
-    texts = teacher.lines(os.path.join(folder, "train", "texts.jsonl"), len(targets))
-    fitted = fit(shares(tokenizer, texts), numpy.asarray(targets, numpy.float32), own * PRIOR_LENGTH)
-    return torch.from_numpy(before_norm(fitted))
-
-
-def shares(tokenizer, texts):
-    """Each token's share of each text's tokens, [texts, 16384]."""
-    ids = [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
-    ends = numpy.cumsum([0] + [len(row) for row in ids])
-    values = numpy.repeat([1 / max(1, len(row)) for row in ids], numpy.diff(ends)).astype(numpy.float32)
-    found = scipy.sparse.csr_matrix((values, numpy.concatenate(ids), ends), shape=(len(ids), qwen.N_TOKENS))
-    found.sum_duplicates()
-    return found
-
-
-def fit(shares, targets, prior):
-    """The rows E of least |shares E - targets|² + PRIOR |E - prior|², by conjugate gradients of each column."""
-    gram = shares.T @ shares
-    diagonal = (gram.diagonal() + PRIOR)[:, None]
-    rows = prior.copy()
-    rest = shares.T @ targets + PRIOR * prior - (gram @ rows + PRIOR * rows)
-    scaled = rest / diagonal
-    direction, square = scaled.copy(), (rest * scaled).sum(0)
-    for _ in range(FIT_STEPS):
-        image = gram @ direction + PRIOR * direction
-        step = square / (direction * image).sum(0)
-        rows += step * direction
-        rest -= step * image
-        scaled = rest / diagonal
-        last, square = square, (rest * scaled).sum(0)
-        direction = scaled + square / last * direction
-    return rows
-
-
-def before_norm(rows):
-    """What RMSNorm turns into `rows`, but for one factor: x = v sqrt(epsilon / (1 - mean v²))."""
-    lengths = numpy.linalg.norm(rows, axis=1, keepdims=True)
-    rows = rows * numpy.minimum(1, LONGEST / numpy.maximum(lengths, 1e-9))
-    rows *= LONGEST_RMS * math.sqrt(HIDDEN) / LONGEST
-    return rows * numpy.sqrt(RMS_NORM_EPS / (1 - (rows**2).mean(1, keepdims=True)))
+    return torch.cat([rows, torch.randn(1, HIDDEN) * 1e-3])
 
 
 def noise(*shape):

@@ -70,12 +70,14 @@ pub struct EmbeddingSettings {
     pub n_negatives: usize,
     /// The lengths that vectors are cut to.
     pub dimensions: Vec<usize>,
-    /// What similarities are divided by.
+    /// What similarities are divided by, in `distil` too.
     pub temperature: f64,
     /// A negative that is more similar than the positive by more doesn't count.
     pub margin: f64,
     /// The weight of the similarities in `distil`.
     pub similarity_weight: f64,
+    /// The weight of their order in `distil`.
+    pub ranking_weight: f64,
 }
 
 /// The settings of `yes_no`.

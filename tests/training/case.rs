@@ -61,8 +61,8 @@ pub fn with_objective(
             check(&Objective::Distillation(Distillation {
                 targets: &reference.targets().values,
                 similarity_weight: settings.similarity_weight,
-                ranking_weight: 0.0,
-                temperature: 0.05,
+                ranking_weight: settings.ranking_weight,
+                temperature: settings.temperature,
                 dimensions: &settings.dimensions,
             }));
         }
