@@ -7,8 +7,8 @@
 use qwen3_engine::{Embedder, EncodeOptions, Error, Options};
 
 fn main() -> Result<(), Error> {
-    // A hub id or a folder; the fixture's weights are random.
-    let model = std::env::args().nth(1).unwrap_or("tests/fixtures/tiny-embedding".to_owned());
+    // The model inside the program, a hub id or a folder.
+    let model = std::env::args().nth(1).unwrap_or("mini".to_owned());
     let model = Embedder::load(&model, &Options::default())?;
     println!("running on {} in {}", model.device(), model.dtype());
 

@@ -4,9 +4,8 @@
 //! use qwen3_engine::{Embedder, EncodeOptions, Error, Options};
 //!
 //! fn main() -> Result<(), Error> {
-//!     # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
-//!     // A hub id such as "Qwen/Qwen3-Embedding-0.6B", or a folder.
-//!     let model = Embedder::load("tests/fixtures/tiny-embedding", &Options::default())?;
+//!     // The model inside the program. A hub id such as "Qwen/Qwen3-Embedding-0.6B", or a folder.
+//!     let model = Embedder::load("mini", &Options::default())?;
 //!     let options = EncodeOptions::default();
 //!     let queries = model.encode_query(["What is the capital of China?"], &options)?;
 //!     let documents = model.encode_document(["The capital of China is Beijing."], &options)?;

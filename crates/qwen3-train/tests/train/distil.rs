@@ -1,7 +1,7 @@
 //! Distilling, and runs that are ended and go on.
 
 use crate::support::{Seen, bytes, jsonl, npy, out, run, settings, vectors};
-use qwen3_engine::CancelToken;
+use qwen3_engine::{CancelToken, DtypeChoice};
 use qwen3_train::{DistilData, Error, Event, Settings};
 use serde_json::json;
 use std::path::Path;
@@ -59,6 +59,20 @@ fn a_student_learns_vectors_of_texts_that_it_has_not_seen() {
     }
     assert!(!out.join("checkpoint").exists());
     assert_eq!(vectors(&out, &["a and b"])[0].len(), 32);
+}
+
+#[test]
+fn products_in_bfloat16_teach_as_well() {
+    let (folder, out) = out();
+    let seen = Seen::default();
+    let mut run = run("tiny-embedding", &out, settings(64, 150, 5e-3), "cpu");
+    run.options = run.options.dtype(DtypeChoice::Bf16);
+    let mut data = data(folder.path());
+    // The order of the nearest is learned beside the rest.
+    data.ranking_weight = 0.1;
+    run.distil(&data, &|event| seen.hear(event)).unwrap();
+    let [before, after] = seen.before_and_after("cosine");
+    assert!(before < 0.3 && after > 0.8, "{before} {after}");
 }
 
 /// Runs until a step is done, as if Ctrl-C came then.

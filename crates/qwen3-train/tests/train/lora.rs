@@ -1,7 +1,7 @@
 //! Adapters: trained, written, merged.
 
-use crate::support::{Seen, bytes, fixture, jsonl, out, run, settings, vectors};
-use qwen3_engine::{DtypeChoice, Hooks};
+use crate::support::{Seen, bytes, fixture, jsonl, load_f32, out, run, settings, vectors};
+use qwen3_engine::{DtypeChoice, EncodeOptions, Hooks, Input};
 use qwen3_train::{Error, Lora, Merge, PairData, Projection};
 use serde_json::{Value, json};
 use std::fs;
@@ -64,6 +64,36 @@ fn an_adapter_is_named_as_peft_names_it_and_merges() {
     }
     let error = merge(&adapter, &merged).run().unwrap_err();
     assert!(matches!(error, Error::Exists { .. }), "{error}");
+}
+
+/// The token ids and the rows that PyTorch computed with PEFT's adapter.
+fn peft_rows(adapter: &Path) -> Vec<(Vec<u32>, Vec<f32>)> {
+    let reference: Value = serde_json::from_slice(&bytes(adapter, "reference.json")).unwrap();
+    let ids: Vec<Vec<u32>> = serde_json::from_value(reference["input_ids"].clone()).unwrap();
+    let tensors = bytes(adapter, "reference.safetensors");
+    let tensors = safetensors::SafeTensors::deserialize(&tensors).unwrap();
+    let rows = tensors.tensor("rows").unwrap();
+    let numbers = rows.data().chunks_exact(4);
+    let numbers: Vec<f32> = numbers.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    ids.into_iter().zip(numbers.chunks_exact(32).map(<[f32]>::to_vec)).collect()
+}
+
+#[test]
+fn an_adapter_of_peft_merges_to_the_vectors_that_it_has_there() {
+    let (_folder, merged) = out();
+    let adapter = fixture("training/lora");
+    merge(&adapter, &merged).run().unwrap();
+    let model = load_f32(&merged);
+    let expected = peft_rows(&adapter);
+    assert!(!expected.is_empty());
+    for (ids, row) in expected {
+        let options = EncodeOptions::default();
+        let found = model.encode([Input::Ids(&ids)], &options).unwrap().remove(0).vector;
+        let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let off = found.iter().zip(&row).map(|(a, b)| (a - b / length).abs()).fold(0.0, f32::max);
+        // Seen: OFF.
+        assert!(off < 1e-5, "{ids:?}: off by {off:e}");
+    }
 }
 
 /// A copy of an adapter, changed.

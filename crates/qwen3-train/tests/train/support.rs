@@ -83,13 +83,17 @@ pub fn devices_here() -> Vec<&'static str> {
     names
 }
 
-/// The vectors of texts on the processor, in float32.
-pub fn vectors(model: &Path, texts: &[&str]) -> Vec<Vec<f32>> {
+/// A model on the processor, in float32.
+pub fn load_f32(model: &Path) -> Embedder {
     let options = Options::default()
         .device("cpu".parse::<DeviceChoice>().unwrap())
         .dtype(qwen3_engine::DtypeChoice::F32);
-    let model = Embedder::load(model, &options).unwrap();
-    let embeddings = model.encode(texts, &EncodeOptions::default()).unwrap();
+    Embedder::load(model, &options).unwrap()
+}
+
+/// The vectors of texts on the processor, in float32.
+pub fn vectors(model: &Path, texts: &[&str]) -> Vec<Vec<f32>> {
+    let embeddings = load_f32(model).encode(texts, &EncodeOptions::default()).unwrap();
     embeddings.into_iter().map(|embedding| embedding.vector).collect()
 }
 
