@@ -4,7 +4,7 @@
 #     mini/fetch.sh FOLDER [PYTHON]
 #
 # It needs Debian 12, apt-get and a Python with pip, and about 1 GB. Run again after an error, it goes on: what is
-# there stays. mini/sources.md has the licences.
+# there stays. crates/qwen3-mini/MODEL_CARD.md has the licences.
 set -euo pipefail
 
 if [ $# -lt 1 ]; then

@@ -20,14 +20,17 @@ options:
   --texts N        the teacher tells of the first N texts [default: 1000000, of 1.6 million]
   --python PYTHON  a Python with mini/requirements.txt [default: made in FOLDER/python]";
 
-/// Options of `qwen3 train distil` in both passes.
+/// Options of `qwen3 train distil` in all passes.
 const TRAIN: &str =
     "--dtype bf16 --dimensions 256,128,64 --similarity-weight 4 --measure-every 250";
 /// From the mean of words, over texts of all sources in random order.
 const FIRST_PASS: &str = "--learning-rate 0.002 --max-tokens 64 --steps 3750";
-/// From there on, among texts that are alike, so that the order of the nearest is learned.
+/// Among texts that are alike, so that the order of the nearest is learned.
 const SECOND_PASS: &str =
-    "--keep-order --learning-rate 0.0015 --max-tokens 160 --ranking-weight 0.1 --steps 7500";
+    "--keep-order --learning-rate 0.0015 --max-tokens 160 --ranking-weight 0.1 --steps 5000";
+/// Texts of all sources again, and pairs.
+const THIRD_PASS: &str =
+    "--keep-order --learning-rate 0.0006 --max-tokens 160 --ranking-weight 0.1 --warm-up 50";
 /// Texts that the teacher tells of, unless told otherwise.
 const N_TEXTS: &str = "1000000";
 /// Programs of ours that need the training code.
@@ -42,7 +45,7 @@ struct Options {
 /// What is there after a step, and the program that makes it.
 struct Step {
     name: &'static str,
-    output: &'static str,
+    output: String,
     command: Command,
 }
 
@@ -80,13 +83,13 @@ fn make(options: &Options) -> Result<(), String> {
         None => environment(&options.data)?,
     };
     for Step { name, output, mut command } in steps(options, &python) {
-        if options.data.join(output).exists() {
+        if options.data.join(&output).exists() {
             println!("mini: {name}: `{output}` is there");
             continue;
         }
         println!("mini: {name}");
         run(&mut command)?;
-        if !options.data.join(output).exists() {
+        if !options.data.join(&output).exists() {
             return Err(format!("{name} ended without `{output}`"));
         }
     }
@@ -110,7 +113,11 @@ fn steps(options: &Options, python: &Path) -> Vec<Step> {
     let mut evaluate = script("evaluate");
     evaluate.args(["qwen3-mini.safetensors", "untrained"].map(|model| data.join(model)));
     evaluate.arg("--qwen3").arg(program()).arg("--json").arg(data.join("evaluation.json"));
-    let step = |name, output, command| Step { name, output, command };
+    let step = |name, output: &str, command| Step { name, output: output.to_owned(), command };
+    let pass = |name, options, folders: [&str; 3]| {
+        let output = format!("{}/model.safetensors", folders[2]);
+        Step { name, output, command: distil(data, folders, options) }
+    };
     vec![
         step("fetch", "fetched", fetch),
         step("corpus", "texts.jsonl", script("corpus")),
@@ -118,17 +125,12 @@ fn steps(options: &Options, python: &Path) -> Vec<Step> {
         step("teacher's vectors", "vectors/complete", teacher("vectors")),
         step("targets", "train/targets.npy", teacher("targets")),
         step("starting weights", "start/model.safetensors", script("start")),
-        step(
-            "first pass",
-            "first/model.safetensors",
-            distil(data, ["start", "train", "first"], FIRST_PASS),
-        ),
+        pass("first pass", FIRST_PASS, ["start", "train", "first"]),
         step("arrangement", "grouped/targets.npy", script("grouped")),
-        step(
-            "second pass",
-            "trained/model.safetensors",
-            distil(data, ["first", "grouped", "trained"], SECOND_PASS),
-        ),
+        pass("second pass", SECOND_PASS, ["first", "grouped", "second"]),
+        step("pairs", "pairs/targets.npy", script("pairs")),
+        step("mixture", "mixed/targets.npy", script("mixed")),
+        pass("third pass", THIRD_PASS, ["second", "mixed", "trained"]),
         step("conversion", "qwen3-mini.safetensors", convert(data)),
         step("evaluation", "evaluation.json", evaluate),
     ]
@@ -153,7 +155,7 @@ fn distil(data: &Path, [model, texts, out]: [&str; 3], pass: &str) -> Command {
 }
 
 fn convert(data: &Path) -> Command {
-    let mut command = qwen3(&["convert", "--dtype", "f16"]);
+    let mut command = qwen3(&["convert", "--dtype", "bf16"]);
     command.arg("--model").arg(data.join("trained"));
     command.arg("--out").arg(data.join("qwen3-mini.safetensors"));
     command
