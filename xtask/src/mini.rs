@@ -130,7 +130,8 @@ fn steps(options: &Options, python: &Path) -> Vec<Step> {
         pass("second pass", SECOND_PASS, ["first", "grouped", "second"]),
         step("pairs", "pairs/targets.npy", script("pairs")),
         step("mixture", "mixed/targets.npy", script("mixed")),
-        pass("third pass", THIRD_PASS, ["second", "mixed", "trained"]),
+        pass("third pass", THIRD_PASS, ["second", "mixed", "third"]),
+        step("mean", "trained/model.safetensors", script("mean")),
         step("conversion", "qwen3-mini.safetensors", convert(data)),
         step("evaluation", "evaluation.json", evaluate),
     ]
