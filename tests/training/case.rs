@@ -54,7 +54,6 @@ pub fn with_objective(
     name: &str,
     check: &mut dyn FnMut(&Objective),
 ) {
-    let n_rows = reference.input_ids.len() as u32;
     match name {
         "distil" => {
             let settings = reference.embedding.as_ref().unwrap();
@@ -72,8 +71,8 @@ pub fn with_objective(
             let pairs = n_pairs as u32;
             let anchors: Vec<u32> = (0..pairs).collect();
             let positives: Vec<u32> = (pairs..2 * pairs).collect();
-            let negatives =
-                (2 * pairs..n_rows).map(|row| (row, (row - 2 * pairs) / n_negatives as u32));
+            let negatives = (2 * pairs..reference.input_ids.len() as u32)
+                .map(|row| (row, (row - 2 * pairs) / n_negatives as u32));
             let ids = &reference.input_ids;
             let same_text = ids.iter().map(|text| ids.iter().position(|other| other == text));
             check(&Objective::Contrastive(Contrastive {

@@ -67,13 +67,7 @@ pub struct DistilArgs {
     #[arg(long, value_name = "X", default_value_t = 1.5e-3)]
     pub learning_rate: f64,
     /// How fast AdamW forgets gradients and their squares
-    #[arg(
-        long,
-        value_name = "B1,B2",
-        value_delimiter = ',',
-        num_args = 1,
-        default_value = "0.9,0.98"
-    )]
+    #[arg(long, value_name = "B1,B2", value_delimiter = ',', default_value = "0.9,0.98")]
     pub betas: Vec<f64>,
     #[command(flatten)]
     pub training: TrainingArgs,
@@ -106,13 +100,7 @@ pub struct EmbeddingArgs {
     #[arg(long, value_name = "X")]
     pub learning_rate: Option<f64>,
     /// How fast AdamW forgets gradients and their squares
-    #[arg(
-        long,
-        value_name = "B1,B2",
-        value_delimiter = ',',
-        num_args = 1,
-        default_value = "0.9,0.999"
-    )]
+    #[arg(long, value_name = "B1,B2", value_delimiter = ',', default_value = "0.9,0.999")]
     pub betas: Vec<f64>,
     #[command(flatten)]
     pub training: TrainingArgs,
@@ -139,13 +127,7 @@ pub struct RerankerArgs {
     #[arg(long, value_name = "X")]
     pub learning_rate: Option<f64>,
     /// How fast AdamW forgets gradients and their squares
-    #[arg(
-        long,
-        value_name = "B1,B2",
-        value_delimiter = ',',
-        num_args = 1,
-        default_value = "0.9,0.999"
-    )]
+    #[arg(long, value_name = "B1,B2", value_delimiter = ',', default_value = "0.9,0.999")]
     pub betas: Vec<f64>,
     #[command(flatten)]
     pub training: TrainingArgs,

@@ -17,13 +17,12 @@ const BLOCK: usize = 32;
 
 /// `xᵀ` in `dtype`, rounded to nearest: of float32 in float32 or bfloat16, else in `x`'s own.
 pub(crate) fn transposed(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
-    let isa = Isa::best();
     let x = contiguous(x);
     let shape @ [rows, columns] = dims(&x);
     let mut y = buffers::tensor_of([columns, rows], dtype);
     match (x.dtype(), dtype) {
-        (DType::F32, DType::F32) => transpose_f32(isa, x.storage(), y.storage_mut(), shape, copy),
-        (DType::F32, DType::BF16) => transpose_f32(isa, x.storage(), y.storage_mut(), shape, round),
+        (DType::F32, DType::F32) => transpose_f32(x.storage(), y.storage_mut(), shape, copy),
+        (DType::F32, DType::BF16) => transpose_f32(x.storage(), y.storage_mut(), shape, round),
         (DType::BF16, DType::BF16) => transpose_bf16(x.storage(), y.storage_mut(), shape),
         (from, to) => {
             assert_eq!(from, to, "only float32 is rounded");
@@ -35,12 +34,12 @@ pub(crate) fn transposed(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
 
 /// Blocks are turned around in a buffer, so that memory is met in whole lines.
 fn transpose_f32<Y: Send>(
-    isa: Isa,
     x: &[f32],
     y: &mut [Y],
     [rows, columns]: [usize; 2],
     store: impl Fn(Isa, &[f32], &mut [Y]) + Sync,
 ) {
+    let isa = Isa::best();
     let strips = y.par_chunks_mut(BLOCK * rows.max(1));
     strips.enumerate().for_each(|(strip, y)| {
         let column = strip * BLOCK;

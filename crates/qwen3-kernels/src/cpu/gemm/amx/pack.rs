@@ -43,7 +43,7 @@ impl PackedX {
                 let start = m.min(block * TOKENS + half * SIDE);
                 let x = &x[start * k..m.min(start + SIDE) * k];
                 for (step, tiles) in tiles.iter_mut().enumerate() {
-                    pack_tile(k, step, x, round, &mut tiles[half]);
+                    pack_tile([k, step], x, round, &mut tiles[half]);
                 }
             }
         });
@@ -69,15 +69,14 @@ pub(super) fn steps(k: usize) -> usize {
 
 /// Numbers of one step of up to 16 rows, zeros for the missing.
 fn pack_tile<T: Copy>(
-    k: usize,
-    step: usize,
+    [k, step]: [usize; 2],
     x: &[T],
     round: impl Fn(T) -> bf16,
     packed: &mut Tile,
 ) {
     if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
         // Safety: the processor has the instructions.
-        unsafe { pack_tile_512(k, step, x, round, packed) }
+        unsafe { pack_tile_512([k, step], x, round, packed) }
     } else {
         *packed = pairs(k, step, x, round).transposed();
     }
@@ -89,8 +88,7 @@ fn pack_tile<T: Copy>(
 /// The processor has AVX-512 F and BW.
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn pack_tile_512<T: Copy>(
-    k: usize,
-    step: usize,
+    [k, step]: [usize; 2],
     x: &[T],
     round: impl Fn(T) -> bf16,
     packed: &mut Tile,
