@@ -10,8 +10,8 @@ use qwen3_autodiff::{AdamW, Method, NamedTensor, OpenTraining, Projection, StepS
 use std::collections::BTreeMap;
 
 /// How far a gradient may be from PyTorch's in float64, relative to the tensor's largest
-/// number. Most that was seen: 8e-6, where PyTorch's own float32 is off by 9.7e-6.
-const GRADIENT_TOLERANCE: f64 = 2e-5;
+/// number. Most that was seen: 1.3e-5, on software Vulkan; PyTorch's own float32 is off by 9.7e-6.
+const GRADIENT_TOLERANCE: f64 = 4e-5;
 
 /// The largest difference, relative to the largest expected number.
 fn off(found: &[f32], expected: &[f32]) -> f64 {

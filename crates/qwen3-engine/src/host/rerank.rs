@@ -45,11 +45,15 @@ impl RerankerHost {
     pub fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<Self, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
         let special_tokens = options.special_tokens.unwrap_or(SpecialTokens::Literal);
-        let (tokenizer, yes, no) = checkpoint.rerank_tokenizer(special_tokens)?;
-        let (head, label) = match checkpoint.kind {
-            Kind::Reranker => (ScoreHead::yes_no(weights, config, yes, no)?, "yes".to_owned()),
+        let tokenizer = || checkpoint.rerank_tokenizer(special_tokens);
+        let (tokenizer, head, label) = match checkpoint.kind {
+            Kind::Reranker => {
+                let (tokenizer, yes, no) = tokenizer()?;
+                (tokenizer, ScoreHead::yes_no(weights, config, yes, no)?, "yes".to_owned())
+            }
             Kind::SequenceClassification => {
-                (ScoreHead::sequence_classification(weights, config)?, checkpoint.first_label()?)
+                let head = ScoreHead::sequence_classification(weights, config)?;
+                (tokenizer()?.0, head, checkpoint.first_label()?)
             }
             Kind::Embedding => {
                 let (model, found) = (checkpoint.model.clone(), checkpoint.kind);
