@@ -240,7 +240,7 @@ mod tests {
             .filter_map(|step| step.command.get_args().next().map(ToOwned::to_owned))
             .filter(|script| Path::new(script).extension().is_some_and(|end| end == "py"))
             .collect();
-        assert_eq!(scripts.len(), 6);
+        assert_eq!(scripts.len(), 10);
         assert!(scripts.iter().all(|script| Path::new(script).is_file()), "{scripts:?}");
     }
 }
