@@ -1,6 +1,6 @@
 """Chooses and arranges texts for the second pass of distillation.
 
-    python mini/grouped.py FOLDER [--texts N]
+    python mini/grouped.py FOLDER
 
 The first pass sees texts of all sources in random order, so that the texts of a step have little to do with one
 another. Here, texts of the sources that people ask about count double, and a step of 256 texts is 16 groups of 16 that
@@ -99,16 +99,15 @@ def arranged(chance, rows, nearest):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder")
-    parser.add_argument("--texts", type=int, help="no more than so many")
-    arguments = parser.parse_args()
-    train, grouped = (os.path.join(arguments.folder, name) for name in ("train", "grouped"))
+    folder = parser.parse_args().folder
+    train, grouped = (os.path.join(folder, name) for name in ("train", "grouped"))
     os.makedirs(grouped, exist_ok=True)
     targets = numpy.load(os.path.join(train, "targets.npy"), mmap_mode="r")
-    with open(os.path.join(arguments.folder, "texts.jsonl"), encoding="utf8") as file:
+    with open(os.path.join(folder, "texts.jsonl"), encoding="utf8") as file:
         rows = [json.loads(line) for line, _ in zip(file, range(len(targets)))]
     chance = random.Random(SEED)
     nearest = clusters(torch.from_numpy(numpy.array(targets)))
-    order = arranged(chance, times(chance, [row["source"] for row in rows]), nearest)[: arguments.texts]
+    order = arranged(chance, times(chance, [row["source"] for row in rows]), nearest)
     with open(os.path.join(grouped, "texts.jsonl"), "w", encoding="utf8") as file:
         file.writelines(json.dumps({"text": rows[row]["text"]}, ensure_ascii=False) + "\n" for row in order)
     teacher.save(os.path.join(grouped, "targets.npy"), numpy.array(targets)[order])

@@ -107,7 +107,7 @@ def add_facts(pairs, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder")
-    parser.add_argument("--pairs", type=int, default=25_000, help="no more than so many")
+    parser.add_argument("--pairs", type=int, default=20_000, help="no more than so many")
     arguments = parser.parse_args()
     folder = arguments.folder
     _, lines, rest = corpus.held_out_packages(folder)

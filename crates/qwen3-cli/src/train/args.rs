@@ -67,8 +67,8 @@ pub struct DistilArgs {
     #[arg(long, value_name = "X", default_value_t = 1.5e-3)]
     pub learning_rate: f64,
     /// How fast AdamW forgets gradients and their squares
-    #[arg(long, value_name = "B1,B2", value_delimiter = ',', default_value = "0.9,0.98")]
-    pub betas: Vec<f64>,
+    #[arg(long, value_name = "B1,B2", value_parser = betas, default_value = "0.9,0.98")]
+    pub betas: [f64; 2],
     #[command(flatten)]
     pub training: TrainingArgs,
 }
@@ -100,8 +100,8 @@ pub struct EmbeddingArgs {
     #[arg(long, value_name = "X")]
     pub learning_rate: Option<f64>,
     /// How fast AdamW forgets gradients and their squares
-    #[arg(long, value_name = "B1,B2", value_delimiter = ',', default_value = "0.9,0.999")]
-    pub betas: Vec<f64>,
+    #[arg(long, value_name = "B1,B2", value_parser = betas, default_value = "0.9,0.999")]
+    pub betas: [f64; 2],
     #[command(flatten)]
     pub training: TrainingArgs,
 }
@@ -127,8 +127,8 @@ pub struct RerankerArgs {
     #[arg(long, value_name = "X")]
     pub learning_rate: Option<f64>,
     /// How fast AdamW forgets gradients and their squares
-    #[arg(long, value_name = "B1,B2", value_delimiter = ',', default_value = "0.9,0.999")]
-    pub betas: Vec<f64>,
+    #[arg(long, value_name = "B1,B2", value_parser = betas, default_value = "0.9,0.999")]
+    pub betas: [f64; 2],
     #[command(flatten)]
     pub training: TrainingArgs,
 }
@@ -243,7 +243,7 @@ impl TrainingArgs {
     }
 
     /// The settings of a run, with what its task has a default of its own for.
-    pub fn settings(&self, batch_size: usize, learning_rate: f64, betas: &[f64]) -> Settings {
+    pub fn settings(&self, batch_size: usize, learning_rate: f64, betas: [f64; 2]) -> Settings {
         let mut settings = Settings::new(batch_size, learning_rate);
         settings.length = match (self.steps, self.epochs) {
             (Some(steps), _) => Length::Steps(steps),
@@ -254,7 +254,7 @@ impl TrainingArgs {
             alpha: self.lora_alpha.unwrap_or(2.0 * rank as f64),
             targets: self.lora_targets.clone(),
         });
-        settings.betas = [betas[0], betas[betas.len() - 1]];
+        settings.betas = betas;
         settings.seed = self.seed;
         settings.keep_order = self.keep_order;
         settings.micro_batch_tokens = self.micro_batch_tokens;
@@ -286,4 +286,12 @@ impl TrainingArgs {
 /// The model's prompt of this name.
 pub fn prompt(name: Option<&String>) -> Prompt {
     name.map_or(Prompt::Default, |name| Prompt::Name(name.clone()))
+}
+
+/// Two numbers with a comma between them.
+fn betas(text: &str) -> Result<[f64; 2], String> {
+    let numbers: Option<Vec<f64>> =
+        text.split(',').map(|number| number.trim().parse().ok()).collect();
+    let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
+    numbers.ok_or_else(|| "two numbers are needed, as in `0.9,0.999`".to_owned())
 }

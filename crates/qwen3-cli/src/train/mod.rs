@@ -27,7 +27,7 @@ pub fn train(args: &TrainArgs, stop: &Stop) -> Result<(), Error> {
 
 fn distil(args: &DistilArgs, stop: &Stop) -> Result<(), Error> {
     let training = &args.training;
-    let settings = training.settings(args.batch_size, args.learning_rate, &args.betas);
+    let settings = training.settings(args.batch_size, args.learning_rate, args.betas);
     let run = run(&args.source, training, settings, stop);
     let mut data = DistilData::new(&args.texts, &args.targets);
     data.held_out = args.held_out.clone().zip(args.held_out_targets.clone());
@@ -43,7 +43,7 @@ fn distil(args: &DistilArgs, stop: &Stop) -> Result<(), Error> {
 fn embedding(args: &EmbeddingArgs, stop: &Stop) -> Result<(), Error> {
     let training = &args.training;
     let rate = args.learning_rate.unwrap_or(training.fine_tuning_rate());
-    let settings = training.settings(args.batch_size, rate, &args.betas);
+    let settings = training.settings(args.batch_size, rate, args.betas);
     let run = run(&args.source, training, settings, stop);
     let mut data = PairData::new(&args.pairs);
     data.held_out.clone_from(&args.held_out);
@@ -57,7 +57,7 @@ fn embedding(args: &EmbeddingArgs, stop: &Stop) -> Result<(), Error> {
 fn reranker(args: &RerankerArgs, stop: &Stop) -> Result<(), Error> {
     let training = &args.training;
     let rate = args.learning_rate.unwrap_or(training.fine_tuning_rate());
-    let settings = training.settings(args.batch_size, rate, &args.betas);
+    let settings = training.settings(args.batch_size, rate, args.betas);
     let run = run(&args.source, training, settings, stop);
     let mut data = LabelData::new(&args.pairs);
     data.held_out.clone_from(&args.held_out);

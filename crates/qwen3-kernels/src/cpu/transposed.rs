@@ -1,12 +1,11 @@
 //! Matrices with rows and columns exchanged, for the products of gradients.
 
 use crate::cpu::buffers;
-use crate::cpu::gemm::bf16::nearest_bf16;
+use crate::cpu::gemm::bf16::round_chunk;
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::gemm::transpose_256;
 use crate::cpu::isa::Isa;
 use crate::cpu::matrix::Matrix;
-use crate::cpu::vectorized::vectorized;
 use crate::linear::cpu::{contiguous, dims};
 use burn::tensor::{DType, Tensor, TensorPrimitive, bf16};
 use burn_flex::Flex;
@@ -22,7 +21,9 @@ pub(crate) fn transposed(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
     let mut y = buffers::tensor_of([columns, rows], dtype);
     match (x.dtype(), dtype) {
         (DType::F32, DType::F32) => transpose_f32(x.storage(), y.storage_mut(), shape, copy),
-        (DType::F32, DType::BF16) => transpose_f32(x.storage(), y.storage_mut(), shape, round),
+        (DType::F32, DType::BF16) => {
+            transpose_f32(x.storage(), y.storage_mut(), shape, round_chunk)
+        }
         (DType::BF16, DType::BF16) => transpose_bf16(x.storage(), y.storage_mut(), shape),
         (from, to) => {
             assert_eq!(from, to, "only float32 is rounded");
@@ -83,10 +84,50 @@ fn copy(_: Isa, x: &[f32], y: &mut [f32]) {
     y.copy_from_slice(x);
 }
 
-vectorized! {
-    fn round(x: &[f32], y: &mut [bf16]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = nearest_bf16(x);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::gemm::bf16::nearest_bf16;
+    use crate::random::random;
+    use proptest::prelude::*;
+
+    /// Row by row and number by number.
+    fn plainly<T: Copy>(x: &[T], [rows, columns]: [usize; 2]) -> Vec<T> {
+        (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rows_become_columns_of_any_shape(rows in 1_usize..80, columns in 1_usize..80) {
+            let shape = [rows, columns];
+            let x = random(rows * columns, 7);
+            let expected = plainly(&x, shape);
+            let narrow: Vec<bf16> = expected.iter().map(|&x| nearest_bf16(x)).collect();
+            let mut y = vec![0f32; x.len()];
+            transpose_f32(&x, &mut y, shape, copy);
+            prop_assert_eq!(&y, &expected);
+            let mut y = vec![bf16::ZERO; x.len()];
+            transpose_f32(&x, &mut y, shape, round_chunk);
+            prop_assert_eq!(&y, &narrow);
+            let mut y = vec![bf16::ZERO; x.len()];
+            transpose_bf16(&plainly(&narrow, [columns, rows]), &mut y, shape);
+            prop_assert_eq!(&y, &narrow);
+        }
+
+        #[test]
+        fn a_block_is_the_same_with_every_set_of_instructions(
+            rows in 1_usize..=BLOCK,
+            columns in 1_usize..=BLOCK,
+        ) {
+            let x = random(rows * columns, 9);
+            let expected = plainly(&x, [rows, columns]);
+            for isa in Isa::available() {
+                let mut y = [0f32; BLOCK * BLOCK];
+                let x = Matrix { data: &x, stride: columns };
+                transpose_block(isa, x, [rows, columns], &mut y);
+                let y = y.chunks(BLOCK).take(columns).flat_map(|y| &y[..rows]);
+                prop_assert_eq!(y.copied().collect::<Vec<_>>(), expected.clone(), "{}", isa);
+            }
         }
     }
 }

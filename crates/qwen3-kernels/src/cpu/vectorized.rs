@@ -6,10 +6,10 @@
 macro_rules! vectorized {
     (
         $(#[$doc:meta])*
-        fn $name:ident $(<$T:ident: $bound:path>)? ($($argument:ident: $type:ty),* $(,)?) $body:block
+        $visibility:vis fn $name:ident $(<$T:ident: $bound:path>)? ($($argument:ident: $type:ty),* $(,)?) $body:block
     ) => {
         $(#[$doc])*
-        fn $name $(<$T: $bound>)? (isa: $crate::cpu::isa::Isa, $($argument: $type),*) {
+        $visibility fn $name $(<$T: $bound>)? (isa: $crate::cpu::isa::Isa, $($argument: $type),*) {
             #[inline(always)]
             fn plain $(<$T: $bound>)? ($($argument: $type),*) $body
 

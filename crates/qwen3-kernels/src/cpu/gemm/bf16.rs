@@ -26,7 +26,8 @@ pub(crate) fn round(isa: Isa, x: &[f32], rounded: &mut [bf16]) {
 }
 
 vectorized! {
-    fn round_chunk(x: &[f32], rounded: &mut [bf16]) {
+    /// [`round`] on this thread.
+    pub(crate) fn round_chunk(x: &[f32], rounded: &mut [bf16]) {
         for (rounded, &x) in rounded.iter_mut().zip(x) {
             *rounded = nearest_bf16(x);
         }
