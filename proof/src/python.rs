@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the references were made with; a change makes another environment.
-const PACKAGES: [&str; 3] = ["torch==2.15.0", "transformers==5.23.0", "peft==0.21.2"];
+const PACKAGES: [&str; 4] =
+    ["torch==2.15.0", "transformers==5.23.0", "peft==0.21.2", "gguf==0.19.0"];
 /// Only for comparing speeds.
 const PEER_PACKAGES: [&str; 1] = ["sentence-transformers==6.2.0"];
 
