@@ -4,9 +4,10 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 19] = [
+pub const OURS: [(&str, &[&str]); 20] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
+    ("qwen3-gguf", &["qwen3-sys"]),
     ("qwen3-kernels", &[]),
     ("qwen3", &["qwen3-kernels", "qwen3-sys"]),
     ("qwen3-autodiff", &["qwen3", "qwen3-kernels"]),
