@@ -5,9 +5,11 @@
 //! be built, `cargo test` runs the targets on the seeds and on changes of them.
 
 mod files;
+mod gguf;
 mod requests;
 
 pub use files::{folder, index, portable};
+pub use gguf::gguf;
 pub use requests::request;
 
 use qwen3::{Config, Dtype, TensorFile, Weights};
@@ -19,7 +21,7 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of the folder of its seeds.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("config", config),
     ("tokenizer", tokenizer),
     ("prompts", prompts),
@@ -27,12 +29,13 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("index", index),
     ("folder", folder),
     ("portable", portable),
+    ("gguf", gguf),
     ("request", request),
 ];
 
 /// Tensors above this are not asked for: a few bytes of header may name them,
 /// but then the file ends before they do.
-const MAX_NUMBERS: usize = 1 << 16;
+pub(crate) const MAX_NUMBERS: usize = 1 << 16;
 
 /// `config.json`
 pub fn config(data: &[u8]) {

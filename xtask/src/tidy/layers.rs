@@ -36,7 +36,7 @@ pub const OURS: [(&str, &[&str]); 20] = [
     ("qwen3-otlp", &[]),
     ("qwen3-cli", &["qwen3-engine", "qwen3-train", "qwen3-checks", "qwen3-server", "qwen3-otlp"]),
     ("qwen3-proof", &["qwen3-engine", "qwen3-checks"]),
-    ("qwen3-fuzz", &["qwen3-text", "qwen3", "qwen3-engine", "qwen3-server"]),
+    ("qwen3-fuzz", &["qwen3-text", "qwen3-gguf", "qwen3", "qwen3-engine", "qwen3-server"]),
     ("xtask", &[]),
 ];
 
