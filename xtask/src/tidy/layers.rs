@@ -31,6 +31,7 @@ pub const OURS: [(&str, &[&str]); 20] = [
         ],
     ),
     ("qwen3-train", &["qwen3-engine", "qwen3-sys"]),
+    ("qwen3-eval", &[]),
     ("qwen3-checks", &["qwen3-engine"]),
     ("qwen3-server", &["qwen3-engine"]),
     ("qwen3-otlp", &[]),

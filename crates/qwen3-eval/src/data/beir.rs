@@ -1,0 +1,176 @@
+//! A folder of retrieval data in the layout of BEIR.
+
+use super::lines::Lines;
+use crate::{Error, Qrels};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// A query or a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    /// What qrels call it.
+    pub id: String,
+    /// What is embedded: of a document its title and its text, as mteb puts them together.
+    pub text: String,
+}
+
+/// Retrieval data: `corpus.jsonl`, `queries.jsonl`, and `qrels/SPLIT.tsv`.
+#[derive(Clone, Debug)]
+pub struct Beir {
+    corpus: PathBuf,
+    /// The queries that have a judgement, in the order of the file; mteb asks no others.
+    pub queries: Vec<Text>,
+    /// The judgements.
+    pub qrels: Qrels,
+}
+
+impl Beir {
+    /// Reads queries and judgements; the documents are read when [`documents`](Self::documents)
+    /// asks.
+    ///
+    /// # Errors
+    /// If a file can't be read, a row is something else, an id stands twice, or a judgement is
+    /// of an unknown query.
+    pub fn open(folder: &Path, split: &str) -> Result<Self, Error> {
+        let path = folder.join("queries.jsonl");
+        let mut queries = Documents::open(&path)?.collect::<Result<Vec<_>, _>>()?;
+        if queries.is_empty() {
+            return Err(Error::Empty { path });
+        }
+        let qrels_path = folder.join("qrels").join(format!("{split}.tsv"));
+        let qrels = read_qrels(&qrels_path)?;
+        let known: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
+        if let Some((id, _)) = qrels.queries().find(|(id, _)| !known.contains(id)) {
+            return Err(unknown(&qrels_path, id, &path));
+        }
+        queries.retain(|query| qrels.of(&query.id).is_some());
+        Ok(Self { corpus: folder.join("corpus.jsonl"), queries, qrels })
+    }
+
+    /// The documents, one at a time.
+    ///
+    /// # Errors
+    /// If the file can't be opened.
+    pub fn documents(&self) -> Result<Documents, Error> {
+        Documents::open(&self.corpus)
+    }
+
+    /// Checks that every judged document is in the corpus.
+    ///
+    /// # Errors
+    /// [`Error::UnknownId`] with the first that isn't.
+    pub fn check_judged(&self, documents: &HashSet<String>) -> Result<(), Error> {
+        let judged = self.qrels.queries().flat_map(|(_, judged)| judged.keys());
+        match { judged }.find(|id| !documents.contains(*id)) {
+            Some(id) => Err(unknown(Path::new("qrels"), id, &self.corpus)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unknown(path: &Path, id: &str, among: &Path) -> Error {
+    let place = format!("`{}`", path.display());
+    Error::UnknownId { place, id: id.to_owned(), among: among.display().to_string() }
+}
+
+/// Rows of `corpus.jsonl` or `queries.jsonl` as they are read. Only their ids stay in memory,
+/// to find one that stands twice.
+#[derive(Debug)]
+pub struct Documents {
+    lines: Lines,
+    seen: HashSet<String>,
+}
+
+impl Documents {
+    /// Opens a file with a row a line: `_id` (or `id`), `text`, and perhaps `title`.
+    ///
+    /// # Errors
+    /// If it can't be opened.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self { lines: Lines::open(path)?, seen: HashSet::new() })
+    }
+
+    fn read(&mut self) -> Result<Option<Text>, Error> {
+        let Some((line, row)) = self.lines.next_row()? else { return Ok(None) };
+        let path = self.lines.path();
+        let missing = |column: &str, wanted| Error::Column {
+            path: path.to_owned(),
+            line,
+            column: column.to_owned(),
+            wanted,
+        };
+        let id = id(&row).ok_or_else(|| missing("_id", "id"))?;
+        let text =
+            row.get("text").and_then(Value::as_str).ok_or_else(|| missing("text", "text"))?;
+        let title = match row.get("title") {
+            None | Some(Value::Null) => "",
+            Some(title) => title.as_str().ok_or_else(|| missing("title", "text"))?,
+        };
+        if !self.seen.insert(id.clone()) {
+            let place = format!("line {line} of `{}`", path.display());
+            return Err(Error::DuplicateId { place, id });
+        }
+        let text = if title.is_empty() {
+            text.to_owned()
+        } else {
+            format!("{title} {text}").trim().to_owned()
+        };
+        Ok(Some(Text { id, text }))
+    }
+}
+
+impl Iterator for Documents {
+    type Item = Result<Text, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+fn id(row: &Map<String, Value>) -> Option<String> {
+    match row.get("_id").or_else(|| row.get("id"))? {
+        Value::String(id) if !id.is_empty() => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs
+/// between them, perhaps below a line of names.
+///
+/// # Errors
+/// If the file can't be read, has no judgement, a line is something else, or a document is
+/// judged twice for a query.
+pub fn read_qrels(path: &Path) -> Result<Qrels, Error> {
+    let mut lines = Lines::open(path)?;
+    let mut qrels = Qrels::default();
+    let mut is_first = true;
+    while let Some((line, text)) = lines.next()? {
+        let fields: Vec<&str> = text.trim_end_matches(['\n', '\r']).split('\t').collect();
+        let relevance = fields.get(2).and_then(|field| whole(field));
+        match (&fields[..], relevance) {
+            ([query, document, _], Some(relevance))
+                if !query.is_empty() && !document.is_empty() =>
+            {
+                qrels.insert(query, document, relevance)?;
+            }
+            ([_, _, _], None) if is_first => {}
+            _ => {
+                let expected = "query-id, corpus-id and a whole number, with tabs between them";
+                return Err(Error::Fields { path: path.to_owned(), line, expected });
+            }
+        }
+        is_first = false;
+    }
+    if qrels.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(qrels) }
+}
+
+/// A whole number, also as `1.0`, which tables are often saved with.
+fn whole(field: &str) -> Option<i64> {
+    let field = field.trim();
+    let digits = field.split_once('.').map_or(field, |(whole, rest)| {
+        if rest.bytes().all(|digit| digit == b'0') { whole } else { field }
+    });
+    digits.parse().ok()
+}

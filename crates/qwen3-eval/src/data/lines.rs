@@ -1,0 +1,76 @@
+//! Lines of a text file with their numbers, one at a time.
+
+use crate::Error;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// No row of data is longer.
+const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// A row of JSON with the number of its line.
+pub(super) type Row = (usize, Map<String, Value>);
+
+/// The lines of a file that aren't empty, with their numbers from 1.
+#[derive(Debug)]
+pub(super) struct Lines {
+    path: PathBuf,
+    reader: BufReader<File>,
+    line: usize,
+}
+
+impl Lines {
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(Self { path: path.to_owned(), reader: BufReader::new(file), line: 0 })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next line that has something, or none at the end.
+    pub fn next(&mut self) -> Result<Option<(usize, String)>, Error> {
+        loop {
+            let Some(text) = self.line()? else { return Ok(None) };
+            if !text.trim().is_empty() {
+                return Ok(Some((self.line, text)));
+            }
+        }
+    }
+
+    /// The next row of JSON.
+    pub fn next_row(&mut self) -> Result<Option<Row>, Error> {
+        let Some((line, text)) = self.next()? else { return Ok(None) };
+        let failed = |source| Error::Json { path: self.path.clone(), line, source };
+        serde_json::from_str(&text).map(|row| Some((line, row))).map_err(failed)
+    }
+
+    fn line(&mut self) -> Result<Option<String>, Error> {
+        let path = || self.path.clone();
+        let mut bytes = vec![];
+        // One byte more than allowed, to tell a long line from one that just fits.
+        let mut bounded = self.reader.by_ref().take(MAX_LINE_BYTES as u64 + 1);
+        let read = bounded.read_until(b'\n', &mut bytes);
+        read.map_err(|source| Error::Read { path: path(), source })?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.line += 1;
+        let line = self.line;
+        if bytes.len() > MAX_LINE_BYTES {
+            return Err(Error::LongLine { path: path(), line, max_bytes: MAX_LINE_BYTES });
+        }
+        let text = String::from_utf8(bytes).map_err(|_| Error::Utf8 { path: path(), line })?;
+        // A byte order mark belongs to the file.
+        Ok(Some(match text.strip_prefix('\u{feff}') {
+            Some(text) if line == 1 => text.to_owned(),
+            _ => text,
+        }))
+    }
+}

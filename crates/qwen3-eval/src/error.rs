@@ -1,0 +1,142 @@
+//! Everything that can go wrong in an evaluation, as values.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An error of an evaluation.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+#[non_exhaustive]
+pub enum Error {
+    /// Numbers that make no matrix.
+    #[error("{numbers} numbers don't make rows of {width}; give whole vectors of one width")]
+    Shape { numbers: usize, width: usize },
+
+    /// Vectors of two widths.
+    #[error(
+        "vectors have {found} numbers, those to compare with {expected}; cut both to one width"
+    )]
+    Width { found: usize, expected: usize },
+
+    /// NaN or infinity.
+    #[error(
+        "`{what}` {row}, counted from 0, has NaN or infinity; compute it again, or leave it out"
+    )]
+    NotFinite { what: &'static str, row: usize },
+
+    /// Lists that belong together and don't.
+    #[error("there are {found} `{what}`, expected {expected}; each needs its counterpart")]
+    Count { what: &'static str, found: usize, expected: usize },
+
+    /// Too little to compute from.
+    #[error("there are {found} `{what}`, at least {least} are needed")]
+    TooFew { what: &'static str, found: usize, least: usize },
+
+    /// More than the arithmetic counts.
+    #[error("there are {found} `{what}`, at most {most} are possible; take a sample")]
+    TooMany { what: &'static str, found: usize, most: usize },
+
+    /// An option is out of its range.
+    #[error("`{setting}` is {value}, but {range}")]
+    Setting { setting: &'static str, value: String, range: &'static str },
+
+    /// The correlation with something that never changes.
+    #[error("all `{what}` are the same, so nothing correlates with them; give some that differ")]
+    Constant { what: &'static str },
+
+    /// Nothing to tell apart.
+    #[error("all `{what}` are one class; at least two are needed to tell them apart")]
+    OneClass { what: &'static str },
+
+    /// A label that is neither 0 nor 1.
+    #[error("label {row}, counted from 0, is {label}; a pair's label is 1 or 0")]
+    PairLabel { row: usize, label: i64 },
+
+    /// An index beyond what it points into.
+    #[error("`{what}` {row}, counted from 0, points at {index}, but there are only {len}")]
+    Index { what: &'static str, row: usize, index: usize, len: usize },
+
+    /// No query can be evaluated.
+    #[error(
+        "no query of the run has a judgement; do the ids of the run and of the qrels belong together?"
+    )]
+    NothingJudged,
+
+    /// Qrels without a row.
+    #[error("there are no judgements; `qrels` needs a row for at least one query")]
+    NoJudgements,
+
+    /// An id that nothing has.
+    #[error(
+        "{place} names `{id}`, which `{among}` doesn't have; remove the row, or add what it names"
+    )]
+    UnknownId { place: String, id: String, among: String },
+
+    /// An id twice.
+    #[error("{place} has the id `{id}` again; every id may stand once")]
+    DuplicateId { place: String, id: String },
+
+    /// A score that can't be ranked.
+    #[error("the score of `{document}` for the query `{query}` is NaN; compute it again")]
+    NanScore { query: String, document: String },
+
+    /// A file can't be read.
+    #[error("can't read `{path}`")]
+    Read { path: PathBuf, source: io::Error },
+
+    /// A file can't be written.
+    #[error("can't write `{path}`")]
+    Write { path: PathBuf, source: io::Error },
+
+    /// A file without a row.
+    #[error("`{path}` has no row; there is nothing to evaluate")]
+    Empty { path: PathBuf },
+
+    /// A line is not text.
+    #[error("line {line} of `{path}` is not valid UTF-8; convert the file first")]
+    Utf8 { path: PathBuf, line: usize },
+
+    /// A line is too long to be one row.
+    #[error("line {line} of `{path}` is longer than {} MiB; is it one row a line?", .max_bytes >> 20)]
+    LongLine { path: PathBuf, line: usize, max_bytes: usize },
+
+    /// A line is no JSON object.
+    #[error("line {line} of `{path}` is no JSON object")]
+    Json { path: PathBuf, line: usize, source: serde_json::Error },
+
+    /// A row lacks a column, or it is something else.
+    #[error("line {line} of `{path}` has no {wanted} in the column `{column}`")]
+    Column { path: PathBuf, line: usize, column: String, wanted: &'static str },
+
+    /// A line with another number of fields, or with something else in one.
+    #[error("line {line} of `{path}` is not `{expected}`")]
+    Fields { path: PathBuf, line: usize, expected: &'static str },
+
+    /// Labels of both kinds.
+    #[error("some labels are numbers and others text; make all of them one or the other")]
+    MixedLabels,
+
+    /// An id that a run file can't hold.
+    #[error(
+        "`{id}` is empty or has white space, which separates the fields of a TREC file; name it otherwise"
+    )]
+    TrecId { id: String },
+}
+
+/// Checks that two lists have the same length.
+pub(crate) fn same_count(what: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected { Ok(()) } else { Err(Error::Count { what, found, expected }) }
+}
+
+/// Checks that there is enough of something.
+pub(crate) fn at_least(what: &'static str, found: usize, least: usize) -> Result<(), Error> {
+    if found >= least { Ok(()) } else { Err(Error::TooFew { what, found, least }) }
+}
+
+/// Checks that every number is one.
+pub(crate) fn all_finite(what: &'static str, numbers: &[f64]) -> Result<(), Error> {
+    match numbers.iter().position(|number| !number.is_finite()) {
+        Some(row) => Err(Error::NotFinite { what, row }),
+        None => Ok(()),
+    }
+}

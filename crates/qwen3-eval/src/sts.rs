@@ -1,0 +1,49 @@
+//! Semantic textual similarity: do vectors agree with people on how alike two texts are?
+
+use crate::correlation::{pearson, spearman};
+use crate::error::same_count;
+use crate::vectors::Similarities;
+use crate::{Error, Vectors};
+use serde::Serialize;
+
+/// What mteb reports of an STS task. Its main score is `cosine_spearman`; `pearson` and `spearman`
+/// are of the model's own similarity, which is the cosine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "mteb's names")]
+pub struct StsScores {
+    pub pearson: f64,
+    pub spearman: f64,
+    pub cosine_pearson: f64,
+    pub cosine_spearman: f64,
+    pub manhattan_pearson: f64,
+    pub manhattan_spearman: f64,
+    pub euclidean_pearson: f64,
+    pub euclidean_spearman: f64,
+    /// mteb doesn't report the dot product.
+    pub dot_pearson: f64,
+    pub dot_spearman: f64,
+}
+
+/// Correlates the similarities of pairs with the scores that people gave.
+///
+/// # Errors
+/// If the lists don't belong together, a score is not finite, or all scores or all
+/// similarities are the same.
+pub fn sts(left: &Vectors, right: &Vectors, gold: &[f64]) -> Result<StsScores, Error> {
+    same_count("gold scores", gold.len(), left.len())?;
+    let of = Similarities::of_pairs(left, right)?;
+    let (cosine_pearson, cosine_spearman) =
+        (pearson(gold, &of.cosine)?, spearman(gold, &of.cosine)?);
+    Ok(StsScores {
+        pearson: cosine_pearson,
+        spearman: cosine_spearman,
+        cosine_pearson,
+        cosine_spearman,
+        manhattan_pearson: pearson(gold, &of.manhattan)?,
+        manhattan_spearman: spearman(gold, &of.manhattan)?,
+        euclidean_pearson: pearson(gold, &of.euclidean)?,
+        euclidean_spearman: spearman(gold, &of.euclidean)?,
+        dot_pearson: pearson(gold, &of.dot)?,
+        dot_spearman: spearman(gold, &of.dot)?,
+    })
+}

@@ -1,0 +1,8 @@
+//! The crate against mteb, pytrec_eval and scikit-learn, and against what strangers give it.
+//!
+//! What the others computed is in `tests/fixtures/evaluation`, made by `make_evaluation.py` beside it.
+
+mod labels;
+mod pairs;
+mod ranking;
+mod support;
