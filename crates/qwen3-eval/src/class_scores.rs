@@ -18,6 +18,8 @@ pub struct ClassScores {
     /// Average precision, with the predicted label as the score. Only if the rows have two
     /// labels and one of them is 1, which is the positive one.
     pub ap: Option<f64>,
+    /// The same: with two labels there is nothing to weight.
+    pub ap_weighted: Option<f64>,
 }
 
 #[derive(Default)]
@@ -53,6 +55,7 @@ impl ClassScores {
             recall: mean(recall),
             recall_weighted: weighted(recall),
             ap: average_precision(labels, predicted),
+            ap_weighted: average_precision(labels, predicted),
         }
     }
 
@@ -71,6 +74,7 @@ impl ClassScores {
             recall: of(|scores| scores.recall),
             recall_weighted: of(|scores| scores.recall_weighted),
             ap: (!ap.is_empty()).then(|| crate::sums::mean(&ap)),
+            ap_weighted: (!ap.is_empty()).then(|| crate::sums::mean(&ap)),
         }
     }
 }

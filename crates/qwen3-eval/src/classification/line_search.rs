@@ -177,7 +177,7 @@ fn cubic_beyond(from: Line, to: Line) -> Option<f64> {
     let (theta, scale, square) = cubic_terms(from, to);
     let root = if to.length < from.length { -1.0 } else { 1.0 } * scale * square.max(0.0).sqrt();
     let part = (root - from.slope + theta) / (root + (to.slope - from.slope) + root);
-    (part < 0.0 && root != 0.0).then(|| from.length + part * (to.length - from.length))
+    (part < 0.0 && root != 0.0).then_some(from.length + part * (to.length - from.length))
 }
 
 /// The minimum of the parabola through both values and the first slope.

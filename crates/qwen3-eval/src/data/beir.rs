@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Text {
     /// What qrels call it.
     pub id: String,
-    /// What is embedded: of a document its title and its text, as mteb puts them together.
+    /// What is embedded, put together as by mteb: of a document its title and its text.
     pub text: String,
 }
 
@@ -34,10 +34,7 @@ impl Beir {
     /// of an unknown query.
     pub fn open(folder: &Path, split: &str) -> Result<Self, Error> {
         let path = folder.join("queries.jsonl");
-        let mut queries = Documents::open(&path)?.collect::<Result<Vec<_>, _>>()?;
-        if queries.is_empty() {
-            return Err(Error::Empty { path });
-        }
+        let mut queries = read_queries(&path)?;
         let qrels_path = folder.join("qrels").join(format!("{split}.tsv"));
         let qrels = read_qrels(&qrels_path)?;
         let known: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
@@ -74,13 +71,10 @@ fn unknown(path: &Path, id: &str, among: &Path) -> Error {
     Error::UnknownId { place, id: id.to_owned(), among: among.display().to_string() }
 }
 
-/// Rows of `corpus.jsonl` or `queries.jsonl` as they are read. Only their ids stay in memory,
-/// to find one that stands twice.
+/// The rows of `corpus.jsonl` as they are read. Only their ids stay in memory, to find one that
+/// stands twice.
 #[derive(Debug)]
-pub struct Documents {
-    lines: Lines,
-    seen: HashSet<String>,
-}
+pub struct Documents(Texts);
 
 impl Documents {
     /// Opens a file with a row a line: `_id` (or `id`), `text`, and perhaps `title`.
@@ -88,10 +82,51 @@ impl Documents {
     /// # Errors
     /// If it can't be opened.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self { lines: Lines::open(path)?, seen: HashSet::new() })
+        Ok(Self(Texts::open(path)?))
     }
 
     fn read(&mut self) -> Result<Option<Text>, Error> {
+        let Some((Text { id, text }, title)) = self.0.next("title")? else { return Ok(None) };
+        let text = if title.is_empty() { text } else { format!("{title} {text}") };
+        Ok(Some(Text { id, text: text.trim().to_owned() }))
+    }
+}
+
+impl Iterator for Documents {
+    type Item = Result<Text, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// mteb puts a query's own instruction behind it.
+fn read_queries(path: &Path) -> Result<Vec<Text>, Error> {
+    let mut rows = Texts::open(path)?;
+    let mut queries = vec![];
+    while let Some((mut query, instruction)) = rows.next("instruction")? {
+        if !instruction.is_empty() {
+            query.text = format!("{} {instruction}", query.text);
+        }
+        queries.push(query);
+    }
+    if queries.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(queries) }
+}
+
+/// Rows with an id and a text.
+#[derive(Debug)]
+struct Texts {
+    lines: Lines,
+    seen: HashSet<String>,
+}
+
+impl Texts {
+    fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self { lines: Lines::open(path)?, seen: HashSet::new() })
+    }
+
+    /// The next row, with what stands in another column or nothing.
+    fn next(&mut self, other: &str) -> Result<Option<(Text, String)>, Error> {
         let Some((line, row)) = self.lines.next_row()? else { return Ok(None) };
         let path = self.lines.path();
         let missing = |column: &str, wanted| Error::Column {
@@ -103,28 +138,15 @@ impl Documents {
         let id = id(&row).ok_or_else(|| missing("_id", "id"))?;
         let text =
             row.get("text").and_then(Value::as_str).ok_or_else(|| missing("text", "text"))?;
-        let title = match row.get("title") {
+        let beside = match row.get(other) {
             None | Some(Value::Null) => "",
-            Some(title) => title.as_str().ok_or_else(|| missing("title", "text"))?,
+            Some(beside) => beside.as_str().ok_or_else(|| missing(other, "text"))?,
         };
         if !self.seen.insert(id.clone()) {
             let place = format!("line {line} of `{}`", path.display());
             return Err(Error::DuplicateId { place, id });
         }
-        let text = if title.is_empty() {
-            text.to_owned()
-        } else {
-            format!("{title} {text}").trim().to_owned()
-        };
-        Ok(Some(Text { id, text }))
-    }
-}
-
-impl Iterator for Documents {
-    type Item = Result<Text, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        Ok(Some((Text { id, text: text.to_owned() }, beside.to_owned())))
     }
 }
 

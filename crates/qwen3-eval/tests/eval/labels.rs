@@ -7,7 +7,7 @@ use qwen3_eval::{
     Clustering, ClusteringSize, classification, multilabel_classification, pair_measures,
     stratified_rows,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const EXACT: f64 = 1e-12;
 const CLASS_MEASURES: [&str; 7] = [
@@ -20,26 +20,34 @@ const CLASS_MEASURES: [&str; 7] = [
     "recall_weighted",
 ];
 
-/// Of 3,000 predictions one differs, of a row that is as near to one class as to another.
+/// scikit-learn learns in float32 if the vectors are, here it is float64. Of the 3,000 predictions
+/// of these experiments that moves one, in scikit-learn too.
 #[test]
 fn classification_has_mtebs_numbers() {
     for case in fixture("classification")["cases"].as_array().unwrap() {
         let (train, test) = (Matrix::of(&case["train"]), Matrix::of(&case["test"]));
-        let (labels, test_labels) =
-            (integers(&case["train_labels"]), integers(&case["test_labels"]));
+        let labels = integers(&case["train_labels"]);
+        let test_labels = integers(&case["test_labels"]);
         let ours = classification((&train.rows(), &labels), (&test.rows(), &test_labels)).unwrap();
-        let (ours, theirs) = (json!(ours), scores(&case["result"]));
-        assert_all_near(&ours, theirs, &CLASS_MEASURES, EXACT);
-        assert_eq!(ours["ap"].is_null(), theirs["ap"].is_null());
-        let theirs = theirs["scores_per_experiment"].as_array().unwrap();
-        let ours = ours["scores_per_experiment"].as_array().unwrap();
-        assert_eq!((ours.len(), theirs.len()), (10, 10));
-        for (ours, theirs) in ours.iter().zip(theirs) {
-            assert_all_near(ours, theirs, &CLASS_MEASURES, EXACT);
-            if theirs["ap"].is_number() {
-                assert_all_near(ours, theirs, &["ap", "ap_weighted"][..1], EXACT);
-            }
-        }
+        let ours = json!(ours);
+        compare_experiments(&ours, scores(&case["result_float64"]), EXACT);
+        let one_of_a_hundred = 0.02;
+        compare_experiments(&ours, scores(&case["result"]), one_of_a_hundred);
+    }
+}
+
+fn compare_experiments(ours: &Value, theirs: &Value, tolerance: f64) {
+    let measures: Vec<&str> = match theirs["ap"].as_f64() {
+        Some(_) => CLASS_MEASURES.into_iter().chain(["ap", "ap_weighted"]).collect(),
+        None => CLASS_MEASURES.to_vec(),
+    };
+    assert_eq!(ours["ap"].is_null(), theirs["ap"].is_null());
+    assert_all_near(ours, theirs, &measures, tolerance);
+    let experiments = |of: &Value| of["scores_per_experiment"].as_array().unwrap().clone();
+    let (ours, theirs) = (experiments(ours), experiments(theirs));
+    assert_eq!((ours.len(), theirs.len()), (10, 10));
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_all_near(ours, theirs, &measures, tolerance);
     }
 }
 
@@ -63,9 +71,9 @@ fn multilabel_classification_has_mtebs_numbers() {
 
 #[test]
 fn clustering_has_mtebs_numbers() {
-    for (at, case) in fixture("clustering")["cases"].as_array().unwrap().iter().enumerate() {
+    for case in fixture("clustering")["cases"].as_array().unwrap() {
         let (vectors, labels) = (Matrix::of(&case["vectors"]), lists(&case["labels"]));
-        let run_documents = if at == 1 { 2_048 } else { 16_384 };
+        let run_documents = case["run_documents"].as_u64().unwrap() as usize;
         let size = ClusteringSize { fraction: case["fraction"].as_f64(), run_documents };
         let task = Clustering::new(labels.len(), size).unwrap();
         let drawn = task.documents().to_vec();

@@ -2,7 +2,10 @@
 //!
 //! What the others computed is in `tests/fixtures/evaluation`, made by `make_evaluation.py` beside it.
 
+mod bad_data;
+mod files;
 mod labels;
+mod properties;
 mod pairs;
 mod ranking;
 mod support;
