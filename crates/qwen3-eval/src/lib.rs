@@ -7,7 +7,7 @@
 //! let first = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
 //! let second = [1.0, 0.1, 1.0, 1.0, 0.0, 1.0];
 //! let scores = sts(&Vectors::new(&first, 2)?, &Vectors::new(&second, 2)?, &[5.0, 3.0, 0.0])?;
-//! assert_eq!(scores.cosine_spearman, 1.0);
+//! assert!(scores.cosine_spearman > 0.999);
 //! # Ok(())
 //! # }
 //! ```
