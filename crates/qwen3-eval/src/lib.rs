@@ -42,7 +42,10 @@ pub use class_scores::ClassScores;
 pub use classification::{ClassificationScores, classification, examples};
 pub use clustering::{Clustering, ClusteringScores, ClusteringSize};
 pub use correlation::{pearson, spearman};
-pub use data::{Beir, Documents, Label, LabelIds, Table, Text, read_qrels, read_run, write_run};
+pub use data::{
+    Beir, Documents, Groups, Label, LabelIds, Table, Text, read_qrels, read_run, reranking_groups,
+    write_run,
+};
 pub use error::Error;
 pub use multilabel::{
     MultilabelMeasures, MultilabelScores, multilabel_classification, multilabel_examples,

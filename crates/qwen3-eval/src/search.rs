@@ -190,7 +190,7 @@ fn unit_rows(numbers: &[f32], width: usize) -> Vec<f32> {
         let scale = if norm > 0.0 { norm.recip() } else { 0.0 };
         row.iter().map(|x| (f64::from(*x) * scale) as f32).collect::<Vec<_>>()
     };
-    numbers.chunks_exact(width).flat_map(unit).collect()
+    numbers.par_chunks_exact(width).flat_map_iter(unit).collect()
 }
 
 /// The products of a query with each row.

@@ -1,9 +1,10 @@
 //! Files in and out, and what is wrong with some.
 
 use crate::support::{fixture, scores};
+use proptest::prelude::*;
 use qwen3_eval::{
-    Beir, Error, Label, LabelIds, NamedScores, RetrievalScores, Table, Task, read_qrels, read_run,
-    retrieval, task_result, write_result, write_run,
+    Beir, Documents, Error, Label, LabelIds, NamedScores, RetrievalScores, Table, Task, Text,
+    read_qrels, read_run, reranking_groups, retrieval, task_result, write_result, write_run,
 };
 use std::collections::HashSet;
 use std::fs;
@@ -125,6 +126,51 @@ fn columns_are_read_by_their_names() {
     assert!(matches!(LabelIds::new(&mixed), Err(Error::MixedLabels)));
     fs::write(&path, [0xff, b'\n']).unwrap();
     assert!(matches!(Table::read(&path), Err(Error::Utf8 { line: 1, .. })));
+}
+
+#[test]
+fn groups_have_the_ids_of_mteb() {
+    let (_folder, path) = file(
+        "{\"query\":\"none\",\"positive\":[],\"negative\":[\"x\"]}\n{\"query\":\"q\",\"positive\":[\"a\"],\"negative\":[\"b\",\"c \"]}\n",
+    );
+    let groups = reranking_groups(&Table::read(&path).unwrap(), "test").unwrap();
+    let ids = |texts: &[Text]| texts.iter().map(|text| text.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&groups.queries), ["test_query0"]);
+    let documents =
+        ["apositive_test_query0_00000", "negative_test_query0_00000", "negative_test_query0_00001"];
+    assert_eq!(ids(&groups.documents), documents);
+    assert_eq!(
+        (groups.documents[2].text.as_str(), &groups.candidates[0][..]),
+        ("c", &[0, 1, 2][..])
+    );
+    assert_eq!(groups.qrels.of("test_query0").unwrap()["apositive_test_query0_00000"], 1);
+    fs::write(&path, "{\"query\":\"q\",\"positive\":[],\"negative\":[]}\n").unwrap();
+    let nothing = reranking_groups(&Table::read(&path).unwrap(), "test");
+    assert!(matches!(nothing, Err(Error::TooFew { .. })));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_data_or_an_error(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            "[q{}\"\\[\\]:,_id text\t\n0-9.-]{0,200}".prop_map(String::into_bytes),
+            "(q[0-9]\t(d[0-9]|)\t-?[0-9.e]{1,20}\n){1,5}".prop_map(String::into_bytes),
+            "(q[0-9] Q0 d[0-9] 1 (-?[0-9.]{1,9}|NaN|inf) x\n){1,5}".prop_map(String::into_bytes),
+        ],
+    ) {
+        let (_folder, path) = file("");
+        fs::write(&path, bytes).unwrap();
+        let _ = read_qrels(&path);
+        if let Ok(run) = read_run(&path) {
+            write_run(&path, &run, "again").unwrap();
+            prop_assert_eq!(read_run(&path).unwrap(), run);
+        }
+        let _ = Table::read(&path).map(|table| reranking_groups(&table, "test"));
+        for row in Documents::open(&path).unwrap().take(10) {
+            let _ = row;
+        }
+    }
 }
 
 #[test]

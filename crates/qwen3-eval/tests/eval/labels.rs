@@ -1,7 +1,8 @@
 //! Classification, multilabel classification and clustering against mteb.
 
 use crate::support::{
-    Matrix, assert_all_near, assert_near, fixture, floats, integers, lists, scores,
+    Matrix, assert_all_near, assert_main_score, assert_near, fixture, floats, integers, lists,
+    scores,
 };
 use qwen3_eval::{
     Clustering, ClusteringSize, classification, multilabel_classification, pair_measures,
@@ -29,9 +30,11 @@ fn classification_has_mtebs_numbers() {
         let labels = integers(&case["train_labels"]);
         let test_labels = integers(&case["test_labels"]);
         let ours = classification((&train.rows(), &labels), (&test.rows(), &test_labels)).unwrap();
+        let one_of_a_hundred = 0.02;
+        let accuracy = ours.mean.accuracy;
+        assert_main_score("Classification", accuracy, scores(&case["result"]), one_of_a_hundred);
         let ours = json!(ours);
         compare_experiments(&ours, scores(&case["result_float64"]), EXACT);
-        let one_of_a_hundred = 0.02;
         compare_experiments(&ours, scores(&case["result"]), one_of_a_hundred);
     }
 }
@@ -64,6 +67,7 @@ fn multilabel_classification_has_mtebs_numbers() {
         let test_labels: Vec<Vec<i64>> = kept.iter().map(|&row| all_labels[row].clone()).collect();
         let ours =
             multilabel_classification((&train.rows(), &labels), (&rows, &test_labels)).unwrap();
+        assert_main_score("MultilabelClassification", ours.mean.lrap, scores(theirs), EXACT);
         let (ours, theirs) = (json!(ours), scores(theirs));
         assert_all_near(&ours, theirs, &["accuracy", "lrap", "f1", "hamming"], EXACT);
     }
@@ -81,8 +85,10 @@ fn clustering_has_mtebs_numbers() {
             drawn.iter().flat_map(|&row| vectors.rows().row(row).to_vec()).collect();
         let rows = qwen3_eval::Vectors::new(&numbers, vectors.rows().width()).unwrap();
         let labels: Vec<Vec<i64>> = drawn.iter().map(|&row| labels[row].clone()).collect();
-        let ours = json!(task.evaluate(&rows, &labels).unwrap());
+        let ours = task.evaluate(&rows, &labels).unwrap();
         let theirs = scores(&case["result"]);
+        assert_main_score("Clustering", ours.v_measure, theirs, 1e-9);
+        let ours = json!(ours);
         for of in ["v_measures", "ami_scores"] {
             for (level, theirs) in theirs[of].as_object().unwrap() {
                 let ours = floats(&ours[of][level]);

@@ -92,3 +92,11 @@ pub fn assert_all_near(ours: &Value, theirs: &Value, names: &[&str], tolerance: 
         assert_near(name, number, &theirs[name], tolerance);
     }
 }
+
+/// Asserts that the score that counts is mteb's, and shows both with `--nocapture`.
+pub fn assert_main_score(kind: &str, ours: f64, theirs: &Value, tolerance: f64) {
+    let mteb = &theirs["main_score"];
+    let difference = ours - mteb.as_f64().unwrap_or(f64::NAN);
+    println!("| {kind} | {mteb} | {ours} | {difference:.1e} |");
+    assert_near(kind, ours, mteb, tolerance);
+}
