@@ -9,10 +9,11 @@ use std::collections::{BinaryHeap, HashSet};
 
 /// Documents that are compared with all queries while they are in the processor's cache.
 const BLOCK_ROWS: usize = 256;
-/// Independent sums, so that the compiler can use vector instructions.
-const LANES: usize = 8;
+/// Independent sums, so that the compiler can use vector instructions. By itself, with SSE2 and
+/// 1,024 numbers, the loop is faster so than with 8 lanes and four documents.
+const LANES: usize = 16;
 /// Documents that share the reads of a query.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 2;
 
 /// A document that a search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
