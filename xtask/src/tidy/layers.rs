@@ -4,7 +4,7 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 20] = [
+pub const OURS: [(&str, &[&str]); 21] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
     ("qwen3-gguf", &["qwen3-sys"]),
