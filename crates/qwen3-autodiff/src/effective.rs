@@ -5,7 +5,8 @@ use crate::parameters::{Leaves, Parameter};
 use burn::tensor::{Tensor, backend::Backend};
 use burn_autodiff::Autodiff;
 use qwen3::Tensors;
-use qwen3_kernels::{Gradients, Kernels};
+use qwen3::dtype::burn_dtype;
+use qwen3_kernels::{Gradients, Kernels, Weight};
 
 /// How tensors go into a network of another backend.
 pub(crate) trait Lift<B: Backend> {
@@ -51,24 +52,20 @@ pub(crate) struct Effective<'a, B: Backend, L> {
 }
 
 impl<B: Gradients, L: Lift<B>> Tensors<L::Into> for Effective<'_, B, L> {
-    fn table(
-        &mut self,
-        name: &str,
-        _: [usize; 2],
-    ) -> Result<Vec<Tensor<L::Into, 2>>, qwen3::Error> {
+    fn table(&mut self, name: &str, _: [usize; 2]) -> Result<Vec<Weight<L::Into>>, qwen3::Error> {
         Ok(match &self.model.roles[name] {
-            Role::Matrix(blocks) => {
-                blocks.iter().map(|block| self.lift.constant(block.clone())).collect()
+            Role::Matrix(parts) => {
+                parts.iter().map(|part| self.lift.constant(part.clone()).into()).collect()
             }
-            Role::Trained(index) => vec![self.model.trained_matrix(&mut self.lift, *index)],
+            Role::Trained(index) => vec![self.model.trained_matrix(&mut self.lift, *index).into()],
             Role::Vector(_) | Role::Adapted { .. } => unreachable!("a table is a plain matrix"),
         })
     }
 
-    fn matrix(&mut self, name: &str, _: [usize; 2]) -> Result<Tensor<L::Into, 2>, qwen3::Error> {
-        let dtype = self.model.plan.dtype.burn();
-        Ok(match &self.model.roles[name] {
-            Role::Matrix(blocks) => self.lift.constant(blocks[0].clone()),
+    fn matrix(&mut self, name: &str, _: [usize; 2]) -> Result<Weight<L::Into>, qwen3::Error> {
+        let dtype = burn_dtype(self.model.plan.dtype);
+        let matrix = match &self.model.roles[name] {
+            Role::Matrix(parts) => self.lift.constant(parts[0].clone()),
             Role::Trained(index) => {
                 L::Into::rounded(self.model.trained_matrix(&mut self.lift, *index), dtype)
             }
@@ -77,7 +74,8 @@ impl<B: Gradients, L: Lift<B>> Tensors<L::Into> for Effective<'_, B, L> {
                 L::Into::rounded(whole, dtype)
             }
             Role::Vector(_) => unreachable!("a linear layer has a matrix"),
-        })
+        };
+        Ok(matrix.into())
     }
 
     fn vector(&mut self, name: &str, _: usize) -> Result<Tensor<L::Into, 1>, qwen3::Error> {

@@ -6,9 +6,10 @@ use crate::model::{HeadRows, Model, Role, TABLE};
 use crate::parameters::Parameter;
 use crate::plan::{Head, Method, Plan};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use qwen3::dtype::burn_dtype;
 use qwen3::head::{HEADS, YES_NO, yes_no_rows};
 use qwen3::{Config, Dtype, OnTensor, Qwen3, Tensors, Weights};
-use qwen3_kernels::Gradients;
+use qwen3_kernels::{Gradients, Weight};
 use std::collections::BTreeMap;
 
 /// Gives each tensor its role.
@@ -70,29 +71,29 @@ impl<B: Gradients> Loading<'_, B> {
 }
 
 impl<B: Gradients> Tensors<B> for Loading<'_, B> {
-    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Tensor<B, 2>>, qwen3::Error> {
+    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Weight<B>>, qwen3::Error> {
         let [rows, columns] = shape;
         let float32_bytes = (rows * columns * 4) as u64;
         if self.plan.method == Method::Full && float32_bytes <= self.plan.max_tensor_bytes {
-            return Ok(vec![self.trained(name, shape)?]);
+            return Ok(vec![self.trained(name, shape)?.into()]);
         }
         self.before_tensor()?;
-        let row_bytes = (columns * self.plan.dtype.size_bytes()) as u64;
+        let row_bytes = self.plan.dtype.bytes_of(columns) as u64;
         let most = usize::try_from(self.plan.max_tensor_bytes / row_bytes).unwrap_or(usize::MAX);
-        let block_rows = most.clamp(1, rows);
-        let blocks = (0..rows).step_by(block_rows).map(|first| {
-            let block = first..rows.min(first + block_rows);
-            let data = self.weights.rows(name, shape, block, self.plan.dtype)?;
+        let part_rows = most.clamp(1, rows);
+        let parts = (0..rows).step_by(part_rows).map(|first| {
+            let part = first..rows.min(first + part_rows);
+            let data = self.weights.rows(name, shape, part, self.plan.dtype)?;
             Ok(self.on_device(data, self.plan.dtype))
         });
-        let blocks = blocks.collect::<Result<Vec<_>, qwen3::Error>>()?;
-        self.roles.insert(name.to_owned(), Role::Matrix(blocks.clone()));
-        Ok(blocks)
+        let parts = parts.collect::<Result<Vec<Tensor<B, 2>>, qwen3::Error>>()?;
+        self.roles.insert(name.to_owned(), Role::Matrix(parts.clone()));
+        Ok(parts.into_iter().map(Weight::from).collect())
     }
 
-    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<B, 2>, qwen3::Error> {
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight<B>, qwen3::Error> {
         let Method::Lora { rank, alpha, targets, seed } = &self.plan.method else {
-            return self.trained(name, shape);
+            return Ok(self.trained(name, shape)?.into());
         };
         self.before_tensor()?;
         let data = self.weights.tensor(name, &shape, self.plan.dtype)?;
@@ -109,7 +110,7 @@ impl<B: Gradients> Tensors<B> for Loading<'_, B> {
             }
         };
         self.roles.insert(name.to_owned(), role);
-        Ok(base)
+        Ok(base.into())
     }
 
     fn vector(&mut self, name: &str, width: usize) -> Result<Tensor<B, 1>, qwen3::Error> {
@@ -158,6 +159,6 @@ impl<B: Gradients> Loading<'_, B> {
     }
 
     fn on_device<const D: usize>(&self, data: TensorData, dtype: Dtype) -> Tensor<B, D> {
-        Tensor::from_data(data, (self.device, dtype.burn()))
+        Tensor::from_data(data, (self.device, burn_dtype(dtype)))
     }
 }

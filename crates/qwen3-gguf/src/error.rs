@@ -42,11 +42,11 @@ pub enum Error {
     )]
     Split { path: PathBuf, parts: u64 },
 
-    /// A tensor in a format that is not read.
+    /// A tensor in a dtype that is not read.
     #[error(
-        "tensor `{name}` of `{path}` is stored as {format}, which is not supported; take a file in Q8_0, Q6_K, Q5_K_M, Q4_K_M or F16"
+        "tensor `{name}` of `{path}` is stored as {dtype}, which is not supported; take a file in Q8_0, Q6_K, Q5_K_M, Q4_K_M or F16"
     )]
-    TensorFormat { path: PathBuf, name: String, format: String },
+    TensorDtype { path: PathBuf, name: String, dtype: String },
 
     /// Metadata that the model can't do without.
     #[error(

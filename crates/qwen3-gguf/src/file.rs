@@ -38,7 +38,7 @@ impl GgufFile {
     ///
     /// # Errors
     /// If it can't be read, is no GGUF file, is cut short or contradicts itself, or has a
-    /// tensor in none of [`crate::Format`].
+    /// tensor in none of [`crate::Dtype`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let unreadable = |source| Error::Read { path: path.to_owned(), source };
         // A pipe would be waited for, and a device has no end.
@@ -62,9 +62,9 @@ impl GgufFile {
         let file = content.as_slice();
         let start = check_version(file, path)?;
         let header = Header::read(file, start).map_err(damaged)?;
-        let formats = header.tensors.iter().map(|tensor| tensor.format(path));
-        let formats = formats.collect::<Result<Vec<_>, _>>()?;
-        let tensors = header.tensors.into_iter().zip(formats).collect();
+        let dtypes = header.tensors.iter().map(|tensor| tensor.dtype(path));
+        let dtypes = dtypes.collect::<Result<Vec<_>, _>>()?;
+        let tensors = header.tensors.into_iter().zip(dtypes).collect();
         let tensors = placed(tensors, header.data, header.alignment).map_err(damaged)?;
         let names = tensors.iter().enumerate();
         let by_name = names.map(|(index, tensor)| (tensor.name.clone(), index)).collect();

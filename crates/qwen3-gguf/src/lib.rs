@@ -28,7 +28,6 @@
 mod description;
 mod error;
 mod file;
-pub mod format;
 mod header;
 mod metadata;
 mod names;
@@ -39,9 +38,9 @@ mod value;
 pub use description::{Description, ModelConfig, Pooling, Purpose};
 pub use error::{Error, Fault};
 pub use file::GgufFile;
-pub use format::Format;
 pub use metadata::Metadata;
 pub use names::{checkpoint_name, weights};
+pub use qwen3_dtypes::Dtype;
 pub use tensors::Tensor;
 pub use tokenizer::tokenizer_json;
 pub use value::{Array, Value};

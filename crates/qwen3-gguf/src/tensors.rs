@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Fault};
 use crate::file::GgufFile;
-use crate::format::{Format, format_name};
+use qwen3_dtypes::{Dtype, name_of_number};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub struct Tensor {
     /// Its shape as PyTorch has it, `[out, in]` for a linear layer: ggml's the other way round.
     pub shape: Vec<usize>,
     /// How its numbers are stored.
-    pub format: Format,
+    pub dtype: Dtype,
     /// Where its blocks are in the file.
     pub bytes: Range<usize>,
 }
@@ -39,7 +39,7 @@ impl Tensor {
 
     /// Bytes of a row, which is a whole number of blocks.
     pub fn row_bytes(&self) -> usize {
-        self.row_len() / self.format.block_len() * self.format.block_bytes()
+        self.row_len() / self.dtype.block_len() * self.dtype.block_bytes()
     }
 
     /// Some of its rows, as a tensor.
@@ -52,7 +52,7 @@ impl Tensor {
         Self {
             name: self.name.clone(),
             shape: vec![rows.len(), self.shape[1]],
-            format: self.format,
+            dtype: self.dtype,
             bytes: at(rows.start)..at(rows.end),
         }
     }
@@ -60,14 +60,14 @@ impl Tensor {
     /// Its numbers, row after row. `file` is the one that it is from.
     pub fn widened(&self, file: &GgufFile) -> Vec<f32> {
         let mut numbers = vec![0.0; self.shape.iter().product()];
-        self.format.widen(&file.bytes()[self.bytes.clone()], &mut numbers);
+        self.dtype.widen(&file.bytes()[self.bytes.clone()], &mut numbers);
         numbers
     }
 }
 
 /// The tensors in the order of their bytes, none of which is outside of `data` or another's.
 pub fn placed(
-    tensors: Vec<(RawTensor, Format)>,
+    tensors: Vec<(RawTensor, Dtype)>,
     data: Range<usize>,
     alignment: usize,
 ) -> Result<Vec<Tensor>, Fault> {
@@ -75,7 +75,7 @@ pub fn placed(
     if let Some((twice, _)) = tensors.iter().find(|(tensor, _)| !names.insert(&tensor.name)) {
         return Err(Fault::TensorTwice { name: twice.name.clone() });
     }
-    let placed = tensors.into_iter().map(|(tensor, format)| tensor.place(format, &data, alignment));
+    let placed = tensors.into_iter().map(|(tensor, dtype)| tensor.place(dtype, &data, alignment));
     let mut placed = placed.collect::<Result<Vec<Tensor>, Fault>>()?;
     placed.sort_by_key(|tensor| tensor.bytes.start);
     let overlap = placed.array_windows().find(|[a, b]| a.bytes.end > b.bytes.start);
@@ -87,33 +87,33 @@ pub fn placed(
 
 impl RawTensor {
     /// # Errors
-    /// If its format isn't read.
-    pub fn format(&self, path: &Path) -> Result<Format, Error> {
-        Format::from_number(self.format).ok_or_else(|| Error::TensorFormat {
+    /// If its dtype isn't read.
+    pub fn dtype(&self, path: &Path) -> Result<Dtype, Error> {
+        Dtype::from_number(self.format).ok_or_else(|| Error::TensorDtype {
             path: path.to_owned(),
             name: self.name.clone(),
-            format: format_name(self.format),
+            dtype: name_of_number(self.format),
         })
     }
 
-    fn place(self, format: Format, data: &Range<usize>, alignment: usize) -> Result<Tensor, Fault> {
+    fn place(self, dtype: Dtype, data: &Range<usize>, alignment: usize) -> Result<Tensor, Fault> {
         let Some((shape, numbers)) = self.shape() else {
             let shape = self.dimensions.into_iter().rev().collect();
             return Err(Fault::Shape { name: self.name, shape });
         };
-        let (row, block) = (shape[shape.len() - 1], format.block_len());
+        let (row, block) = (shape[shape.len() - 1], dtype.block_len());
         if !row.is_multiple_of(block) {
             return Err(Fault::RowLength { name: self.name, row, block });
         }
         if !self.offset.is_multiple_of(alignment as u64) {
             return Err(Fault::Offset { name: self.name, offset: self.offset, alignment });
         }
-        let n_bytes = (numbers / block).checked_mul(format.block_bytes());
+        let n_bytes = (numbers / block).checked_mul(dtype.block_bytes());
         let start = usize::try_from(self.offset).ok().and_then(|at| data.start.checked_add(at));
         let end = start.and_then(|start| start.checked_add(n_bytes?));
         match (start, end) {
             (Some(start), Some(end)) if end <= data.end => {
-                Ok(Tensor { name: self.name, shape, format, bytes: start..end })
+                Ok(Tensor { name: self.name, shape, dtype, bytes: start..end })
             }
             _ => Err(Fault::Outside { name: self.name, file_bytes: data.end }),
         }

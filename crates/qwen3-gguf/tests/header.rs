@@ -3,7 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
-use qwen3_gguf::{Description, Error, Fault, Format, GgufFile, Value, tokenizer_json, weights};
+use qwen3_gguf::{Description, Dtype, Error, Fault, GgufFile, Value, tokenizer_json, weights};
 use support::*;
 
 /// Everything that is read of a file.
@@ -46,7 +46,7 @@ fn a_file_of_versions_2_and_3_is_read() {
         let file = open(writer.bytes()).unwrap();
         assert_eq!(file.metadata().text("general.architecture").unwrap(), Some("qwen3"));
         let tensor = file.tensor("token_embd.weight").unwrap();
-        assert_eq!((&tensor.shape[..], tensor.format), (&[4, 32][..], Format::F32));
+        assert_eq!((&tensor.shape[..], tensor.dtype), (&[4, 32][..], Dtype::F32));
         assert_eq!(tensor.widened(&file), [0.0; 4 * 32]);
     }
 }

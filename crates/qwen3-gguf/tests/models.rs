@@ -4,7 +4,7 @@
 mod support;
 
 use qwen3_gguf::{
-    Description, Error, Format, GgufFile, Pooling, Purpose, Tensor, checkpoint_name, weights,
+    Description, Dtype, Error, GgufFile, Pooling, Purpose, Tensor, checkpoint_name, weights,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -39,16 +39,16 @@ fn checkpoint(folder: &str) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
 }
 
 /// How far a number may be off, of the largest one in its block.
-fn tolerance(format: Format) -> f32 {
-    match format {
-        Format::F32 | Format::BF16 => 0.0,
-        Format::F16 => 1.0 / 2048.0,
+fn tolerance(dtype: Dtype) -> f32 {
+    match dtype {
+        Dtype::F32 | Dtype::Bf16 => 0.0,
+        Dtype::F16 => 1.0 / 2048.0,
         // Half a step, and the rounding of the scale.
-        Format::Q8_0 => 0.5 / 127.0 + 1.0 / 2048.0,
-        Format::Q5_0 => 1.0 / 16.0 + 1.0 / 2048.0,
-        Format::Q5_1 => 1.0 / 31.0 + 3.0 / 2048.0,
-        Format::Q4_0 => 1.0 / 8.0 + 1.0 / 2048.0,
-        Format::Q4_1 => 1.0 / 15.0 + 3.0 / 2048.0,
+        Dtype::Q8_0 => 0.5 / 127.0 + 1.0 / 2048.0,
+        Dtype::Q5_0 => 1.0 / 16.0 + 1.0 / 2048.0,
+        Dtype::Q5_1 => 1.0 / 31.0 + 3.0 / 2048.0,
+        Dtype::Q4_0 => 1.0 / 8.0 + 1.0 / 2048.0,
+        Dtype::Q4_1 => 1.0 / 15.0 + 3.0 / 2048.0,
         other => panic!("no {other} in the fixtures"),
     }
 }
@@ -58,7 +58,7 @@ fn check_numbers(file: &GgufFile, tensor: &Tensor, expected: &[f32]) {
     for (found, expected) in blocks.chunks(32).zip(expected.chunks(32)) {
         let largest = expected.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
         for (x, y) in found.iter().zip(expected) {
-            let bound = largest * tolerance(tensor.format) * 1.001;
+            let bound = largest * tolerance(tensor.dtype) * 1.001;
             assert!((x - y).abs() <= bound, "{}: {x} for {y}", tensor.name);
         }
     }
@@ -88,7 +88,7 @@ fn every_tensor_has_the_numbers_of_the_checkpoint() {
 fn matrices_that_are_one_in_the_file_are_rows_of_it() {
     let (file, model) = model(RERANKER);
     let fused = file.tensor("blk.1.attn_qkv.weight").unwrap();
-    assert_eq!((&fused.shape[..], fused.format), (&[64 + 32 + 32, 32][..], Format::Q4_0));
+    assert_eq!((&fused.shape[..], fused.dtype), (&[64 + 32 + 32, 32][..], Dtype::Q4_0));
     let weights = weights(&file, &model).unwrap();
     let part = |part| &weights[&format!("model.layers.1.self_attn.{part}_proj.weight")];
     assert_eq!(part("q").bytes.start, fused.bytes.start);

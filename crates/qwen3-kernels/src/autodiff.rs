@@ -7,7 +7,7 @@
 
 mod saved;
 
-use crate::{Gradients, Kernels, MatmulStrategy, VarlenAttention};
+use crate::{Gradients, Kernels, MatmulStrategy, VarlenAttention, Weight};
 use burn::tensor::{DType, Tensor, TensorPrimitive, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -71,12 +71,12 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 
     fn linears<const N: usize>(
         x: Tensor<Self, 2>,
-        weights: [Tensor<Self, 2>; N],
+        weights: [Weight<Self>; N],
         strategy: MatmulStrategy,
     ) -> [Tensor<Self, 2>; N] {
         let (x_node, x) = split(x);
-        let weights = weights.map(split);
-        let inner = weights.each_ref().map(|(_, weight)| weight.clone());
+        let weights = weights.map(|weight| split(weight.into_float()));
+        let inner = weights.each_ref().map(|(_, weight)| weight.clone().into());
         let mut outputs = B::linears(x.clone(), inner, strategy).into_iter();
         weights.map(|(weight_node, weight)| {
             let output = outputs.next().expect("one for each weight");
@@ -87,12 +87,12 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn linear_add(
         residual: Tensor<Self, 2>,
         x: Tensor<Self, 2>,
-        weight: Tensor<Self, 2>,
+        weight: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
         let ((residual_node, residual), (x_node, x)) = (split(residual), split(x));
-        let (weight_node, weight) = split(weight);
-        let output = B::linear_add(residual, x.clone(), weight.clone(), strategy);
+        let (weight_node, weight) = split(weight.into_float());
+        let output = B::linear_add(residual, x.clone(), weight.clone().into(), strategy);
         let saved = LinearAdd(Linear { x, weight, strategy });
         node([&residual_node, &x_node, &weight_node], saved, output)
     }
@@ -121,9 +121,9 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn swiglu_mlp(
         residual: Tensor<Self, 2>,
         x: Tensor<Self, 2>,
-        gate: Tensor<Self, 2>,
-        up: Tensor<Self, 2>,
-        down: Tensor<Self, 2>,
+        gate: Weight<Self>,
+        up: Weight<Self>,
+        down: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
         let [gate, up] = Self::linears(x, [gate, up], strategy);

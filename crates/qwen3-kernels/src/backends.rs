@@ -15,8 +15,8 @@ impl crate::Gradients for burn_ndarray::NdArray<f32, i32, i8> {}
 mod cpu {
     use crate::cpu::buffers;
     use crate::{
-        Kernels, MatmulStrategy, VarlenAttention, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
-        varlen_attention,
+        Kernels, MatmulStrategy, VarlenAttention, Weight, linear, rms_norm, rms_norm_rotary,
+        swiglu_mlp, varlen_attention,
     };
     use burn::tensor::{DType, Tensor};
     use burn_flex::Flex;
@@ -110,19 +110,19 @@ mod cpu {
 
         fn linears<const N: usize>(
             x: Tensor<Self, 2>,
-            weights: [Tensor<Self, 2>; N],
+            weights: [Weight<Self>; N],
             _: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
-            linear::cpu::linears(x, weights)
+            linear::cpu::linears(x, weights.map(|weight| weight.widened()))
         }
 
         fn linear_add(
             residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
-            weight: Tensor<Self, 2>,
+            weight: Weight<Self>,
             _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
-            linear::cpu::linear_add(residual, x, weight)
+            linear::cpu::linear_add(residual, x, weight.widened())
         }
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
@@ -142,11 +142,12 @@ mod cpu {
         fn swiglu_mlp(
             residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
-            gate: Tensor<Self, 2>,
-            up: Tensor<Self, 2>,
-            down: Tensor<Self, 2>,
+            gate: Weight<Self>,
+            up: Weight<Self>,
+            down: Weight<Self>,
             _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
+            let [gate, up, down] = [gate, up, down].map(|weight| weight.widened());
             swiglu_mlp::cpu::swiglu_mlp(residual, x, [gate, up], down)
         }
 
@@ -161,8 +162,8 @@ mod gpu {
     use crate::gpu::{contiguous, tensor};
     use crate::linear::gpu::Input;
     use crate::{
-        Kernels, LaunchError, MatmulStrategy, VarlenAttention, linear, rms_norm, rms_norm_rotary,
-        swiglu_mlp, varlen_attention,
+        Kernels, LaunchError, MatmulStrategy, VarlenAttention, Weight, linear, rms_norm,
+        rms_norm_rotary, swiglu_mlp, varlen_attention,
     };
     use burn::tensor::{DType, Tensor};
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
@@ -190,10 +191,10 @@ mod gpu {
 
         fn linear_only_by(
             x: Tensor<Self, 2>,
-            weight: Tensor<Self, 2>,
+            weight: Weight<Self>,
             strategy: MatmulStrategy,
         ) -> Result<Tensor<Self, 2>, LaunchError> {
-            let (x, weight) = (contiguous(x), contiguous(weight));
+            let (x, weight) = (contiguous(x), contiguous(weight.widened()));
             let input = Input::new(x, weight.dtype);
             let y = input.product_only_by(weight, strategy)?;
             Ok(tensor(input.times_rms(y)))
@@ -201,19 +202,21 @@ mod gpu {
 
         fn linears<const N: usize>(
             x: Tensor<Self, 2>,
-            weights: [Tensor<Self, 2>; N],
+            weights: [Weight<Self>; N],
             strategy: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
-            linear::gpu::linears(contiguous(x), weights.map(contiguous), strategy).map(tensor)
+            let weights = weights.map(|weight| contiguous(weight.widened()));
+            linear::gpu::linears(contiguous(x), weights, strategy).map(tensor)
         }
 
         fn linear_add(
             residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
-            weight: Tensor<Self, 2>,
+            weight: Weight<Self>,
             strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
-            let (residual, x, weight) = (contiguous(residual), contiguous(x), contiguous(weight));
+            let (residual, x) = (contiguous(residual), contiguous(x));
+            let weight = contiguous(weight.widened());
             let input = Input::new(x, weight.dtype);
             tensor(linear::gpu::linear_add(residual, input, weight, strategy))
         }
@@ -241,12 +244,13 @@ mod gpu {
         fn swiglu_mlp(
             residual: Tensor<Self, 2>,
             x: Tensor<Self, 2>,
-            gate: Tensor<Self, 2>,
-            up: Tensor<Self, 2>,
-            down: Tensor<Self, 2>,
+            gate: Weight<Self>,
+            up: Weight<Self>,
+            down: Weight<Self>,
             strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
-            let [residual, x, gate, up, down] = [residual, x, gate, up, down].map(contiguous);
+            let [residual, x] = [residual, x].map(contiguous);
+            let [gate, up, down] = [gate, up, down].map(|weight| contiguous(weight.widened()));
             tensor(swiglu_mlp::gpu::swiglu_mlp(residual, x, [gate, up], down, strategy))
         }
 

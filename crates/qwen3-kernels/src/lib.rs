@@ -23,7 +23,7 @@
 //! | `F` | width of the MLP | `intermediate_size` |
 //!
 //! Activations go in and come out in float32 everywhere. Only weights are ever
-//! stored in half precision; [`Kernels::linears`], [`Kernels::linear_add`] and
+//! stored in less, as numbers or in blocks ([`Weight`]); [`Kernels::linears`], [`Kernels::linear_add`] and
 //! [`Kernels::swiglu_mlp`] say what becomes of the activations that meet them,
 //! and [`VarlenAttention::round_to`] what attention may round.
 //!
@@ -47,15 +47,18 @@ mod random;
 pub mod rms_norm;
 pub mod rms_norm_rotary;
 pub mod swiglu_mlp;
+pub mod embed_tokens;
 pub mod varlen_attention;
+mod weight;
 
-use burn::tensor::{DType, Tensor, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, backend::Backend};
 #[cfg(feature = "cpu")]
 pub use cpu::isa;
 #[cfg(feature = "autodiff")]
 pub use gradients::{AdamW, Gradients, Moments};
 pub use linear::strategy::{LaunchError, MatmulStrategy};
 pub use varlen_attention::{SharedPrefix, VarlenAttention, VarlenLayout};
+pub use weight::{Blocks, Weight};
 
 /// A backend that can compute Qwen3.
 ///
@@ -77,7 +80,7 @@ pub trait Kernels: Backend {
     /// If the device doesn't take it.
     fn linear_only_by(
         x: Tensor<Self, 2>,
-        weight: Tensor<Self, 2>,
+        weight: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Result<Tensor<Self, 2>, LaunchError> {
         let [y] = Self::linears(x, [weight], strategy);
@@ -101,25 +104,37 @@ pub trait Kernels: Backend {
         x.cast(dtype)
     }
 
+    /// The rows of a table that tokens stand for, in float32.
+    ///
+    /// # Shapes
+    /// - `table`: `[vocab_size, C]`
+    /// - `ids`: `[T]`, each of a row of the table
+    /// - returns `[T, C]`
+    fn embed_tokens(table: Weight<Self>, ids: Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
+        embed_tokens::reference::embed_tokens(table, ids)
+    }
+
     /// `x · weightᵀ` for each weight, which is as the checkpoint stores it.
     ///
     /// A product is accumulated and returned in float32 whatever the weight's
     /// dtype, and is safe for inputs and outputs beyond float16's 65,504: a
-    /// float16 weight never forces `x` or the result into float16's range.
+    /// float16 weight never forces `x` or the result into float16's range. Where a
+    /// weight is blocks, a backend may round `x` to bfloat16, or row by row to 8 bits
+    /// with a scale for each 32 numbers.
     ///
     /// # Shapes
     /// - `x`: `[T, in]`, float32
-    /// - `weights`: `[out, in]` each, float32, float16 or bfloat16
+    /// - `weights`: `[out, in]` each
     /// - `strategy`: one of [`Kernels::matmul_strategies`]; a shape that the device
     ///   doesn't take in this way is computed by plain units
     /// - returns `[T, out]` of each weight's own `out`, float32
     fn linears<const N: usize>(
         x: Tensor<Self, 2>,
-        weights: [Tensor<Self, 2>; N],
+        weights: [Weight<Self>; N],
         strategy: MatmulStrategy,
     ) -> [Tensor<Self, 2>; N] {
         let _ = strategy;
-        weights.map(|weight| linear::reference::linear(x.clone(), weight))
+        weights.map(|weight| linear::reference::linear(x.clone(), weight.widened()))
     }
 
     /// `residual + x · weightᵀ`
@@ -131,7 +146,7 @@ pub trait Kernels: Backend {
     fn linear_add(
         residual: Tensor<Self, 2>,
         x: Tensor<Self, 2>,
-        weight: Tensor<Self, 2>,
+        weight: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
         let [y] = Self::linears(x, [weight], strategy);
@@ -188,9 +203,9 @@ pub trait Kernels: Backend {
     fn swiglu_mlp(
         residual: Tensor<Self, 2>,
         x: Tensor<Self, 2>,
-        gate: Tensor<Self, 2>,
-        up: Tensor<Self, 2>,
-        down: Tensor<Self, 2>,
+        gate: Weight<Self>,
+        up: Weight<Self>,
+        down: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
         swiglu_mlp::reference::swiglu_mlp(residual, x, gate, up, down, strategy)

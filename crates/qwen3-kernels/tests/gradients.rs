@@ -54,11 +54,12 @@ fn of_linear_layers() {
         let x = leaf([tokens, inputs], 1);
         let (weight, other) = (leaf([outputs, inputs], 2), leaf([5, inputs], 3));
         let residual = leaf([tokens, outputs], 4);
-        let [y, _] = A::linears(x.clone(), [weight.clone(), other.clone()], PlainUnits);
+        let weights = [&weight, &other].map(|weight| weight.clone().into());
+        let [y, _] = A::linears(x.clone(), weights, PlainUnits);
         let found = gradients!(y, x, weight);
         let expected = gradients!(linear::reference::linear(x.clone(), weight.clone()), x, weight);
         assert_same(found, expected, "linears");
-        let sum = A::linear_add(residual.clone(), x.clone(), weight.clone(), PlainUnits);
+        let sum = A::linear_add(residual.clone(), x.clone(), weight.clone().into(), PlainUnits);
         let found = gradients!(sum, residual, x, weight);
         let sum = residual.clone() + linear::reference::linear(x.clone(), weight.clone());
         assert_same(found, gradients!(sum, residual, x, weight), "linear_add");
@@ -68,7 +69,7 @@ fn of_linear_layers() {
 #[test]
 fn of_layers_with_one_input_add_up() {
     let (x, a, b) = (leaf([9, 16], 1), leaf([8, 16], 2), leaf([8, 16], 3));
-    let [left, right] = A::linears(x.clone(), [a.clone(), b.clone()], PlainUnits);
+    let [left, right] = A::linears(x.clone(), [a.clone().into(), b.clone().into()], PlainUnits);
     let found = gradients!(left * right, x, a, b);
     let [left, right] = [&a, &b].map(|w| linear::reference::linear(x.clone(), w.clone()));
     assert_same(found, gradients!(left * right, x, a, b), "two layers");
@@ -96,7 +97,7 @@ fn of_the_mlp() {
     let (residual, x) = (leaf([10, 24], 1), leaf([10, 24], 2));
     let (gate, up, down) = (leaf([40, 24], 3), leaf([40, 24], 4), leaf([24, 40], 5));
     let [r, y, g, u, d] = [&residual, &x, &gate, &up, &down].map(Tensor::clone);
-    let mlp = A::swiglu_mlp(r, y, g, u, d, PlainUnits);
+    let mlp = A::swiglu_mlp(r, y, g.into(), u.into(), d.into(), PlainUnits);
     let found = gradients!(mlp, residual, x, gate, up, down);
     let layer = |weight: &Tensor<A, 2>| linear::reference::linear(x.clone(), weight.clone());
     let activated = swiglu_mlp::reference::swiglu(layer(&gate), layer(&up));
@@ -129,7 +130,7 @@ fn of_attention() {
 #[test]
 fn what_is_not_wanted_is_not_computed() {
     let (x, weight) = (constant([3, 8], 1), leaf([4, 8], 2));
-    let [y] = A::linears(x.clone(), [weight.clone()], PlainUnits);
+    let [y] = A::linears(x.clone(), [weight.clone().into()], PlainUnits);
     let gradients = y.sum().backward();
     assert!(x.grad(&gradients).is_none());
     assert!(weight.grad(&gradients).is_some());
@@ -140,8 +141,8 @@ fn rounding_lets_gradients_pass() {
     let x = leaf([3, 8], 1);
     let rounded = A::rounded(x.clone(), DType::BF16);
     assert_eq!(rounded.dtype(), DType::BF16);
-    let [y] = A::linears(constant([2, 8], 2), [rounded], PlainUnits);
-    let [exact] = A::linears(constant([2, 8], 2), [x.clone()], PlainUnits);
+    let [y] = A::linears(constant([2, 8], 2), [rounded.into()], PlainUnits);
+    let [exact] = A::linears(constant([2, 8], 2), [x.clone().into()], PlainUnits);
     let [found, expected] = [y, exact].map(|y| gradients!(y, x).remove(0));
     // The weight's own gradient doesn't depend on the weight: only on x, rounded to bfloat16.
     let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

@@ -1,6 +1,6 @@
 //! What a backend crate tells of a device before it is opened.
 
-use crate::dtype::Dtype;
+use qwen3_dtypes::Dtype;
 use std::fmt;
 
 /// A device as its driver describes it.

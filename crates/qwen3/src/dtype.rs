@@ -1,54 +1,71 @@
-//! How numbers are stored, and how one format becomes another.
+//! How one dtype becomes another, and what Burn calls it.
 
 use burn::tensor::{DType, Element, TensorData, bf16, f16};
-use std::fmt;
+use qwen3_dtypes::Dtype;
 
-/// How a number is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dtype {
-    /// 32-bit IEEE 754.
-    F32,
-    /// 16-bit IEEE 754: largest value 65,504.
-    F16,
-    /// The upper half of a float32.
-    Bf16,
-}
-
-/// As options and flags call it: `f32`, `f16` or `bf16`.
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        })
+/// Burn's name of a dtype of numbers, and of the words that hold blocks.
+pub fn burn_dtype(dtype: Dtype) -> DType {
+    match dtype {
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+        _ => DType::U32,
     }
 }
 
-impl Dtype {
-    /// Bytes of one number.
-    pub fn size_bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-
-    /// Burn's name of it.
-    pub fn burn(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-            Self::Bf16 => DType::BF16,
-        }
-    }
-}
-
-/// The little-endian bytes of a tensor as numbers of another dtype.
+/// The little-endian bytes of a tensor in another dtype; blocks are words of 32 bits, and
+/// have no other shape than how many there are.
 ///
 /// # Errors
 /// A number that was finite and would become infinite.
+///
+/// # Panics
+/// If rows are no whole blocks, or nothing is brought into the dtype here
+/// ([`Dtype::is_written`]).
 pub(crate) fn convert(
+    bytes: &[u8],
+    from: Dtype,
+    shape: &[usize],
+    to: Dtype,
+) -> Result<TensorData, f32> {
+    if from == to && from.is_blocks() {
+        return Ok(words(bytes.to_vec()));
+    } else if from.is_blocks() {
+        let mut numbers = vec![0.0; shape.iter().product()];
+        from.widen(bytes, &mut numbers);
+        return match to {
+            Dtype::F32 => Ok(TensorData::new(numbers, shape.to_vec())),
+            to => convert(bytemuck::cast_slice(&numbers), Dtype::F32, shape, to),
+        };
+    } else if to.is_blocks() {
+        let mut blocks = Vec::with_capacity(to.bytes_of(shape.iter().product()));
+        for bytes in bytes.chunks(QUANTIZED_AT_ONCE * from.block_bytes()) {
+            let mut numbers = vec![0.0; bytes.len() / from.block_bytes()];
+            from.widen(bytes, &mut numbers);
+            to.quantize(&numbers, &mut blocks).map_err(|lost| lost.value)?;
+        }
+        return Ok(words(blocks));
+    }
+    convert_numbers(bytes, from, shape, to)
+}
+
+/// Whole blocks of every dtype.
+const QUANTIZED_AT_ONCE: usize = 16 * 1024;
+
+/// Blocks as words, the last one filled up.
+fn words(mut blocks: Vec<u8>) -> TensorData {
+    blocks.resize(blocks.len().next_multiple_of(4), 0);
+    let words: Vec<u32> =
+        blocks.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+    let n = words.len();
+    TensorData::new(words, [n])
+}
+
+/// [`convert`] of numbers to numbers.
+///
+/// # Errors
+/// As [`convert`].
+fn convert_numbers(
     bytes: &[u8],
     from: Dtype,
     shape: &[usize],
@@ -81,6 +98,7 @@ pub(crate) fn convert(
             let values = narrow(values, f16::from_f32, f16::is_infinite)?;
             data(values.into_iter(), shape)
         }
+        (from, to) => unreachable!("{from} or {to} are blocks"),
     })
 }
 
@@ -112,6 +130,28 @@ fn narrow<E: Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_become_blocks_and_numbers_again() {
+        let numbers: Vec<f32> = (0..3 * 64).map(|i| (i as f32 * 0.7).sin()).collect();
+        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        for (dtype, step) in [(Dtype::Q8_0, 1.0 / 250.0), (Dtype::Q4_0, 1.0 / 7.5)] {
+            let blocks = convert(&bytes, Dtype::F32, &[3, 64], dtype).unwrap();
+            assert_eq!(blocks.as_bytes().len(), dtype.bytes_of(3 * 64).next_multiple_of(4));
+            let same = convert(blocks.as_bytes(), dtype, &[3, 64], dtype).unwrap();
+            assert_eq!(same, blocks);
+            let blocks = &blocks.as_bytes()[..dtype.bytes_of(3 * 64)];
+            for to in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+                let found = convert(blocks, dtype, &[3, 64], to).unwrap();
+                assert_eq!(found.shape[..], [3, 64]);
+                let found = found.convert::<f32>().into_vec::<f32>().unwrap();
+                let near = |(a, b): (&f32, &f32)| (a - b).abs() <= step * 1.02 + 0.004;
+                assert!(found.iter().zip(&numbers).all(near), "{dtype} {to}");
+            }
+        }
+        let lost = [0x7f7f_ffffu32, 0, 0, 0].map(u32::to_le_bytes).concat().repeat(8);
+        assert_eq!(convert(&lost, Dtype::F32, &[32], Dtype::Q8_0).unwrap_err(), f32::MAX);
+    }
 
     #[test]
     fn a_finite_number_never_becomes_infinite() {

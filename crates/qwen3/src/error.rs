@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a checkpoint or a batch.
 
-use crate::dtype::Dtype;
+use qwen3_dtypes::Dtype;
 use std::path::PathBuf;
 
 /// What a library said.
@@ -104,7 +104,7 @@ pub enum Error {
 
     /// A tensor is stored as something else than a floating-point number.
     #[error(
-        "tensor `{name}` has dtype {dtype}; only F32, F16 and BF16 are supported: use the checkpoint before quantisation"
+        "tensor `{name}` has dtype {dtype}; of safetensors only F32, F16 and BF16 are supported: use the checkpoint before quantisation, or a GGUF file"
     )]
     TensorDtype { name: String, dtype: String },
 
@@ -114,6 +114,10 @@ pub enum Error {
         name_of(*.dtype), if *.dtype == Dtype::F16 { "bf16 or f32" } else { "f32" }
     )]
     Float16Range { name: String, value: f32, dtype: Dtype },
+
+    /// A GGUF file that can't be read.
+    #[error(transparent)]
+    Gguf(#[from] qwen3_gguf::Error),
 
     /// A batch of nothing.
     #[error("a batch needs at least one sequence")]
@@ -153,5 +157,6 @@ fn name_of(dtype: Dtype) -> &'static str {
         Dtype::F32 => "float32",
         Dtype::F16 => "float16",
         Dtype::Bf16 => "bfloat16",
+        blocks => blocks.name(),
     }
 }

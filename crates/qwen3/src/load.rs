@@ -2,33 +2,33 @@
 //! with the shape that `config.json` implies.
 
 use crate::config::Config;
-use crate::dtype::Dtype;
+use crate::dtype::burn_dtype;
 use crate::error::Error;
 use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
 use crate::names::HEADS;
 use crate::weights::{Storage, Weights};
-use burn::module::{Param, ParamId};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
-use qwen3_kernels::MatmulStrategy;
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use qwen3_dtypes::Dtype;
+use qwen3_kernels::{Blocks, MatmulStrategy, Weight};
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// Called before each tensor with the number of those loaded and of all; may stop the loading.
 pub type OnTensor<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 
 /// Where a network's tensors come from, by the checkpoint's names.
 pub trait Tensors<B: Backend> {
-    /// The embedding table `[vocab_size, C]`, in blocks of rows where need be.
+    /// The embedding table `[vocab_size, C]`, in parts of some rows where need be.
     ///
     /// # Errors
     /// If there is no such tensor.
-    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Tensor<B, 2>>, Error>;
+    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Weight<B>>, Error>;
 
     /// The weight `[out, in]` of a linear layer.
     ///
     /// # Errors
     /// If there is no such tensor.
-    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<B, 2>, Error>;
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight<B>, Error>;
 
     /// The weight of a norm, or a bias, in float32.
     ///
@@ -38,8 +38,8 @@ pub trait Tensors<B: Backend> {
 }
 
 impl<B: Backend> Qwen3<B> {
-    /// Reads the network tensor by tensor: linear layers and embeddings in
-    /// the dtype of `storage`, norms and biases in float32.
+    /// Reads the network tensor by tensor: linear layers and embeddings as
+    /// `storage` says, norms and biases in float32.
     ///
     /// # Errors
     /// If a tensor is missing, misshapen or left over, doesn't fit the dtype, or
@@ -84,7 +84,7 @@ impl<B: Backend> Assembly<'_, B> {
         let table = self.tensors.table("embed_tokens.weight", [vocab_size, hidden_size])?;
         let layers = (0..num_hidden_layers).map(|index| self.layer(&format!("layers.{index}")));
         Ok(Qwen3 {
-            embed_tokens: Embedding { weight: table.into_iter().map(param).collect() },
+            embed_tokens: Embedding { weight: table },
             layers: layers.collect::<Result<_, _>>()?,
             norm: self.norm("norm", hidden_size)?,
             config: self.config.clone(),
@@ -128,23 +128,18 @@ impl<B: Backend> Assembly<'_, B> {
     }
 
     fn linear(&mut self, path: &str, shape: [usize; 2], bias: bool) -> Result<Linear<B>, Error> {
-        let weight = param(self.tensors.matrix(&format!("{path}.weight"), shape)?);
+        let weight = self.tensors.matrix(&format!("{path}.weight"), shape)?;
         let bias = match bias {
-            true => Some(param(self.tensors.vector(&format!("{path}.bias"), shape[0])?)),
+            true => Some(self.tensors.vector(&format!("{path}.bias"), shape[0])?),
             false => None,
         };
         Ok(Linear { weight, bias, strategy: self.strategy })
     }
 
     fn norm(&mut self, path: &str, width: usize) -> Result<RmsNorm<B>, Error> {
-        let weight = param(self.tensors.vector(&format!("{path}.weight"), width)?);
+        let weight = self.tensors.vector(&format!("{path}.weight"), width)?;
         Ok(RmsNorm { weight, epsilon: self.config.rms_norm_eps })
     }
-}
-
-/// Not `Param::from_tensor`, which would make of any tensor a leaf of the gradients' graph.
-fn param<B: Backend, const N: usize>(tensor: Tensor<B, N>) -> Param<Tensor<B, N>> {
-    Param::initialized(ParamId::new(), tensor)
 }
 
 /// The tensors of a checkpoint, as [`Storage`] says.
@@ -159,37 +154,41 @@ struct FromFile<'a, B: Backend> {
 }
 
 impl<B: Backend> Tensors<B> for FromFile<'_, B> {
-    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Tensor<B, 2>>, Error> {
+    fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<Weight<B>>, Error> {
         let [vocab_size, hidden_size] = shape;
-        let Storage { dtype, max_tensor_bytes, .. } = self.storage;
         self.before_tensor(name)?;
-        let row_bytes = (hidden_size * dtype.size_bytes()) as u64;
-        let block_rows = usize::try_from(max_tensor_bytes / row_bytes).unwrap_or(usize::MAX).max(1);
-        let blocks = (0..vocab_size).step_by(block_rows.min(vocab_size)).map(|first| {
-            let rows = first..vocab_size.min(first.saturating_add(block_rows));
-            Ok(self.on_device(self.weights.rows(name, shape, rows, dtype)?, dtype))
+        let row_bytes = self.dtype(name, hidden_size)?.bytes_of(hidden_size) as u64;
+        let most = self.storage.max_tensor_bytes / row_bytes;
+        let part_rows = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        let parts = (0..vocab_size).step_by(part_rows.min(vocab_size)).map(|first| {
+            let rows = first..vocab_size.min(first.saturating_add(part_rows));
+            self.rows(name, shape, rows)
         });
-        blocks.collect()
+        parts.collect()
     }
 
-    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<B, 2>, Error> {
-        self.tensor(name, shape, self.storage.dtype)
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight<B>, Error> {
+        self.before_tensor(name)?;
+        self.rows(name, shape, 0..shape[0])
     }
 
     fn vector(&mut self, name: &str, width: usize) -> Result<Tensor<B, 1>, Error> {
-        self.tensor(name, [width], Dtype::F32)
+        self.before_tensor(name)?;
+        let data = self.weights.tensor(name, &[width], Dtype::F32)?;
+        Ok(Tensor::from_data(data, (self.device, burn_dtype(Dtype::F32))))
     }
 }
 
 impl<B: Backend> FromFile<'_, B> {
-    fn tensor<const N: usize>(
-        &mut self,
-        name: &str,
-        shape: [usize; N],
-        dtype: Dtype,
-    ) -> Result<Tensor<B, N>, Error> {
-        self.before_tensor(name)?;
-        Ok(self.on_device(self.weights.tensor(name, &shape, dtype)?, dtype))
+    fn dtype(&self, name: &str, columns: usize) -> Result<Dtype, Error> {
+        Ok(self.storage.dtype_of(self.weights.dtype_of(name)?, columns))
+    }
+
+    fn rows(&self, name: &str, shape: [usize; 2], rows: Range<usize>) -> Result<Weight<B>, Error> {
+        let dtype = self.dtype(name, shape[1])?;
+        let part = [rows.len(), shape[1]];
+        let data = self.weights.rows(name, shape, rows, dtype)?;
+        Ok(weight(data, dtype, part, self.device))
     }
 
     fn before_tensor(&mut self, name: &str) -> Result<(), Error> {
@@ -200,8 +199,20 @@ impl<B: Backend> FromFile<'_, B> {
         self.known.insert(name.to_owned());
         Ok(())
     }
+}
 
-    fn on_device<const N: usize>(&self, data: TensorData, dtype: Dtype) -> Tensor<B, N> {
-        Tensor::from_data(data, (self.device, dtype.burn()))
+/// A matrix on its device, from numbers or from words of blocks.
+pub(crate) fn weight<B: Backend>(
+    data: TensorData,
+    dtype: Dtype,
+    shape: [usize; 2],
+    device: &B::Device,
+) -> Weight<B> {
+    let options = (device, burn_dtype(dtype));
+    match dtype.is_blocks() {
+        true => {
+            Weight::Blocks(Blocks::new(dtype, shape, Tensor::<B, 1, Int>::from_data(data, options)))
+        }
+        false => Weight::Float(Tensor::from_data(data, options)),
     }
 }

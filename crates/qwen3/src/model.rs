@@ -13,12 +13,11 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::rope::RotaryTable;
 use crate::stages::{Observer, Stage, Step};
-use burn::module::{Module, Param};
-use burn::tensor::{DType, Int, Tensor, backend::Backend};
-use qwen3_kernels::{Kernels, MatmulStrategy, VarlenAttention, VarlenLayout};
+use burn::tensor::{Int, Tensor, backend::Backend};
+use qwen3_kernels::{Kernels, MatmulStrategy, VarlenAttention, VarlenLayout, Weight};
 
 /// The network without a head.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct Qwen3<B: Backend> {
     /// Token embeddings.
     pub embed_tokens: Embedding<B>,
@@ -27,7 +26,6 @@ pub struct Qwen3<B: Backend> {
     /// The final norm.
     pub norm: RmsNorm<B>,
     /// The checkpoint's `config.json`.
-    #[module(skip)]
     pub config: Config,
 }
 
@@ -82,7 +80,7 @@ struct Pass<'a, B: Backend> {
 }
 
 /// One decoder layer.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct DecoderLayer<B: Backend> {
     /// Norm before attention.
     pub input_layernorm: RmsNorm<B>,
@@ -112,7 +110,7 @@ impl<B: Kernels> DecoderLayer<B> {
 }
 
 /// Grouped-query attention with a norm on each query and key head.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct Attention<B: Backend> {
     /// `[H·D, C]`
     pub q_proj: Linear<B>,
@@ -153,7 +151,7 @@ impl<B: Kernels> Attention<B> {
         let scale = (config.head_dim as f64).sqrt().recip();
         // What attention gives goes into `o_proj`, which may round it to its weight's dtype:
         // then attention may round what it multiplies as far.
-        let round_to = self.o_proj.weight.dtype();
+        let round_to = self.o_proj.weight.round_to();
         let layout = &rows.layout;
         let attention = VarlenAttention { q, k, v, layout, scale, round_to };
         let attended = B::varlen_attention(attention); // [R, H, D]
@@ -180,7 +178,7 @@ fn split_heads<B: Backend>(x: Tensor<B, 2>, heads: usize) -> Tensor<B, 3> {
 }
 
 /// SwiGLU feed-forward network (Shazeer 2020, arXiv:2002.05202, eq. 5, with SiLU).
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct Mlp<B: Backend> {
     /// `[F, C]`
     pub gate_proj: Linear<B>,
@@ -193,90 +191,88 @@ pub struct Mlp<B: Backend> {
 impl<B: Kernels> Mlp<B> {
     /// The residual stream `[R, C]`, plus what the network makes of `normed`.
     fn add_to(&self, hidden: Tensor<B, 2>, normed: Tensor<B, 2>) -> Tensor<B, 2> {
-        let [gate, up] = [&self.gate_proj, &self.up_proj].map(|linear| linear.weight.val());
-        let Linear { weight: down, strategy, .. } = &self.down_proj;
-        B::swiglu_mlp(hidden, normed, gate, up, down.val(), *strategy) // [R, C]
+        let weights = [&self.gate_proj, &self.up_proj, &self.down_proj];
+        let [gate, up, down] = weights.map(|linear| linear.weight.clone());
+        B::swiglu_mlp(hidden, normed, gate, up, down, self.down_proj.strategy) // [R, C]
     }
 }
 
 /// `x · weightᵀ + bias`
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct Linear<B: Backend> {
-    /// `[out, in]`, in the precision the model was loaded with.
-    pub weight: Param<Tensor<B, 2>>,
+    /// `[out, in]`, in the dtype the model was loaded with.
+    pub weight: Weight<B>,
     /// `[out]`, float32.
-    pub bias: Option<Param<Tensor<B, 1>>>,
+    pub bias: Option<Tensor<B, 1>>,
     /// How its device computes it.
-    #[module(skip)]
     pub strategy: MatmulStrategy,
 }
 
 impl<B: Kernels> Linear<B> {
     /// Several layers of the same `x`.
     fn forward<const N: usize>(layers: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
-        let weights = layers.map(|layer| layer.weight.val());
+        let weights = layers.map(|layer| layer.weight.clone());
         let mut outputs = B::linears(x, weights, layers[0].strategy).into_iter();
         layers.map(|layer| layer.with_bias(outputs.next().expect("one for each layer")))
     }
 
     /// `residual + x · weightᵀ + bias`
     fn add_to(&self, residual: Tensor<B, 2>, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.with_bias(B::linear_add(residual, x, self.weight.val(), self.strategy))
+        self.with_bias(B::linear_add(residual, x, self.weight.clone(), self.strategy))
     }
 
     fn with_bias(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.bias {
-            Some(bias) => x + bias.val().unsqueeze(),
+            Some(bias) => x + bias.clone().unsqueeze(),
             None => x,
         }
     }
 }
 
 /// Root mean square norm over the last dimension.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct RmsNorm<B: Backend> {
     /// Float32.
-    pub weight: Param<Tensor<B, 1>>,
+    pub weight: Tensor<B, 1>,
     /// `rms_norm_eps`
-    #[module(skip)]
     pub epsilon: f64,
 }
 
 impl<B: Kernels> RmsNorm<B> {
     fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::rms_norm(x, self.weight.val(), self.epsilon)
+        B::rms_norm(x, self.weight.clone(), self.epsilon)
     }
 
     /// Each head `[T, heads, D]`, normed and rotated.
     fn rotary(&self, x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
-        B::rms_norm_rotary(x, self.weight.val(), self.epsilon, cos, sin)
+        B::rms_norm_rotary(x, self.weight.clone(), self.epsilon, cos, sin)
     }
 }
 
 /// A table of vectors.
-#[derive(Module, Debug)]
+#[derive(Debug)]
 pub struct Embedding<B: Backend> {
-    /// `[vocab_size, C]`, in the precision the model was loaded with; in blocks
-    /// of rows where the device takes no tensor of the whole size.
-    pub weight: Vec<Param<Tensor<B, 2>>>,
+    /// `[vocab_size, C]`, in the dtype the model was loaded with; in parts of some
+    /// rows each where the device takes no tensor of the whole size.
+    pub weight: Vec<Weight<B>>,
 }
 
 impl<B: Kernels> Embedding<B> {
     fn forward(&self, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
         if let [table] = &self.weight[..] {
-            return table.val().select(0, ids).cast(DType::F32); // [T, C]
+            return B::embed_tokens(table.clone(), ids); // [T, C]
         }
         let mut first = 0;
-        let blocks = self.weight.iter().map(|block| {
-            let rows = block.dims()[0] as i64;
-            // Tokens of other blocks take a row of this one, times 0.
+        let parts = self.weight.iter().map(|part| {
+            let rows = part.dims()[0] as i64;
+            // Tokens of other parts take a row of this one, times 0.
             let nearest = ids.clone().clamp(first, first + rows - 1);
             let is_here = nearest.clone().equal(ids.clone()).float().unsqueeze_dim(1); // [T, 1]
-            let found = block.val().select(0, nearest - first).cast(DType::F32);
+            let found = B::embed_tokens(part.clone(), nearest - first);
             first += rows;
             found * is_here
         });
-        blocks.reduce(|sum, block| sum + block).expect("a table has a row")
+        parts.reduce(|sum, part| sum + part).expect("a table has a row")
     }
 }
 

@@ -6,13 +6,14 @@
 
 use crate::batch::{PackedBatch, indices};
 use crate::config::Config;
-use crate::dtype::Dtype;
+use crate::dtype::{burn_dtype, convert};
 use crate::error::Error;
-use crate::load::OnTensor;
+use crate::load::{OnTensor, weight};
 use crate::model::{Qwen3, Rows};
 use crate::stages::{Observer, Recorded, device_error, to_host};
 use crate::weights::{Storage, Weights};
 use burn::tensor::{DType, Tensor, TensorData};
+use qwen3_dtypes::Dtype;
 use qwen3_kernels::{Kernels, MatmulStrategy};
 use std::fmt::Debug;
 
@@ -135,7 +136,10 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
     }
 
     fn matmul_strategies(&self, dtype: Dtype) -> Vec<MatmulStrategy> {
-        B::matmul_strategies(&self.0, dtype.burn())
+        B::matmul_strategies(
+            &self.0,
+            if dtype.is_blocks() { DType::F32 } else { burn_dtype(dtype) },
+        )
     }
 
     fn product(
@@ -144,13 +148,13 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         dtype: Dtype,
         strategy: MatmulStrategy,
     ) -> Result<Vec<f32>, Error> {
-        let on_device = |values: &Vec<f32>, dtype: DType| {
-            let shape = [values.len() / factors.inputs, factors.inputs];
-            let data = TensorData::new(values.clone(), shape).convert_dtype(dtype);
-            Tensor::<B, 2>::from_data(data, (&self.0, dtype))
-        };
-        let x = on_device(&factors.x, DType::F32);
-        let weight = on_device(&factors.weight, dtype.burn());
+        let shape = |values: &[f32]| [values.len() / factors.inputs, factors.inputs];
+        let x = TensorData::new(factors.x.clone(), shape(&factors.x));
+        let x = Tensor::<B, 2>::from_data(x, (&self.0, DType::F32));
+        let (values, weight_shape) = (&factors.weight, shape(&factors.weight));
+        let data = convert(bytemuck::cast_slice(values), Dtype::F32, &weight_shape, dtype)
+            .map_err(|value| Error::Float16Range { name: "a factor".to_owned(), value, dtype })?;
+        let weight = weight(data, dtype, weight_shape, &self.0);
         to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?)
     }
 

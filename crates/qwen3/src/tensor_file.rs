@@ -3,7 +3,9 @@
 
 use crate::error::Error;
 use crate::files;
+use qwen3_gguf::GgufFile;
 use qwen3_sys::MappedFile;
+use qwen3_sys::mapped_file::share;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors};
 use std::collections::HashMap;
@@ -27,6 +29,7 @@ pub struct TensorFile {
 pub(crate) enum Bytes {
     Mapped(Arc<MappedFile>),
     Owned(Arc<Vec<u8>>),
+    Gguf(GgufFile),
 }
 
 impl TensorFile {
@@ -94,9 +97,7 @@ impl TensorFile {
 
     /// Tells the system that these bytes won't be needed soon.
     pub fn release(&self, bytes: Range<usize>) {
-        if let Bytes::Mapped(map) = &self.bytes {
-            map.release(bytes);
-        }
+        self.bytes.release(bytes);
     }
 
     /// The whole file.
@@ -115,6 +116,25 @@ impl Bytes {
         match self {
             Self::Mapped(map) => map,
             Self::Owned(bytes) => bytes,
+            Self::Gguf(file) => file.bytes(),
+        }
+    }
+
+    /// A part of a mapped file without a copy of it.
+    pub fn share(&self, bytes: Range<usize>) -> Option<bytes::Bytes> {
+        match self {
+            Self::Mapped(map) => Some(share(map, bytes)),
+            Self::Owned(_) => None,
+            Self::Gguf(file) => Some(file.share(bytes)),
+        }
+    }
+
+    /// Tells the system that these bytes won't be needed soon.
+    pub fn release(&self, bytes: Range<usize>) {
+        match self {
+            Self::Mapped(map) => map.release(bytes),
+            Self::Owned(_) => {}
+            Self::Gguf(file) => file.release(bytes),
         }
     }
 }

@@ -2,15 +2,16 @@
 
 mod contents;
 
-use crate::dtype::{Dtype, convert};
+use crate::dtype::{burn_dtype, convert};
 use crate::error::Error;
 use crate::index::weight_map;
 use crate::names::{EMBEDDING_TABLE, before, is_wrapped};
 use crate::tensor_file::{Bytes, TensorFile};
 use burn::tensor::{AllocationProperty, TensorData};
 use contents::Contents;
+use qwen3_dtypes::Dtype;
+use qwen3_gguf::{Description, GgufFile};
 use qwen3_kernels::MatmulStrategy;
-use qwen3_sys::mapped_file::share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
@@ -18,13 +19,38 @@ use std::path::Path;
 /// How weights are held on a device, and multiplied.
 #[derive(Clone, Copy, Debug)]
 pub struct Storage {
-    /// Precision of embeddings and linear layers.
+    /// How most of the embeddings and linear layers are held.
     pub dtype: Dtype,
+    /// Matrices that are stored in blocks stay in them, and numbers become this dtype;
+    /// `None`: all become [`Storage::dtype`].
+    pub as_stored: Option<Dtype>,
     /// The largest tensor that the device takes.
     pub max_tensor_bytes: u64,
     /// How the linear layers are computed.
     pub strategy: MatmulStrategy,
 }
+
+impl Storage {
+    /// All matrices in one dtype.
+    pub fn all(dtype: Dtype, max_tensor_bytes: u64, strategy: MatmulStrategy) -> Self {
+        Self { dtype, as_stored: None, max_tensor_bytes, strategy }
+    }
+
+    /// How a matrix is held whose rows have so many columns: in float32 where they are no
+    /// whole blocks.
+    pub fn dtype_of(&self, stored: Dtype, columns: usize) -> Dtype {
+        match self.as_stored {
+            Some(_) if stored.is_blocks() => stored,
+            Some(numbers) => numbers,
+            None if columns.is_multiple_of(self.dtype.block_len()) => self.dtype,
+            None => Dtype::F32,
+        }
+    }
+}
+
+/// Under which name the metadata of a safetensors file says which tensors are blocks: a
+/// JSON object of their keys and dtypes. Such a tensor is stored as rows of bytes.
+pub const BLOCKS: &str = "blocks";
 
 /// How the names begin of tensors that are other files or checksums.
 pub const ATTACHMENT: &str = "qwen3.";
@@ -56,7 +82,8 @@ struct Entry {
     /// Its name in the file.
     key: String,
     file: usize,
-    dtype: safetensors::Dtype,
+    /// `Err`: the name of one that isn't read.
+    dtype: Result<Dtype, String>,
     shape: Vec<usize>,
     bytes: Range<usize>,
 }
@@ -96,6 +123,16 @@ impl Weights {
         contents.weights()
     }
 
+    /// The tensors of a GGUF file, which have the checkpoint's names here.
+    ///
+    /// # Errors
+    /// If one is misshapen, twice there or no part of the network.
+    pub fn from_gguf(file: &GgufFile, model: &Description) -> Result<Self, Error> {
+        let mut contents = Contents::default();
+        contents.add_gguf(file, model)?;
+        contents.weights()
+    }
+
     /// Whether a tensor of this name (without `model.`) is in the checkpoint.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
@@ -132,7 +169,21 @@ impl Weights {
 
     /// Numbers in all tensors together.
     pub fn parameters(&self) -> u64 {
-        self.tensors.values().map(|entry| entry.shape.iter().product::<usize>() as u64).sum()
+        self.tensors.values().map(|entry| entry.numbers() as u64).sum()
+    }
+
+    /// How a tensor of this name is stored.
+    ///
+    /// # Errors
+    /// If there is none, or it is in none of [`Dtype`].
+    pub fn dtype_of(&self, name: &str) -> Result<Dtype, Error> {
+        let entry = self.tensors.get(name).ok_or_else(|| self.missing(name))?;
+        entry.dtype(name)
+    }
+
+    /// Bytes of all tensors together.
+    pub fn bytes(&self) -> u64 {
+        self.tensors.values().map(|entry| entry.bytes.len() as u64).sum()
     }
 
     /// How most of the numbers are stored.
@@ -140,9 +191,13 @@ impl Weights {
     /// # Errors
     /// If it is none of [`Dtype`].
     pub fn dtype(&self) -> Result<Dtype, Error> {
-        let largest = self.tensors.iter().max_by_key(|(_, entry)| entry.bytes.len());
-        let (name, entry) = largest.ok_or_else(|| self.missing(EMBEDDING_TABLE))?;
-        entry.dtype(name)
+        let mut counts: BTreeMap<&str, (usize, Dtype)> = BTreeMap::new();
+        for (name, entry) in &self.tensors {
+            let dtype = entry.dtype(name)?;
+            counts.entry(dtype.name()).or_insert((0, dtype)).0 += entry.numbers();
+        }
+        let most = counts.into_values().max_by_key(|(numbers, _)| *numbers);
+        most.map(|(_, dtype)| dtype).ok_or_else(|| self.missing(EMBEDDING_TABLE))
     }
 
     /// A tensor of exactly this shape in `dtype`: the file's own memory where
@@ -150,7 +205,10 @@ impl Weights {
     ///
     /// # Errors
     /// If it is missing, misshapen, not a floating-point number, or if a value
-    /// becomes infinite in `dtype`.
+    /// becomes infinite in `dtype`. Blocks are words of 32 bits.
+    ///
+    /// # Panics
+    /// If rows are no whole blocks of `dtype`, or nothing is brought into it here.
     pub fn tensor(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<TensorData, Error> {
         let entry = self.entry(name, shape)?;
         self.data(name, entry, entry.bytes.clone(), shape, dtype)
@@ -173,7 +231,7 @@ impl Weights {
         let entry = self.entry(name, &shape)?;
         let [n_rows, columns] = shape;
         assert!(rows.end <= n_rows, "rows {rows:?} of {n_rows}");
-        let row_bytes = columns * entry.dtype(name)?.size_bytes();
+        let row_bytes = entry.dtype(name)?.bytes_of(columns);
         let at = |row| entry.bytes.start + row * row_bytes;
         self.data(name, entry, at(rows.start)..at(rows.end), &[rows.len(), columns], dtype)
     }
@@ -189,24 +247,21 @@ impl Weights {
         let stored = entry.dtype(name)?;
         let file = &self.files[entry.file];
         let values = &file.as_slice()[bytes.clone()];
-        let is_aligned = values.as_ptr().addr().is_multiple_of(stored.size_bytes());
-        match file {
-            Bytes::Mapped(map)
-                if stored == dtype && is_aligned && cfg!(target_endian = "little") =>
-            {
-                let bytes = share(map, bytes);
-                let bytes = burn::tensor::Bytes::from_shared(bytes, AllocationProperty::File);
-                Ok(TensorData::from_bytes(bytes, shape, dtype.burn()))
-            }
-            _ => {
-                let lost = |value| Error::Float16Range { name: name.to_owned(), value, dtype };
-                let data = convert(values, stored, shape, dtype).map_err(lost)?;
-                if let Bytes::Mapped(map) = file {
-                    map.release(bytes);
-                }
-                Ok(data)
-            }
+        let (element, n) = (burn_dtype(dtype), values.len());
+        let is_as_wanted = stored == dtype
+            && values.as_ptr().addr().is_multiple_of(element.size())
+            && n.is_multiple_of(element.size())
+            && cfg!(target_endian = "little");
+        if let Some(bytes) = file.share(bytes.clone()).filter(|_| is_as_wanted) {
+            let bytes = burn::tensor::Bytes::from_shared(bytes, AllocationProperty::File);
+            let words = [n / element.size()];
+            let shape = if dtype.is_blocks() { &words } else { shape };
+            return Ok(TensorData::from_bytes(bytes, shape, element));
         }
+        let lost = |value| Error::Float16Range { name: name.to_owned(), value, dtype };
+        let data = convert(values, stored, shape, dtype).map_err(lost)?;
+        file.release(bytes);
+        Ok(data)
     }
 
     /// One row of a matrix of exactly this shape, in float32.
@@ -264,11 +319,12 @@ impl Weights {
 
 impl Entry {
     fn dtype(&self, name: &str) -> Result<Dtype, Error> {
-        match self.dtype {
-            safetensors::Dtype::F32 => Ok(Dtype::F32),
-            safetensors::Dtype::F16 => Ok(Dtype::F16),
-            safetensors::Dtype::BF16 => Ok(Dtype::Bf16),
-            other => Err(Error::TensorDtype { name: name.to_owned(), dtype: format!("{other:?}") }),
-        }
+        let unread =
+            |dtype: &String| Error::TensorDtype { name: name.to_owned(), dtype: dtype.clone() };
+        self.dtype.as_ref().copied().map_err(unread)
+    }
+
+    fn numbers(&self) -> usize {
+        self.shape.iter().product()
     }
 }

@@ -4,12 +4,13 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 21] = [
+pub const OURS: [(&str, &[&str]); 22] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
-    ("qwen3-gguf", &["qwen3-sys"]),
-    ("qwen3-kernels", &[]),
-    ("qwen3", &["qwen3-kernels", "qwen3-sys"]),
+    ("qwen3-dtypes", &[]),
+    ("qwen3-gguf", &["qwen3-dtypes", "qwen3-sys"]),
+    ("qwen3-kernels", &["qwen3-dtypes"]),
+    ("qwen3", &["qwen3-dtypes", "qwen3-gguf", "qwen3-kernels", "qwen3-sys"]),
     ("qwen3-autodiff", &["qwen3", "qwen3-kernels"]),
     ("qwen3-cpu", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
     ("qwen3-ndarray", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
@@ -21,6 +22,7 @@ pub const OURS: [(&str, &[&str]); 21] = [
         &[
             "qwen3-text",
             "qwen3-sys",
+            "qwen3-gguf",
             "qwen3",
             "qwen3-autodiff",
             "qwen3-cpu",

@@ -14,7 +14,7 @@ use ceiling::{Ceiling, read_gigabytes_per_second};
 use criterion::{Criterion, Throughput};
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
-use qwen3_kernels::{Kernels, VarlenAttention, VarlenLayout};
+use qwen3_kernels::{Kernels, VarlenAttention, VarlenLayout, Weight};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     fn products(&mut self, dtype: DType) {
-        let weight = |rows, columns| random([rows, columns]).cast(dtype);
+        let weight = |rows, columns| Weight::from(random([rows, columns]).cast(dtype));
         let (q, k, v) = (weight(H * D, C), weight(K * D, C), weight(K * D, C));
         let (o, down) = (weight(C, H * D), weight(C, F));
         let (gate, up) = (weight(F, C), weight(F, C));

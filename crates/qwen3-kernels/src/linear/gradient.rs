@@ -9,7 +9,7 @@ pub fn input<B: Kernels>(
     weight: Tensor<B, 2>,
     strategy: MatmulStrategy,
 ) -> Tensor<B, 2> {
-    let [gradient] = B::linears(output, [weight.transpose()], strategy);
+    let [gradient] = B::linears(output, [weight.transpose().into()], strategy);
     gradient
 }
 
@@ -20,6 +20,7 @@ pub fn weight<B: Kernels>(
     dtype: DType,
     strategy: MatmulStrategy,
 ) -> Tensor<B, 2> {
-    let [gradient] = B::linears(output.transpose(), [B::rounded(x.transpose(), dtype)], strategy);
+    let [gradient] =
+        B::linears(output.transpose(), [B::rounded(x.transpose(), dtype).into()], strategy);
     gradient
 }

@@ -1,15 +1,15 @@
 //! The feed-forward network of linear layers and plain Burn operations.
 
-use crate::{Kernels, MatmulStrategy};
+use crate::{Kernels, MatmulStrategy, Weight};
 use burn::tensor::{Tensor, activation::silu, backend::Backend};
 
 /// See [`crate::Kernels::swiglu_mlp`].
 pub fn swiglu_mlp<B: Kernels>(
     residual: Tensor<B, 2>,
     x: Tensor<B, 2>,
-    gate: Tensor<B, 2>,
-    up: Tensor<B, 2>,
-    down: Tensor<B, 2>,
+    gate: Weight<B>,
+    up: Weight<B>,
+    down: Weight<B>,
     strategy: MatmulStrategy,
 ) -> Tensor<B, 2> {
     let [gate, up] = B::linears(x, [gate, up], strategy); // [T, F]

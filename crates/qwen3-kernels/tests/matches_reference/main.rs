@@ -12,7 +12,7 @@ use burn_flex::Flex;
 use proptest::prelude::*;
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
-use qwen3_kernels::{Kernels, VarlenLayout, linear, rms_norm, rms_norm_rotary, swiglu_mlp};
+use qwen3_kernels::{Kernels, VarlenLayout, Weight, linear, rms_norm, rms_norm_rotary, swiglu_mlp};
 use std::sync::{Mutex, PoisonError};
 
 type B = Flex;
@@ -39,7 +39,7 @@ fn random<const N: usize>(shape: [usize; N], seed: u64) -> Tensor<B, N> {
 
 /// `x · weightᵀ`
 fn linear(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
-    let [y] = B::linears(x, [weight], PlainUnits);
+    let [y] = B::linears(x, [weight.into()], PlainUnits);
     y
 }
 
@@ -125,7 +125,7 @@ proptest! {
             let exact = if rounds { rounded(x.clone()) } else { x.clone() };
             let expected = linear::reference::linear(exact, wide.clone());
             assert_close(linear(x.clone(), weight.clone()), expected.clone(), LINEAR);
-            let found = B::linear_add(residual.clone(), x, weight, PlainUnits);
+            let found = B::linear_add(residual.clone(), x, weight.into(), PlainUnits);
             assert_close(found, residual + expected, LINEAR);
         });
     }
@@ -177,7 +177,7 @@ proptest! {
             let expected = residual.clone() + product(gated, down);
             let tolerance = if rounds { MLP_ROUNDED } else { MLP };
             for swiglu_mlp in [swiglu_mlp::reference::swiglu_mlp::<B>, B::swiglu_mlp] {
-                let [gate, up, down] = weights.clone();
+                let [gate, up, down] = weights.clone().map(Weight::from);
                 let found = swiglu_mlp(residual.clone(), x.clone(), gate, up, down, PlainUnits);
                 assert_close(found, expected.clone(), tolerance);
             }
@@ -285,10 +285,11 @@ fn no_rows_give_no_rows() {
         for weight in [weight.clone(), weight.clone().cast(DType::BF16)] {
             assert_eq!(linear(x.clone(), weight.clone()).dims(), [0, 48]);
             let down = weight.clone().transpose();
-            let sum = B::linear_add(x.clone(), random([0, 48], 6), down.clone(), PlainUnits);
+            let sum = B::linear_add(x.clone(), random([0, 48], 6), down.clone().into(), PlainUnits);
             assert_eq!(sum.dims(), [0, 32]);
             let (x, gate) = (x.clone(), weight.clone());
-            assert_eq!(B::swiglu_mlp(x.clone(), x, gate, weight, down, PlainUnits).dims(), [0, 32]);
+            let [gate, up, down] = [gate, weight, down].map(Weight::from);
+            assert_eq!(B::swiglu_mlp(x.clone(), x, gate, up, down, PlainUnits).dims(), [0, 32]);
         }
         assert_eq!(B::rms_norm(x.clone(), random([32], 7), 1e-6).dims(), [0, 32]);
         let angles = random([0, 8], 8);

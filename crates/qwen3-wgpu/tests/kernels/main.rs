@@ -12,7 +12,9 @@ use burn_cubecl::CubeBackend;
 use burn_flex::Flex;
 use burn_wgpu::{WgpuDevice, WgpuRuntime};
 use qwen3_kernels::MatmulStrategy::{self, PlainUnits, TensorCores};
-use qwen3_kernels::{Kernels, VarlenAttention, linear, rms_norm, rms_norm_rotary, swiglu_mlp};
+use qwen3_kernels::{
+    Kernels, VarlenAttention, Weight, linear, rms_norm, rms_norm_rotary, swiglu_mlp,
+};
 use qwen3_wgpu::{Api, devices, open_adapter};
 
 /// The backend under test.
@@ -71,7 +73,7 @@ impl<const N: usize> Values<N> {
 
 /// `x · weightᵀ`
 fn linear(x: Tensor<Gpu, 2>, weight: Tensor<Gpu, 2>, by: MatmulStrategy) -> Tensor<Gpu, 2> {
-    let [y] = Gpu::linears(x, [weight], by);
+    let [y] = Gpu::linears(x, [weight.into()], by);
     y
 }
 
@@ -170,14 +172,14 @@ fn linear_layers_match_the_reference() {
                 let weights = || [&one, &other].map(|weight| weight.on::<Gpu>(gpu).cast(dtype));
                 for by in Gpu::matmul_strategies(gpu, dtype) {
                     let what = format!("linear {dtype:?} {tokens} × {inputs} × {outputs}, {by}");
-                    let found = Gpu::linears(x.on(gpu), weights(), by);
+                    let found = Gpu::linears(x.on(gpu), weights().map(Weight::from), by);
                     for (found, expected) in found.into_iter().zip(&expected) {
                         assert_close(found, expected, tolerance, &what);
                     }
                     let [one, _] = weights();
                     let found = linear(x.on(gpu), one.clone(), by);
                     assert_close(found, &expected[0], tolerance, &what);
-                    let found = Gpu::linear_add(residual.on(gpu), x.on(gpu), one, by);
+                    let found = Gpu::linear_add(residual.on(gpu), x.on(gpu), one.into(), by);
                     assert_close(found, &sum, tolerance, &what);
                 }
             }
@@ -195,7 +197,7 @@ fn a_strategy_that_is_not_here_is_an_error_and_plain_units_compute() {
             return eprintln!("skipped: this device has tensor cores");
         }
         let weight = || weight.on::<Gpu>(gpu).cast(DType::F16);
-        let refused = Gpu::linear_only_by(x.on(gpu), weight(), TensorCores).unwrap_err();
+        let refused = Gpu::linear_only_by(x.on(gpu), weight().into(), TensorCores).unwrap_err();
         let message = refused.to_string();
         assert!(message.starts_with("its tensor cores don't take a product: "), "{message}");
         let found = linear(x.on::<Gpu>(gpu), weight(), TensorCores);
@@ -239,7 +241,8 @@ fn swiglu_mlp_matches_the_reference() {
                 for (dtype, tolerance) in [(DType::F32, 2e-6), (DType::F16, 2e-3)] {
                     for by in Gpu::matmul_strategies(gpu, dtype) {
                         let weights = [&gate, &up, &down].map(|weight| weight.on(gpu).cast(dtype));
-                        let ([gate, up, down], residual) = (weights, residual.on(gpu));
+                        let ([gate, up, down], residual) =
+                            (weights.map(Weight::from), residual.on(gpu));
                         let found = Gpu::swiglu_mlp(residual, x.on(gpu), gate, up, down, by);
                         let what = format!("swiglu {dtype:?} {tokens} × {columns} × {width}, {by}");
                         assert_close(found, &expected, tolerance * scale, &what);
@@ -264,8 +267,8 @@ fn bad_numbers_are_never_swallowed() {
                 let product = values(linear(x.on(gpu), weight(), PlainUnits));
                 assert!(!product[0].is_finite(), "{bad} was swallowed by linear {dtype:?}");
                 assert!(product[40..].iter().all(|x| x.is_finite()), "{bad} went to another row");
-                let mlp =
-                    Gpu::swiglu_mlp(x.on(gpu), x.on(gpu), weight(), weight(), weight(), PlainUnits);
+                let [gate, up, down] = [weight(), weight(), weight()].map(Weight::from);
+                let mlp = Gpu::swiglu_mlp(x.on(gpu), x.on(gpu), gate, up, down, PlainUnits);
                 assert!(!values(mlp)[0].is_finite(), "{bad} was swallowed by swiglu {dtype:?}");
             }
             attention::assert_not_swallowed(bad, gpu);
@@ -282,11 +285,9 @@ fn no_rows_give_no_rows() {
             let weight = || weight.on::<Gpu>(gpu).cast(dtype);
             let x = || x.on::<Gpu>(gpu);
             assert_eq!(linear(x(), weight(), PlainUnits).dims(), [0, 48]);
-            let down = weight().transpose();
-            assert_eq!(
-                Gpu::swiglu_mlp(x(), x(), weight(), weight(), down, PlainUnits).dims(),
-                [0, 32]
-            );
+            let [gate, up, down] = [weight(), weight(), weight().transpose()].map(Weight::from);
+            let mlp = Gpu::swiglu_mlp(x(), x(), gate, up, down, PlainUnits);
+            assert_eq!(mlp.dims(), [0, 32]);
         }
         let norm = Values::random([32], 5).on(gpu);
         assert_eq!(Gpu::rms_norm(x.on(gpu), norm, 1e-6).dims(), [0, 32]);

@@ -1,6 +1,6 @@
 //! Float32 numbers as blocks: the formats that a model is converted to here.
 
-use super::{q4_0, q8_0, scale};
+use super::{Dtype, q4_0, q8_0, scale};
 
 /// A number that no block can hold.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -12,26 +12,21 @@ pub struct OutOfRange {
     pub value: f32,
 }
 
-/// Appends the numbers to `blocks` in `Q8_0`, as ggml rounds them.
-///
-/// # Errors
-/// If a number is NaN or infinite, or beyond 8.3 million.
-///
-/// # Panics
-/// If the numbers aren't whole blocks of 32.
-pub fn quantize_q8_0(numbers: &[f32], blocks: &mut Vec<u8>) -> Result<(), OutOfRange> {
-    append(numbers, blocks, q8_0::quantize)
-}
-
-/// Appends the numbers to `blocks` in `Q4_0`, as ggml rounds them.
-///
-/// # Errors
-/// If a number is NaN or infinite, or beyond half a million.
-///
-/// # Panics
-/// If the numbers aren't whole blocks of 32.
-pub fn quantize_q4_0(numbers: &[f32], blocks: &mut Vec<u8>) -> Result<(), OutOfRange> {
-    append(numbers, blocks, q4_0::quantize)
+impl Dtype {
+    /// Appends the numbers to `blocks`, as ggml rounds them.
+    ///
+    /// # Errors
+    /// If a number is NaN or infinite, or beyond 8.3 million in `Q8_0`, half a million in `Q4_0`.
+    ///
+    /// # Panics
+    /// If the numbers aren't whole blocks, or the dtype is none of these two.
+    pub fn quantize(self, numbers: &[f32], blocks: &mut Vec<u8>) -> Result<(), OutOfRange> {
+        match self {
+            Self::Q8_0 => append(numbers, blocks, q8_0::quantize),
+            Self::Q4_0 => append(numbers, blocks, q4_0::quantize),
+            other => panic!("nothing is brought into {other} here"),
+        }
+    }
 }
 
 fn append<const BYTES: usize, const NUMBERS: usize>(

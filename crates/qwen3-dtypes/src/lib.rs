@@ -1,9 +1,12 @@
-//! How numbers are stored: a table of formats, and a file for each.
+//! How weights are stored: a table of dtypes, and a file for each.
 //!
-//! A row is a whole number of blocks of [`Format::block_len`] numbers. A block has codes of a
-//! few bits, one or two scales as float16, and in the K formats a scale of 4 to 8 bits for
+//! Those of 16 and 32 bits are numbers. The others are blocks: a row of a matrix is a whole
+//! number of blocks of [`Dtype::block_len`] numbers, and a block has codes of a
+//! few bits, one or two scales as float16, and in the K dtypes a scale of 4 to 8 bits for
 //! each 16 or 32 numbers. All of it is little-endian. The layouts are those of `ggml-common.h`,
 //! the products those of ggml's `dequantize_row_*` in float32, in the same order.
+//!
+//! Here everything is plain and exact. What is fast is compared with it.
 
 mod bfloat16;
 mod float16;
@@ -20,20 +23,19 @@ mod q6_k;
 mod q8_0;
 mod quantize;
 
-pub use quantize::{OutOfRange, quantize_q4_0, quantize_q8_0};
+pub use quantize::OutOfRange;
 use std::fmt;
 
-/// How the numbers of a tensor are stored.
+/// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(non_camel_case_types, reason = "they are called so everywhere")]
-#[non_exhaustive]
-pub enum Format {
+#[allow(non_camel_case_types, reason = "ggml calls them so")]
+pub enum Dtype {
     /// 32-bit IEEE 754.
     F32,
     /// 16-bit IEEE 754.
     F16,
     /// The upper half of a float32.
-    BF16,
+    Bf16,
     /// 8 bits, a scale for 32 numbers.
     Q8_0,
     /// 6 bits, 8 bits of scale for 16 numbers.
@@ -56,9 +58,9 @@ pub enum Format {
     Q4_1,
 }
 
-/// What is known of a format.
+/// What is known of a dtype.
 struct Row {
-    format: Format,
+    dtype: Dtype,
     /// ggml's, `enum ggml_type`.
     number: u32,
     name: &'static str,
@@ -68,11 +70,11 @@ struct Row {
 }
 
 macro_rules! row {
-    ($format:ident, $number:literal, $module:ident) => {
+    ($dtype:ident, $name:literal, $number:literal, $module:ident) => {
         Row {
-            format: Format::$format,
+            dtype: Dtype::$dtype,
             number: $number,
-            name: stringify!($format),
+            name: $name,
             block_len: $module::NUMBERS,
             block_bytes: $module::BYTES,
             widen: |blocks, numbers| each(blocks, numbers, $module::widen),
@@ -80,21 +82,21 @@ macro_rules! row {
     };
 }
 
-/// In the order of [`Format`].
+/// In the order of [`Dtype`].
 const TABLE: [Row; 13] = [
-    row!(F32, 0, float32),
-    row!(F16, 1, float16),
-    row!(BF16, 30, bfloat16),
-    row!(Q8_0, 8, q8_0),
-    row!(Q6_K, 14, q6_k),
-    row!(Q5_K, 13, q5_k),
-    row!(Q4_K, 12, q4_k),
-    row!(Q3_K, 11, q3_k),
-    row!(Q2_K, 10, q2_k),
-    row!(Q5_0, 6, q5_0),
-    row!(Q5_1, 7, q5_1),
-    row!(Q4_0, 2, q4_0),
-    row!(Q4_1, 3, q4_1),
+    row!(F32, "f32", 0, float32),
+    row!(F16, "f16", 1, float16),
+    row!(Bf16, "bf16", 30, bfloat16),
+    row!(Q8_0, "q8_0", 8, q8_0),
+    row!(Q6_K, "q6_k", 14, q6_k),
+    row!(Q5_K, "q5_k", 13, q5_k),
+    row!(Q4_K, "q4_k", 12, q4_k),
+    row!(Q3_K, "q3_k", 11, q3_k),
+    row!(Q2_K, "q2_k", 10, q2_k),
+    row!(Q5_0, "q5_0", 6, q5_0),
+    row!(Q5_1, "q5_1", 7, q5_1),
+    row!(Q4_0, "q4_0", 2, q4_0),
+    row!(Q4_1, "q4_1", 3, q4_1),
 ];
 
 /// Those that are not read, by ggml's number.
@@ -123,15 +125,46 @@ const UNREAD: [(u32, &str); 22] = [
     (41, "Q1_0"),
 ];
 
-impl Format {
+impl Dtype {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.format)
+        TABLE.iter().map(|row| row.dtype)
+    }
+
+    /// As options call it, such as `q8_0`.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The one of this name, whatever its case.
+    pub fn named(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.dtype)
+    }
+
+    /// Whether numbers share scales, so that none stands alone.
+    pub fn is_blocks(self) -> bool {
+        self.block_len() > 1
+    }
+
+    /// Whether numbers can be brought into it here: ggml's own way of choosing the scales of the
+    /// others takes long.
+    pub fn is_written(self) -> bool {
+        !self.is_blocks() || matches!(self, Self::Q8_0 | Self::Q4_0)
+    }
+
+    /// Bytes of so many numbers of whole blocks.
+    pub fn bytes_of(self, numbers: usize) -> usize {
+        numbers / self.block_len() * self.block_bytes()
+    }
+
+    /// Bits that a number takes, with its share of the scales.
+    pub fn bits(self) -> f64 {
+        8.0 * self.block_bytes() as f64 / self.block_len() as f64
     }
 
     /// By ggml's number for it.
     pub fn from_number(number: u32) -> Option<Self> {
-        TABLE.iter().find(|row| row.number == number).map(|row| row.format)
+        TABLE.iter().find(|row| row.number == number).map(|row| row.dtype)
     }
 
     /// Numbers of a block.
@@ -147,7 +180,7 @@ impl Format {
     /// The numbers of some blocks.
     ///
     /// # Shapes
-    /// `blocks` are `n` of [`Format::block_bytes`], `numbers` are `n` of [`Format::block_len`].
+    /// `blocks` are `n` of [`Dtype::block_bytes`], `numbers` are `n` of [`Dtype::block_len`].
     ///
     /// # Panics
     /// If they aren't.
@@ -160,15 +193,15 @@ impl Format {
     }
 }
 
-/// As files and their users call it, such as `Q8_0`.
-impl fmt::Display for Format {
+/// As options call it, such as `q8_0`.
+impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.row().name)
+        f.pad(self.name())
     }
 }
 
-/// What a format is called that may not be read.
-pub(crate) fn format_name(number: u32) -> String {
+/// What the dtype of ggml's number is called, which may be one that is not read.
+pub fn name_of_number(number: u32) -> String {
     let known = UNREAD.iter().find(|(known, _)| *known == number);
     known.map_or_else(|| format!("ggml's type {number}"), |(_, name)| (*name).to_owned())
 }

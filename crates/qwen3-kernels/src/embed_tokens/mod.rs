@@ -1,0 +1,3 @@
+//! The rows of a table that tokens stand for.
+
+pub mod reference;
