@@ -84,7 +84,7 @@ fn a_converted_file_can_be_converted_again() {
     let (_folder, first, made) = converted("tiny-embedding-variant", &ConvertOptions::default());
     let folder = TempDir::new().unwrap();
     let second = folder.path().join("again.qwen3");
-    let asked = ConvertOptions::default().dtype(DtypeChoice::F32);
+    let asked = ConvertOptions::default().dtype(Dtype::F32);
     let again = convert(first, &second, &asked).unwrap();
     assert_eq!(
         vectors(&second, "cpu", "f32"),

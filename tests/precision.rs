@@ -35,6 +35,6 @@ fn a_dtype_that_the_device_lacks_is_an_error() {
     let Some(Error::DtypeUnsupported { device, dtype, supported }) = error else {
         panic!("{error:?}")
     };
-    assert_eq!((device, dtype), (DeviceId::NdArray, DtypeChoice::Bf16));
+    assert_eq!((device, dtype), (DeviceId::NdArray, Dtype::Bf16));
     assert_eq!(supported, [Dtype::F32]);
 }

@@ -1,23 +1,23 @@
 //! What a model is, and how its numbers are held, by their names.
 
-use crate::names::named_by;
+use crate::names::{UnknownName, named_by};
 use qwen3::Dtype;
+use std::fmt;
+use std::str::FromStr;
 
-/// Precision of the weights in memory. Whatever it is, the residual stream,
+/// How the weights are held in memory. Whatever it is, the residual stream,
 /// norms, softmax and pooling are computed in float32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DtypeChoice {
     /// The checkpoint's own where the device can hold it, else the other
-    /// 16-bit format where every weight fits it, else float32.
+    /// 16-bit format where every weight fits it, else float32. Blocks, as of
+    /// GGUF files, stay as they are on every device.
     #[default]
     Auto,
-    /// Four bytes a number, on every device.
-    F32,
-    /// Two bytes, with float32's range: what published checkpoints have.
-    Bf16,
-    /// Two bytes, with more digits than bfloat16 and values up to 65,504.
-    F16,
+    /// This one. Into blocks the matrices are brought as they are loaded, which
+    /// takes seconds for each billion of weights; [`crate::convert()`] does it once.
+    Named(Dtype),
 }
 
 /// What a checkpoint is for.
@@ -49,32 +49,48 @@ const KINDS: [(Kind, &str); 3] = [
 ];
 named_by!(Kind, KINDS);
 
-const DTYPES: [(DtypeChoice, &str); 4] = [
-    (DtypeChoice::Auto, "auto"),
-    (DtypeChoice::F32, "f32"),
-    (DtypeChoice::Bf16, "bf16"),
-    (DtypeChoice::F16, "f16"),
-];
-named_by!(DtypeChoice, DTYPES);
+/// What weights can be brought into.
+const DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::Bf16, Dtype::F16, Dtype::Q8_0, Dtype::Q4_0];
+const AUTO: &str = "auto";
+
+impl fmt::Display for DtypeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => AUTO,
+            Self::Named(dtype) => dtype.name(),
+        })
+    }
+}
+
+impl FromStr for DtypeChoice {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let found = DTYPES.into_iter().find(|dtype| dtype.name() == name);
+        match found {
+            Some(dtype) => Ok(Self::Named(dtype)),
+            None if name == AUTO => Ok(Self::Auto),
+            None => {
+                let names = std::iter::once(AUTO).chain(DTYPES.map(Dtype::name));
+                let known = names.collect::<Vec<_>>().join(", ");
+                Err(UnknownName { name: name.to_owned(), known })
+            }
+        }
+    }
+}
 
 impl DtypeChoice {
     /// The dtype that was chosen; for `Auto` the one that is `stored`.
-    pub(crate) fn or(self, stored: Dtype) -> Dtype {
+    pub fn or(self, stored: Dtype) -> Dtype {
         match self {
             Self::Auto => stored,
-            Self::F32 => Dtype::F32,
-            Self::Bf16 => Dtype::Bf16,
-            Self::F16 => Dtype::F16,
+            Self::Named(dtype) => dtype,
         }
     }
 }
 
 impl From<Dtype> for DtypeChoice {
     fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::Bf16,
-            Dtype::F16 => Self::F16,
-        }
+        Self::Named(dtype)
     }
 }

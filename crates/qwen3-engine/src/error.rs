@@ -1,6 +1,6 @@
 //! Everything that can go wrong, as values.
 
-use crate::choices::{DtypeChoice, Kind};
+use crate::choices::Kind;
 use crate::device::id::DeviceId;
 use std::fmt;
 use std::path::PathBuf;
@@ -219,7 +219,7 @@ pub enum Error {
 
     /// The device can't hold weights of this dtype.
     #[error("device `{device}` can't hold {dtype} weights, only {}", list(.supported))]
-    DtypeUnsupported { device: DeviceId, dtype: DtypeChoice, supported: Vec<qwen3::Dtype> },
+    DtypeUnsupported { device: DeviceId, dtype: qwen3::Dtype, supported: Vec<qwen3::Dtype> },
 
     /// The work does not fit in memory.
     #[error(

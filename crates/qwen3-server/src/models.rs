@@ -121,7 +121,7 @@ fn loader(opened: &Opened, options: &Options, device: DeviceChoice) -> Load {
             if *chosen == Some(Dtype::F32) {
                 return Ok(None);
             }
-            options.dtype = DtypeChoice::F32;
+            options.dtype = DtypeChoice::Named(Dtype::F32);
         }
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         let session = match first {

@@ -31,7 +31,7 @@ const FOREIGN: [(&[u8], &str, &str); 16] = [
     (b"\x80\x03", PICKLE, AS_SAFETENSORS),
     (b"\x80\x04", PICKLE, AS_SAFETENSORS),
     (b"\x80\x05", PICKLE, AS_SAFETENSORS),
-    (b"GGUF", "a GGUF file", "use the safetensors files that it was made of"),
+    (b"GGUF", "a GGUF file", "name the file itself as the model"),
     (b"\x93NUMPY", "an array of NumPy", AS_SAFETENSORS),
     (b"\xff\xfe", "text in UTF-16", "save it as UTF-8"),
     (b"\xfe\xff", "text in UTF-16", "save it as UTF-8"),

@@ -188,7 +188,7 @@ impl<B: Backend> FromFile<'_, B> {
         let dtype = self.dtype(name, shape[1])?;
         let part = [rows.len(), shape[1]];
         let data = self.weights.rows(name, shape, rows, dtype)?;
-        Ok(weight(data, dtype, part, self.device))
+        Ok(on_device(data, dtype, part, self.device))
     }
 
     fn before_tensor(&mut self, name: &str) -> Result<(), Error> {
@@ -202,7 +202,7 @@ impl<B: Backend> FromFile<'_, B> {
 }
 
 /// A matrix on its device, from numbers or from words of blocks.
-pub(crate) fn weight<B: Backend>(
+pub(crate) fn on_device<B: Backend>(
     data: TensorData,
     dtype: Dtype,
     shape: [usize; 2],

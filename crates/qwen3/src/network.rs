@@ -8,7 +8,7 @@ use crate::batch::{PackedBatch, indices};
 use crate::config::Config;
 use crate::dtype::{burn_dtype, convert};
 use crate::error::Error;
-use crate::load::{OnTensor, weight};
+use crate::load::{OnTensor, on_device};
 use crate::model::{Qwen3, Rows};
 use crate::stages::{Observer, Recorded, device_error, to_host};
 use crate::weights::{Storage, Weights};
@@ -109,6 +109,8 @@ pub struct Factors {
     pub x: Vec<f32>,
     /// `[outputs, inputs]`
     pub weight: Vec<f32>,
+    /// The weight in blocks of the dtype that it is multiplied in, where they are given.
+    pub blocks: Option<Vec<u8>>,
     /// Columns of both.
     pub inputs: usize,
 }
@@ -148,13 +150,16 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         dtype: Dtype,
         strategy: MatmulStrategy,
     ) -> Result<Vec<f32>, Error> {
-        let shape = |values: &[f32]| [values.len() / factors.inputs, factors.inputs];
-        let x = TensorData::new(factors.x.clone(), shape(&factors.x));
+        let Factors { x, weight, blocks, inputs } = factors;
+        let x = TensorData::new(x.clone(), [x.len() / inputs, *inputs]);
         let x = Tensor::<B, 2>::from_data(x, (&self.0, DType::F32));
-        let (values, weight_shape) = (&factors.weight, shape(&factors.weight));
-        let data = convert(bytemuck::cast_slice(values), Dtype::F32, &weight_shape, dtype)
-            .map_err(|value| Error::Float16Range { name: "a factor".to_owned(), value, dtype })?;
-        let weight = weight(data, dtype, weight_shape, &self.0);
+        let shape = [weight.len() / inputs, *inputs];
+        let data = match blocks {
+            Some(blocks) => convert(blocks, dtype, &shape, dtype),
+            None => convert(bytemuck::cast_slice(weight), Dtype::F32, &shape, dtype),
+        };
+        let lost = |value| Error::Float16Range { name: "a factor".to_owned(), value, dtype };
+        let weight = on_device(data.map_err(lost)?, dtype, shape, &self.0);
         to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?)
     }
 

@@ -7,9 +7,9 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 /// As text-embeddings-inference names them, and as we do.
 pub fn dtype(name: &str) -> Result<DtypeChoice, UnknownName> {
     match name {
-        "float32" => Ok(DtypeChoice::F32),
-        "float16" => Ok(DtypeChoice::F16),
-        "bfloat16" => Ok(DtypeChoice::Bf16),
+        "float32" => Ok(DtypeChoice::Named(Dtype::F32)),
+        "float16" => Ok(DtypeChoice::Named(Dtype::F16)),
+        "bfloat16" => Ok(DtypeChoice::Named(Dtype::Bf16)),
         other => other.parse(),
     }
 }

@@ -5,6 +5,7 @@ mod kind;
 mod side_files;
 
 use super::folder::{CONFIG, files_of, other_weights, refuse_adapter};
+use super::gguf::{Gguf, is_gguf};
 use super::mini::{self, place};
 use super::model_files::{ModelFiles, stamps};
 use super::modules::{self, MODULES, Modules, POOLING, refused};
@@ -21,8 +22,8 @@ use side_files::SENTENCE_BERT;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// An opened folder, portable file or model inside the program; nothing is on a device
-/// yet. Everything of one model can be made from it:
+/// An opened folder, GGUF file, portable file or model inside the program; nothing is on a
+/// device yet. Everything of one model can be made from it:
 /// [`crate::Embedder::from_checkpoint`] and its kin.
 pub struct Checkpoint {
     /// What its user called it.
@@ -34,7 +35,13 @@ pub struct Checkpoint {
     pub(crate) kind: Kind,
     pub(crate) files: ModelFiles,
     modules: Modules,
-    portable: Option<Portable>,
+    inside: Option<Inside>,
+}
+
+/// One file that holds all files of a model.
+pub(super) enum Inside {
+    Portable(Portable),
+    Gguf(Gguf),
 }
 
 impl Checkpoint {
@@ -49,15 +56,17 @@ impl Checkpoint {
             return Self::of_portable(None, mini::portable()?)?.opened(&source, || true);
         }
         let path = source.path();
-        if path.is_file() {
-            let file = || [path.to_owned()];
-            let before = stamps(file());
-            if let Some(portable) = Portable::open(path)? {
-                let checkpoint = Self::of_portable(Some(path), portable)?;
-                return checkpoint.opened(&source, || stamps(file()) == before);
-            }
+        if path.is_file()
+            && let Some(checkpoint) = Self::of_file(path, &source)?
+        {
+            return Ok(checkpoint);
         }
         let folder = source.locate(hooks)?;
+        if folder.is_file()
+            && let Some(checkpoint) = Self::of_file(&folder, &source)?
+        {
+            return Ok(checkpoint);
+        }
         let before = stamps(files_of(&folder));
         let checkpoint = Self::of_folder(&folder)?;
         checkpoint.opened(&source, || stamps(files_of(&folder)) == before)
@@ -105,6 +114,11 @@ impl Checkpoint {
         &self.config
     }
 
+    /// Bytes of all weights as they are stored.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weights.bytes()
+    }
+
     /// How most of the weights are stored.
     ///
     /// # Errors
@@ -128,6 +142,27 @@ impl Checkpoint {
         self.weights.len()
     }
 
+    /// A file that holds all of a model; `None`: it is one of a folder's.
+    fn of_file(path: &Path, source: &Source) -> Result<Option<Self>, Error> {
+        let file = || [path.to_owned()];
+        let before = stamps(file());
+        let checkpoint = if is_gguf(path) {
+            Self::of_gguf(path)?
+        } else if let Some(portable) = Portable::open(path)? {
+            Self::of_portable(Some(path), portable)?
+        } else {
+            return Ok(None);
+        };
+        checkpoint.opened(source, || stamps(file()) == before).map(Some)
+    }
+
+    fn of_gguf(path: &Path) -> Result<Self, Error> {
+        let (gguf, weights) = Gguf::open(path)?;
+        let config = gguf.file(CONFIG).unwrap_or_default();
+        let config = Config::from_json(config, &inside(path, CONFIG))?;
+        Self::new(Some(path), config, weights, Some(Inside::Gguf(gguf)))
+    }
+
     fn of_folder(path: &Path) -> Result<Self, Error> {
         refuse_adapter(path)?;
         let config = Config::from_file(&path.join(CONFIG))?;
@@ -144,24 +179,35 @@ impl Checkpoint {
         let weights = Weights::from_file(&portable.file)?;
         let config = portable.file(CONFIG).ok_or_else(|| missing(path, CONFIG))?;
         let config = Config::from_json(config, &inside(place(path), CONFIG))?;
-        Self::new(path, config, weights, Some(portable))
+        Self::new(path, config, weights, Some(Inside::Portable(portable)))
     }
 
     fn new(
         path: Option<&Path>,
         config: Config,
         weights: Weights,
-        portable: Option<Portable>,
+        inside: Option<Inside>,
     ) -> Result<Self, Error> {
         let (modules, kind) = (Modules::default(), Kind::Embedding);
         let files = ModelFiles::new(path, kind, [])?;
         let path = path.map(Path::to_owned);
-        Ok(Self { model: String::new(), path, config, weights, kind, files, modules, portable })
+        Ok(Self { model: String::new(), path, config, weights, kind, files, modules, inside })
     }
 
-    /// What a portable file says about itself; `None`: it is a folder.
+    /// What a portable file says about itself; `None`: it is none.
     pub fn provenance(&self) -> Option<&Provenance> {
-        self.portable.as_ref().map(|portable| &portable.provenance)
+        match &self.inside {
+            Some(Inside::Portable(portable)) => Some(&portable.provenance),
+            _ => None,
+        }
+    }
+
+    /// What the one file says that the model is for.
+    fn stated_kind(&self) -> Option<Kind> {
+        match self.inside.as_ref()? {
+            Inside::Portable(portable) => Some(portable.provenance.kind),
+            Inside::Gguf(gguf) => gguf.kind,
+        }
     }
 
     /// The tokenizer of a reranker, and the ids of its "yes" and "no": the

@@ -9,8 +9,8 @@ use crate::device::self_check::reference_device;
 use crate::error::Error;
 use crate::options::setters;
 use crate::progress::{Hooks, Progress};
-use parts::{Content, Part, content_bytes, infos, parts};
-use qwen3::{MatmulStrategy, ScoreHead, Storage};
+use parts::{Content, Part, blocks, content_bytes, infos, parts};
+use qwen3::{Dtype, MatmulStrategy, ScoreHead, Storage};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use std::path::Path;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ConvertOptions {
-    /// Precision of the matrices; `Auto`: as they are stored. Norms, biases
+    /// Dtype of the matrices; `Auto`: as they are stored. Norms, biases
     /// and heads stay as they are, so that loading the source in this
     /// precision and loading the file give the same vectors, bit for bit.
     pub dtype: DtypeChoice,
@@ -79,7 +79,7 @@ impl Checkpoint {
         check_target(self, &parts, &new, out)?;
         check_loads(self, hooks)?;
         let provenance = Provenance { kind: self.kind, sources: sources(self, hooks)? };
-        let header = portable::header(&provenance, infos(&parts));
+        let header = portable::header(&provenance, infos(&parts), blocks(&parts));
         let whole = Whole { checkpoint: self, header, parts, out };
         whole.write_to(&mut new, hooks)?;
         self.check_unchanged()?;
@@ -134,11 +134,10 @@ fn check_target(
 /// A checkpoint that doesn't load gives no file: its config may belong to other weights.
 fn check_loads(checkpoint: &Checkpoint, hooks: &Hooks) -> Result<(), Error> {
     let Some(device) = reference_device() else { return Ok(()) };
-    let storage = Storage {
-        dtype: checkpoint.weights.dtype()?,
-        max_tensor_bytes: u64::MAX,
-        strategy: MatmulStrategy::PlainUnits,
-    };
+    let dtype = checkpoint.weights.dtype()?;
+    let as_stored = dtype.is_blocks().then_some(Dtype::F32);
+    let plain = Storage::all(dtype, u64::MAX, MatmulStrategy::PlainUnits);
+    let storage = Storage { as_stored, ..plain };
     let mut on_tensor = |_, _| hooks.go_on();
     let config = &checkpoint.config;
     if checkpoint.kind == Kind::SequenceClassification {

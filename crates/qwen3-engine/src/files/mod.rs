@@ -9,6 +9,7 @@ mod mini;
 mod model_files;
 mod modules;
 mod new_file;
+mod gguf;
 mod portable;
 mod source;
 #[cfg(feature = "train")]

@@ -6,7 +6,8 @@
 //!  header    JSON: names, dtypes, shapes and offsets of the tensors, and under
 //!            `__metadata__` the format, its version, kind, layout and sources;
 //!            spaces up to a multiple of 64 bytes, so that tensors are aligned
-//!  tensors   weights by their names without `model.`, wider dtypes first
+//!  tensors   weights by their names without `model.`, wider dtypes first; blocks are
+//!            rows of bytes, whose dtypes are in the metadata under `blocks`
 //!            qwen3.files/NAME   config.json, tokenizer.json, … byte for byte
 //!            qwen3.checksums    XXH3-64, little-endian: of all before the first
 //!                               tensor, then of each tensor in their order
@@ -16,7 +17,7 @@ use crate::choices::Kind;
 use crate::error::Error;
 use qwen3::files;
 use qwen3::tensor_file::{MAX_HEADER_BYTES, TensorFile};
-use qwen3::weights::ATTACHMENT;
+use qwen3::weights::{ATTACHMENT, BLOCKS};
 use rayon::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -182,10 +183,11 @@ fn provenance(metadata: &HashMap<String, String>) -> Option<Provenance> {
     })
 }
 
-/// The bytes before the first tensor.
+/// The bytes before the first tensor; `blocks` are the dtypes of those that are blocks.
 pub fn header(
     provenance: &Provenance,
     tensors: Vec<(String, safetensors::tensor::TensorInfo)>,
+    blocks: BTreeMap<String, &'static str>,
 ) -> Vec<u8> {
     let sources = Value::from_iter(provenance.sources.clone()).to_string();
     let metadata = [
@@ -196,7 +198,11 @@ pub fn header(
         ("sources", sources),
         ("written_by", concat!("qwen3 ", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
-    let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into();
+    let mut metadata: HashMap<String, String> =
+        metadata.map(|(key, value)| (key.to_owned(), value)).into();
+    if !blocks.is_empty() {
+        metadata.insert(BLOCKS.to_owned(), Value::from_iter(blocks).to_string());
+    }
     let header = safetensors::tensor::Metadata::new(Some(metadata), tensors)
         .expect("offsets and sizes are computed from the shapes");
     let mut json = serde_json::to_vec(&header).expect("a map with string keys");

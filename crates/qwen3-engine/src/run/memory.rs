@@ -2,18 +2,29 @@
 
 use crate::device::{Device, DeviceId, Opened, system};
 use crate::error::Error;
-use qwen3::{Config, Dtype, Weights};
+use qwen3::{Config, Dtype, Storage, Weights};
 
 /// Kernels count with 32 bits: in a larger tensor they would begin again at its start.
-const MAX_TENSOR_NUMBERS: u64 = 1 << 31;
+const MAX_TENSOR_NUMBERS: usize = 1 << 31;
 
 /// Memory that the weights take beside their files: on `cpu` those that are stored
 /// as they are wanted stay there, in pages that the system can have back.
-pub fn allocated_bytes(weights: &Weights, device: DeviceId, dtype: Dtype) -> Result<u64, Error> {
-    let tensors = weights.tensors()?.into_iter();
-    let converted = tensors.filter(|tensor| device != DeviceId::Cpu || tensor.dtype != dtype);
-    let numbers = converted.map(|tensor| tensor.shape.iter().product::<usize>() as u64);
-    Ok(numbers.sum::<u64>() * dtype.size_bytes() as u64)
+pub fn allocated_bytes(
+    weights: &Weights,
+    device: DeviceId,
+    storage: &Storage,
+) -> Result<u64, Error> {
+    let bytes = weights.tensors()?.into_iter().map(|tensor| {
+        let wanted = match tensor.shape {
+            [_, columns] => storage.dtype_of(tensor.dtype, *columns),
+            _ => Dtype::F32,
+        };
+        match device == DeviceId::Cpu && tensor.dtype == wanted {
+            true => 0,
+            false => wanted.bytes_of(tensor.shape.iter().product()) as u64,
+        }
+    });
+    Ok(bytes.sum())
 }
 
 /// Float32 bytes that exist at the same time for one token, at most: the
@@ -48,10 +59,11 @@ pub fn training_bytes(
     activations: u64,
 ) -> Result<u64, Error> {
     let (weights, dtype) = (&checkpoint.weights, plan.dtype);
-    let copy = if dtype == Dtype::F32 { 0 } else { dtype.size_bytes() as u64 };
+    let copy = if dtype == Dtype::F32 { 0 } else { dtype.bytes_of(1) as u64 };
     let (mut trained, mut beside) = (weights.parameters(), weights.parameters() * copy);
     if let qwen3_autodiff::Method::Lora { rank, targets, .. } = &plan.method {
-        (trained, beside) = (0, allocated_bytes(weights, device, dtype)?);
+        let storage = Storage::all(dtype, plan.max_tensor_bytes, plan.strategy);
+        (trained, beside) = (0, allocated_bytes(weights, device, &storage)?);
         for tensor in weights.tensors()? {
             let path = tensor.name.strip_suffix(".weight").unwrap_or_default();
             if let [rows, columns] = *tensor.shape
@@ -75,7 +87,7 @@ pub fn widest(config: &Config) -> u64 {
 
 /// Bytes of the largest tensor that the device takes and kernels can count the numbers of.
 pub fn max_tensor_bytes(device: &Device, dtype: Dtype) -> u64 {
-    device.max_tensor_bytes.min(MAX_TENSOR_NUMBERS * dtype.size_bytes() as u64)
+    device.max_tensor_bytes.min(dtype.bytes_of(MAX_TENSOR_NUMBERS) as u64)
 }
 
 /// Tokens of the largest batch whose activations are tensors of so many bytes; at least one.
@@ -122,6 +134,7 @@ mod tests {
     use super::*;
     use crate::files::Checkpoint;
     use crate::progress::Hooks;
+    use qwen3::MatmulStrategy;
     use std::path::Path;
 
     fn fixture() -> Checkpoint {
@@ -142,13 +155,23 @@ mod tests {
         assert!(matches!(error, Err(Error::OutOfMemory { .. })));
     }
 
+    /// Numbers of norms, which are always float32.
+    fn vectors(weights: &Weights) -> u64 {
+        let tensors = weights.tensors().unwrap().into_iter();
+        tensors.filter(|t| t.shape.len() == 1).map(|t| t.shape[0] as u64).sum()
+    }
+
     #[test]
     fn weights_that_stay_in_their_file_need_no_memory() {
         let weights = fixture().weights;
-        let bytes = |device, dtype| allocated_bytes(&weights, device, dtype).unwrap();
-        let all = weights.parameters();
-        assert_eq!(bytes(DeviceId::Cpu, Dtype::Bf16), 0);
+        let bytes = |device, dtype| {
+            let storage = Storage::all(dtype, u64::MAX, MatmulStrategy::PlainUnits);
+            allocated_bytes(&weights, device, &storage).unwrap()
+        };
+        let (all, vectors) = (weights.parameters(), vectors(&weights));
+        assert_eq!(bytes(DeviceId::Cpu, Dtype::Bf16), 4 * vectors);
         assert_eq!(bytes(DeviceId::Cpu, Dtype::F32), 4 * all);
-        assert_eq!(bytes(DeviceId::NdArray, Dtype::Bf16), 2 * all);
+        assert_eq!(bytes(DeviceId::NdArray, Dtype::Bf16), 2 * (all - vectors) + 4 * vectors);
+        assert_eq!(bytes(DeviceId::Cpu, Dtype::Q8_0), (all - vectors) / 32 * 34 + 4 * vectors);
     }
 }

@@ -81,8 +81,8 @@ impl Session {
             .thread_name(|index| format!("qwen3-{index}"))
             .build()
             .map_err(|error| Error::Threads { message: error.to_string() })?;
-        let stored = checkpoint.weights.dtype()?;
-        let dtype_on = |device: &Device| Ok(candidates(device, stored, options.dtype)?[0]);
+        let weights = &checkpoint.weights;
+        let dtype_on = |device: &Device| Ok(candidates(device, weights, options.dtype)?[0].dtype);
         let (device, mut fallbacks) =
             threads.install(|| device::choose(options.device, &dtype_on))?;
         let (network, storage) =

@@ -4,7 +4,6 @@ use super::memory::{
     fits, max_tensor_bytes, max_tokens, tensor_fits, training_activation_bytes, training_bytes,
     widest,
 };
-use crate::choices::DtypeChoice;
 use crate::device::self_check::{self, Extent};
 use crate::device::{
     self, Device, DeviceChoice, DeviceId, Fallback, Opened, guarded, open_training, system,
@@ -74,7 +73,7 @@ impl TrainingDevice {
         let handle = guarded(device.id, || open_training(device.id))?;
         // What is trained is float32 whatever it is rounded to.
         let max_tensor_bytes = max_tensor_bytes(&device, Dtype::F32);
-        let storage = Storage { dtype, max_tensor_bytes, strategy };
+        let storage = Storage::all(dtype, max_tensor_bytes, strategy);
         let fallbacks = fallbacks.into_iter().chain(passed_over).collect();
         Ok(Self { device, handle, storage, fallbacks, threads })
     }
@@ -119,7 +118,7 @@ impl TrainingDevice {
         options: &Options,
     ) -> Result<Training<'_>, Failure> {
         let (weights, config) = (&checkpoint.weights, &checkpoint.config);
-        let Storage { dtype, max_tensor_bytes, strategy } = self.storage;
+        let Storage { dtype, max_tensor_bytes, strategy, .. } = self.storage;
         let tokens = options.max_batch_tokens;
         let tokens = tokens.unwrap_or_else(|| self.usual_micro_batch_tokens(config)) as u64;
         let largest = tokens.saturating_mul(4 * widest(config));
@@ -153,7 +152,7 @@ impl TrainingDevice {
 
 fn unsupported(device: &Device, dtype: Dtype) -> Error {
     let (device, supported) = (device.id, device.dtypes.clone());
-    Error::DtypeUnsupported { device, dtype: DtypeChoice::from(dtype), supported }
+    Error::DtypeUnsupported { device, dtype, supported }
 }
 
 /// A model in training. Everything runs on its device's threads.

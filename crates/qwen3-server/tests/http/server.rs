@@ -25,7 +25,7 @@ pub fn fixture(name: &str) -> String {
 
 /// Float32 on the CPU, so that numbers don't depend on the processor's instructions.
 pub fn options() -> Options {
-    Options::default().device(DeviceId::Cpu).dtype(DtypeChoice::F32)
+    Options::default().device(DeviceId::Cpu).dtype(Dtype::F32)
 }
 
 pub fn scheduling() -> SchedulerSettings {

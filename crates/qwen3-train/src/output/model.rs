@@ -105,12 +105,12 @@ impl<'a> ModelFolder<'a> {
         Ok(planned)
     }
 
+    /// Safetensors of other programs have no blocks: where they are stored or asked for,
+    /// bfloat16 is written, from which `qwen3 convert` makes them.
     fn dtype(&self, stored: Dtype) -> Dtype {
-        match self.save_dtype {
-            DtypeChoice::F32 => Dtype::F32,
-            DtypeChoice::Bf16 => Dtype::Bf16,
-            DtypeChoice::F16 => Dtype::F16,
-            _ => stored,
+        match self.save_dtype.or(stored) {
+            blocks if blocks.is_blocks() => Dtype::Bf16,
+            numbers => numbers,
         }
     }
 
@@ -162,9 +162,9 @@ impl<'a> ModelFolder<'a> {
             config["tie_word_embeddings"] = json!(false);
         }
         let dtype = match self.save_dtype {
-            DtypeChoice::F32 => Some("float32"),
-            DtypeChoice::Bf16 => Some("bfloat16"),
-            DtypeChoice::F16 => Some("float16"),
+            DtypeChoice::Named(Dtype::F32) => Some("float32"),
+            DtypeChoice::Named(Dtype::F16) => Some("float16"),
+            DtypeChoice::Named(_) => Some("bfloat16"),
             _ => None,
         };
         for key in ["torch_dtype", "dtype"] {

@@ -20,7 +20,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.size_bytes()
+        self.dtype.bytes_of(self.shape.iter().product())
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn write_tensors(
     let mut file = NewFile::create(path).map_err(failed)?;
     // Wider numbers first, so that all are aligned.
     let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(entries[index].dtype.size_bytes()));
+    order.sort_by_key(|&index| std::cmp::Reverse(entries[index].dtype.block_bytes()));
     let mut writer = BufWriter::new(&mut file);
     writer.write_all(&header(order.iter().map(|&index| &entries[index]))).map_err(failed)?;
     for index in order {
@@ -67,6 +67,7 @@ fn header<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<u8> {
             Dtype::F32 => safetensors::Dtype::F32,
             Dtype::F16 => safetensors::Dtype::F16,
             Dtype::Bf16 => safetensors::Dtype::BF16,
+            blocks => unreachable!("{blocks} is not written here"),
         };
         let info = TensorInfo { dtype, shape: entry.shape.clone(), data_offsets: (start, end) };
         (entry.key.clone(), info)
@@ -99,6 +100,7 @@ fn encoded(entry: &Entry, numbers: &[f32]) -> Result<Vec<u8>, Error> {
                 }
                 bytes.extend(rounded.to_le_bytes());
             }
+            blocks => unreachable!("{blocks} is not written here"),
         }
     }
     Ok(bytes)

@@ -66,7 +66,7 @@ fn products_in_bfloat16_teach_as_well() {
     let (folder, out) = out();
     let seen = Seen::default();
     let mut run = run("tiny-embedding", &out, settings(64, 150, 5e-3), "cpu");
-    run.options = run.options.dtype(DtypeChoice::Bf16);
+    run.options = run.options.dtype(Dtype::Bf16);
     let mut data = data(folder.path());
     // The order of the nearest is learned beside the rest.
     data.ranking_weight = 0.1;

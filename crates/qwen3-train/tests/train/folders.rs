@@ -43,7 +43,7 @@ fn weights_that_did_not_change_are_written_as_they_were() {
 #[test]
 fn a_dtype_can_be_chosen_and_the_config_says_it() {
     let (folder, out) = out();
-    still("tiny-embedding", folder.path(), &out, DtypeChoice::F32);
+    still("tiny-embedding", folder.path(), &out, DtypeChoice::Named(Dtype::F32));
     let config: serde_json::Value = serde_json::from_slice(&bytes(&out, "config.json")).unwrap();
     assert_eq!(config["torch_dtype"], "float32");
     let texts = ["the same", "vectors"];

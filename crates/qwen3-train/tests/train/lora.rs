@@ -33,7 +33,7 @@ fn merge(adapter: &Path, out: &Path) -> Merge {
         model: fixture("tiny-embedding").into(),
         adapter: adapter.to_owned(),
         out: out.to_owned(),
-        save_dtype: DtypeChoice::F32,
+        save_dtype: DtypeChoice::Named(Dtype::F32),
         force: false,
         hooks: Hooks::default(),
     }

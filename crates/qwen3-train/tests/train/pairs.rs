@@ -73,7 +73,7 @@ fn rerankers_of_every_head_learn_to_tell() {
         let (folder, out) = out();
         let seen = Seen::default();
         let mut settings = settings(32, 100, 5e-3);
-        settings.save_dtype = qwen3_engine::DtypeChoice::F32;
+        settings.save_dtype = qwen3_engine::DtypeChoice::Named(qwen3_engine::Dtype::F32);
         let run = run(model, &out, settings, "cpu");
         run.reranker(&labelled(folder.path()), &|event| seen.hear(event)).unwrap();
         let [before, after] = seen.before_and_after("auc");

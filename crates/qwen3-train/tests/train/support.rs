@@ -87,7 +87,7 @@ pub fn devices_here() -> Vec<&'static str> {
 pub fn load_f32(model: &Path) -> Embedder {
     let options = Options::default()
         .device("cpu".parse::<DeviceChoice>().unwrap())
-        .dtype(qwen3_engine::DtypeChoice::F32);
+        .dtype(qwen3_engine::Dtype::F32);
     Embedder::load(model, &options).unwrap()
 }
 

@@ -68,7 +68,7 @@ impl Generated {
         dtype: Dtype,
         strategy: MatmulStrategy,
     ) -> Result<Vec<f32>, Error> {
-        let storage = Storage { dtype, max_tensor_bytes: u64::MAX, strategy };
+        let storage = Storage::all(dtype, u64::MAX, strategy);
         let batch = PackedBatch::new(sequences, &self.config)?;
         self.load(device, storage)?.forward(&batch, self.rows, &|| false)
     }

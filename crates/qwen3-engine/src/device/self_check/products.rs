@@ -1,8 +1,8 @@
-//! Products whose result is known to the last bit.
+//! Products whose result is known: of whole numbers to the last bit, of blocks nearly.
 
 use crate::error::Error;
-use qwen3::Factors;
 use qwen3::random::Random;
+use qwen3::{Dtype, Factors};
 
 /// Rows, inputs and outputs. Drivers were seen to go wrong from 500 rows on, from
 /// the second tile of columns on, and where the inputs are an odd number of
@@ -10,34 +10,40 @@ use qwen3::random::Random;
 /// the last one partly filled. One row and thousands take different kernels.
 const SHAPES: [[usize; 3]; 3] = [[1, 544, 384], [1057, 528, 400], [1024, 544, 384]];
 
-/// A product of whole numbers so small that every sum is exact, in whatever
-/// order and dtype: each number of the result is right or wrong.
-pub(super) struct WholeNumbers {
+/// A product, what it is, and how far each number may be off.
+pub(super) struct Product {
     factors: Factors,
-    expected: Vec<i32>,
-    outputs: usize,
+    /// `[rows, outputs]`
+    expected: Vec<f32>,
+    /// Of each output.
+    tolerance: Vec<f32>,
 }
 
-impl WholeNumbers {
-    pub fn all() -> Vec<Self> {
-        SHAPES.into_iter().map(Self::new).collect()
+impl Product {
+    /// Those that a device must get right in a dtype.
+    pub fn all(dtype: Dtype) -> Vec<Self> {
+        SHAPES.into_iter().map(|shape| Self::new(shape, dtype)).collect()
     }
 
-    fn new([rows, inputs, outputs]: [usize; 3]) -> Self {
+    fn new([rows, inputs, outputs]: [usize; 3], dtype: Dtype) -> Self {
+        let inputs = inputs.next_multiple_of(dtype.block_len());
         let mut random = Random::new(11);
-        // Of 1 and -1 every row has the same root mean square, 1.
-        let x: Vec<i16> = (0..rows * inputs).map(|_| 2 * (random.below(2) as i16) - 1).collect();
-        let weight: Vec<i16> = (0..outputs * inputs).map(|_| random.below(7) as i16 - 3).collect();
-        let dot = |(a, b): (&[i16], &[i16])| -> i32 {
-            a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+        // Of 1 and -1 every row has the same root mean square, 1, and codes without an error.
+        let x = (0..rows * inputs).map(|_| 2.0 * random.below(2) as f32 - 1.0).collect();
+        let (weight, blocks, off) = match dtype.is_blocks() {
+            // So small that every sum is exact, in whatever order and dtype.
+            false => (whole_numbers(outputs * inputs, &mut random), None, 0.0),
+            // Rounded to bfloat16 once they are widened, a number is off by a 256th at most.
+            true => {
+                let (blocks, weight) = blocks(outputs * inputs, dtype, &mut random);
+                (weight, Some(blocks), 1.0 / 256.0)
+            }
         };
-        let expected = x
-            .chunks(inputs)
-            .flat_map(|row| weight.chunks(inputs).map(move |column| dot((row, column))));
-        let expected = expected.collect();
-        let floats = |numbers: Vec<i16>| numbers.into_iter().map(f32::from).collect();
-        let factors = Factors { x: floats(x), weight: floats(weight), inputs };
-        Self { factors, expected, outputs }
+        let tolerance = weight.chunks(inputs);
+        let sum = |column: &[f32]| column.iter().map(|w| w.abs()).sum::<f32>();
+        let tolerance = tolerance.map(|column| 0.25 + off * sum(column)).collect();
+        let factors = Factors { x, weight, blocks, inputs };
+        Self { expected: product(&factors), factors, tolerance }
     }
 
     /// # Errors
@@ -48,26 +54,55 @@ impl WholeNumbers {
     ) -> Result<(), String> {
         let found = multiply(&self.factors).map_err(|error| error.to_string())?;
         if found.len() != self.expected.len() {
-            return Err(format!(
-                "a product has {} numbers, not {}",
-                found.len(),
-                self.expected.len()
-            ));
+            let expected = self.expected.len();
+            return Err(format!("a product has {} numbers, not {expected}", found.len()));
         }
+        let outputs = self.tolerance.len();
         // NaN isn't.
-        let is_right = |index: usize| (found[index] - self.expected[index] as f32).abs() <= 0.25;
+        let is_right = |index: usize| {
+            (found[index] - self.expected[index]).abs() <= self.tolerance[index % outputs]
+        };
         let mut wrong = (0..found.len()).filter(|&index| !is_right(index));
         let Some(first) = wrong.next() else { return Ok(()) };
-        let (row, column) = (first / self.outputs, first % self.outputs);
+        let (row, column) = (first / outputs, first % outputs);
         Err(format!(
             "a product of {} × {} × {} is wrong in {} of {} numbers, first in row {row}, column {column}: {} for {}",
-            found.len() / self.outputs,
+            found.len() / outputs,
             self.factors.inputs,
-            self.outputs,
+            outputs,
             1 + wrong.count(),
             found.len(),
             found[first],
             self.expected[first],
         ))
     }
+}
+
+fn whole_numbers(n: usize, random: &mut Random) -> Vec<f32> {
+    (0..n).map(|_| random.below(7) as f32 - 3.0).collect()
+}
+
+/// Blocks of random bytes whose numbers are neither tiny nor large, and these numbers.
+fn blocks(n: usize, dtype: Dtype, random: &mut Random) -> (Vec<u8>, Vec<f32>) {
+    let (mut blocks, mut numbers) = (vec![], vec![]);
+    let mut block = vec![0; dtype.block_bytes()];
+    let mut widened = vec![0.0f32; dtype.block_len()];
+    while numbers.len() < n {
+        block.fill_with(|| random.below(256) as u8);
+        dtype.widen(&block, &mut widened);
+        let largest = widened.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+        if (0.5..8.0).contains(&largest) && widened.iter().all(|x| x.is_finite()) {
+            blocks.extend(&block);
+            numbers.extend(&widened);
+        }
+    }
+    (blocks, numbers)
+}
+
+/// `x · weightᵀ`, whose numbers are 1 and -1.
+fn product(factors: &Factors) -> Vec<f32> {
+    let Factors { x, weight, inputs, .. } = factors;
+    let dot = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let rows = x.chunks(*inputs);
+    rows.flat_map(|row| weight.chunks(*inputs).map(move |column| dot((row, column)))).collect()
 }

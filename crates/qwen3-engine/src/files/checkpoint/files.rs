@@ -1,6 +1,6 @@
 //! The files that a checkpoint consists of.
 
-use super::Checkpoint;
+use super::{Checkpoint, Inside};
 use crate::error::Error;
 use crate::files::folder::{INDEX, SIDE_FILES, SINGLE, parse};
 use crate::files::mini::place;
@@ -18,14 +18,14 @@ const MAX_INSIDE_BYTES: u64 = 32 << 20;
 
 impl Checkpoint {
     /// The files that the model consists of, by their names in its folder: the
-    /// portable file alone, or the weights and those beside them that are used. None
+    /// one file that holds all, or the weights and those beside them that are used. None
     /// for a part of the program.
     ///
     /// # Errors
     /// If the index of the weights can't be read.
     pub fn source_files(&self) -> Result<Vec<(String, PathBuf)>, Error> {
         let Some(path) = &self.path else { return Ok(vec![]) };
-        if self.portable.is_some() {
+        if self.inside.is_some() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             return Ok(vec![(name.into_owned(), path.clone())]);
         }
@@ -59,8 +59,8 @@ impl Checkpoint {
 
     /// A file beside the weights, or in them.
     pub(crate) fn file(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
-        if let Some(portable) = &self.portable {
-            let Some(content) = portable.file(name) else { return Ok(None) };
+        if let Some(inside) = &self.inside {
+            let Some(content) = inside.file(name) else { return Ok(None) };
             if content.len() as u64 > MAX_INSIDE_BYTES {
                 let (path, max_bytes) = (self.path_of(name), MAX_INSIDE_BYTES);
                 return Err(qwen3::Error::TooLarge { path, max_bytes }.into());
@@ -83,6 +83,15 @@ impl Checkpoint {
 
     pub(super) fn side_file<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         self.file(name)?.map(|json| parse(&json, &self.path_of(name))).transpose()
+    }
+}
+
+impl Inside {
+    fn file(&self, name: &str) -> Option<&[u8]> {
+        match self {
+            Self::Portable(portable) => portable.file(name),
+            Self::Gguf(gguf) => gguf.file(name),
+        }
     }
 }
 

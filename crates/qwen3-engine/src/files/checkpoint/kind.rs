@@ -12,7 +12,7 @@ impl Checkpoint {
     /// `told` is what the model is if its user knows better.
     pub(super) fn decide_kind(&mut self, told: Option<Kind>) -> Result<(), Error> {
         let (modules, is_listed) = self.modules()?;
-        let told = told.or(self.portable.as_ref().map(|portable| portable.provenance.kind));
+        let told = told.or(self.stated_kind());
         // Who says that it is something else knows better than its list.
         let is_other = |told: &Kind| modules.kind().is_some_and(|listed| listed != *told);
         let (modules, is_listed) = match told.as_ref().is_some_and(is_other) {

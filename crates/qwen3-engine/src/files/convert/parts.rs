@@ -4,12 +4,13 @@ use crate::choices::{DtypeChoice, Kind};
 use crate::error::Error;
 use crate::files::checkpoint::Checkpoint;
 use crate::files::portable::{self, checksums_bytes};
-use qwen3::Dtype;
 use qwen3::head::{YES_NO, yes_no_rows};
 use qwen3::weights::Stored;
+use qwen3::{Dtype, MatmulStrategy, Storage};
 use qwen3_text::SpecialTokens;
 use safetensors::tensor::TensorInfo;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A tensor to be written.
 pub struct Part<'a> {
@@ -45,7 +46,13 @@ pub fn parts(
         if name == YES_NO || (name == "lm_head.weight" && trim_head) {
             continue;
         }
-        let wanted = if is_head || shape.len() < 2 { stored } else { dtype.or(stored) };
+        let wanted = match (shape, dtype) {
+            ([_, columns], DtypeChoice::Named(dtype)) if !is_head => {
+                let storage = Storage::all(dtype, u64::MAX, MatmulStrategy::PlainUnits);
+                storage.dtype_of(stored, *columns)
+            }
+            _ => stored,
+        };
         let content = Content::Weight(wanted);
         parts.push(Part { name: name.to_owned(), shape: shape.to_vec(), content });
     }
@@ -62,7 +69,7 @@ pub fn parts(
             parts.push(Part { name, shape, content: Content::File(bytes) });
         }
     }
-    parts.sort_by_key(|part| std::cmp::Reverse(part.number_bytes()));
+    parts.sort_by_key(|part| std::cmp::Reverse(part.alignment()));
     Ok(parts)
 }
 
@@ -72,16 +79,38 @@ impl Part<'_> {
             Content::Weight(Dtype::F32) | Content::Numbers(_) => safetensors::Dtype::F32,
             Content::Weight(Dtype::F16) => safetensors::Dtype::F16,
             Content::Weight(Dtype::Bf16) => safetensors::Dtype::BF16,
-            Content::File(_) => safetensors::Dtype::U8,
+            Content::Weight(_) | Content::File(_) => safetensors::Dtype::U8,
         }
     }
 
-    fn number_bytes(&self) -> usize {
-        self.dtype().bitsize() / 8
+    /// The dtype of blocks.
+    fn blocks(&self) -> Option<Dtype> {
+        match self.content {
+            Content::Weight(dtype) if dtype.is_blocks() => Some(dtype),
+            _ => None,
+        }
+    }
+
+    /// Blocks are rows of bytes.
+    fn stored_shape(&self) -> Vec<usize> {
+        match (self.blocks(), &self.shape[..]) {
+            (Some(dtype), [rows, columns]) => vec![*rows, dtype.bytes_of(*columns)],
+            _ => self.shape.clone(),
+        }
+    }
+
+    /// Where it may begin, so that it can be computed from in place: blocks are read in
+    /// words of 32 bits.
+    fn alignment(&self) -> usize {
+        match self.blocks() {
+            Some(_) if self.bytes().is_multiple_of(4) => 4,
+            Some(_) => 1,
+            None => self.dtype().bitsize() / 8,
+        }
     }
 
     pub fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.number_bytes()
+        self.stored_shape().iter().product::<usize>() * self.dtype().bitsize() / 8
     }
 
     /// Calls `take` with the little-endian bytes.
@@ -92,7 +121,8 @@ impl Part<'_> {
     ) -> Result<(), Error> {
         match &self.content {
             Content::Weight(dtype) => {
-                take(checkpoint.weights.tensor(&self.name, &self.shape, *dtype)?.as_bytes())
+                let data = checkpoint.weights.tensor(&self.name, &self.shape, *dtype)?;
+                take(&data.as_bytes()[..self.bytes()])
             }
             Content::Numbers(numbers) => {
                 take(&numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())
@@ -107,7 +137,7 @@ pub fn infos(parts: &[Part]) -> Vec<(String, TensorInfo)> {
     let checksums = checksums_bytes(parts.len());
     let content = parts
         .iter()
-        .map(|part| (part.name.clone(), part.dtype(), part.shape.clone(), part.bytes()));
+        .map(|part| (part.name.clone(), part.dtype(), part.stored_shape(), part.bytes()));
     let last = (portable::checksums_tensor(), safetensors::Dtype::U8, vec![checksums], checksums);
     let mut end = 0;
     content
@@ -118,6 +148,12 @@ pub fn infos(parts: &[Part]) -> Vec<(String, TensorInfo)> {
             (name, TensorInfo { dtype, shape, data_offsets: (start, end) })
         })
         .collect()
+}
+
+/// The dtypes of those that are blocks, by name.
+pub fn blocks(parts: &[Part]) -> BTreeMap<String, &'static str> {
+    let blocks = parts.iter().filter_map(|part| Some((part.name.clone(), part.blocks()?.name())));
+    blocks.collect()
 }
 
 /// Bytes of all tensors, the checksums too.

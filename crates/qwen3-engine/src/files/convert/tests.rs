@@ -31,7 +31,7 @@ fn a_write_that_fails_is_an_error_whichever_it_is() {
     let parts = parts(&checkpoint, DtypeChoice::Auto, false).unwrap();
     let sources = sources(&checkpoint, &Hooks::default()).unwrap();
     let provenance = Provenance { kind: checkpoint.kind, sources };
-    let header = portable::header(&provenance, infos(&parts));
+    let header = portable::header(&provenance, infos(&parts), blocks(&parts));
     let (checkpoint, out) = (&checkpoint, Path::new("out"));
     let whole = Whole { checkpoint, header, parts, out };
     for writes_left in 0.. {

@@ -2,28 +2,39 @@
 
 use super::*;
 use crate::choices::DtypeChoice;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[test]
 #[cfg(all(feature = "cpu", feature = "ndarray"))]
 fn auto_keeps_the_checkpoints_dtype_where_the_device_can() {
     let device = |id| Opened::open(id).unwrap();
     let (cpu, ndarray) = (device(DeviceId::Cpu), device(DeviceId::NdArray));
-    let auto = |device, stored| candidates(device, stored, DtypeChoice::Auto).unwrap();
-    assert_eq!(auto(&cpu, Dtype::Bf16)[0], Dtype::Bf16);
-    assert_eq!(auto(&cpu, Dtype::F16)[0], Dtype::F16);
-    assert_eq!(auto(&cpu, Dtype::F32), [Dtype::F32]);
-    assert_eq!(auto(&ndarray, Dtype::Bf16), [Dtype::F32]);
-    let refused = candidates(&ndarray, Dtype::Bf16, DtypeChoice::Bf16).unwrap_err();
+    let weights = |name: &str| Checkpoint::open(fixture(name), &Hooks::default()).unwrap().weights;
+    let auto = |device, stored| {
+        let holdings = candidates(device, &weights(stored), DtypeChoice::Auto).unwrap();
+        holdings.into_iter().map(|holding| (holding.dtype, holding.as_stored)).collect::<Vec<_>>()
+    };
+    assert_eq!(auto(&cpu, "tiny-embedding")[0], (Dtype::Bf16, None));
+    assert_eq!(auto(&cpu, "tiny-embedding-variant")[0], (Dtype::F16, None));
+    assert_eq!(auto(&ndarray, "tiny-embedding"), [(Dtype::F32, None)]);
+    for device in [&cpu, &ndarray] {
+        let of_blocks = [(Dtype::Q8_0, Some(Dtype::F32))];
+        assert_eq!(auto(device, "gguf/tiny-embedding-q8_0.gguf"), of_blocks);
+    }
+    let bf16 = weights("tiny-embedding");
+    let refused = candidates(&ndarray, &bf16, Dtype::Bf16.into()).unwrap_err();
     let expected = "device `ndarray` can't hold bf16 weights, only f32";
     assert_eq!(refused.to_string(), expected);
 }
 
+fn fixture(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures")).join(name)
+}
+
 #[cfg(feature = "cpu")]
 fn session() -> Session {
-    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
     let options = Options::default().device(DeviceId::Cpu);
-    Session::load(Path::new(fixtures).join("tiny-embedding"), &options).unwrap()
+    Session::load(fixture("tiny-embedding"), &options).unwrap()
 }
 
 #[test]
