@@ -58,10 +58,11 @@ fn check(device: &str, dtype: &str, tolerance: f32) {
 
 #[test]
 fn a_text_alone_and_in_any_batch_on_the_cpu() {
-    for dtype in ["f32", "bf16", "f16"] {
+    for dtype in ["f32", "bf16", "f16", "q8_0", "q4_0"] {
         check("cpu", dtype, 0.0);
     }
     check("ndarray", "f32", TOLERANCE);
+    check("ndarray", "q8_0", TOLERANCE);
 }
 
 #[test]
@@ -70,6 +71,8 @@ fn a_text_alone_and_in_any_batch_on_a_gpu() {
         if !["cpu", "ndarray"].contains(&device) {
             check(device, "f32", TOLERANCE);
             check(device, "f16", GPU_FLOAT16);
+            check(device, "q8_0", TOLERANCE);
+            check(device, "q4_0", TOLERANCE);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use e2e::{changed, devices_here, fixture, options};
 use qwen3_engine::{
-    Checkpoint, ConvertOptions, Converted, DtypeChoice, Embedder, EncodeOptions, Error, Hooks,
-    Kind, RankOptions, Reranker, convert,
+    Checkpoint, ConvertOptions, Converted, Dtype, DtypeChoice, Embedder, EncodeOptions, Error,
+    Hooks, Kind, RankOptions, Reranker, convert,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn scores(model: &Path, device: &str, dtype: &str) -> Vec<f64> {
 #[test]
 fn embeddings_are_those_of_the_source_bit_for_bit() {
     for name in ["tiny-embedding", "tiny-embedding-variant", "tiny-embedding-overflow"] {
-        for dtype in ["f32", "bf16", "f16"] {
+        for dtype in ["f32", "bf16", "f16", "q8_0", "q4_0"] {
             let asked = ConvertOptions::default().dtype(dtype.parse::<DtypeChoice>().unwrap());
             let (_folder, out, _) = converted(name, &asked);
             assert_eq!(
@@ -57,7 +57,7 @@ fn scores_are_those_of_the_source_bit_for_bit() {
     for name in ["tiny-reranker-tied", "tiny-reranker-untied", "tiny-seq-cls"] {
         let trims = if name == "tiny-seq-cls" { &[false][..] } else { &[false, true] };
         for (&trim_head, dtype) in
-            trims.iter().flat_map(|trim| [(trim, "auto"), (trim, "f16"), (trim, "f32")])
+            trims.iter().flat_map(|trim| [(trim, "auto"), (trim, "f16"), (trim, "q8_0")])
         {
             let dtype_choice: DtypeChoice = dtype.parse().unwrap();
             let asked = ConvertOptions::default().dtype(dtype_choice).trim_head(trim_head);

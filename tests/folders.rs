@@ -56,7 +56,7 @@ fn what_lies_in_the_place_of_a_file_is_told() {
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", &["gzip", "gunzip"]),
         (b"PK\x03\x04\x14\x00\x00\x00\x08\x00", &["ZIP", "PyTorch"]),
         (b"\x80\x02}q\x00(X\x05\x00\x00", &["pickle", "safetensors"]),
-        (b"GGUF\x03\x00\x00\x00\x23\x01", &["GGUF", "safetensors"]),
+        (b"GGUF\x03\x00\x00\x00\x23\x01", &["GGUF", "itself"]),
         (b"\xff\xfe{\x00\"\x00a\x00\"\x00", &["UTF-16", "UTF-8"]),
     ];
     for (content, words) in contents {

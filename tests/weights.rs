@@ -2,7 +2,7 @@
 //! only is read, and all else is an error that names it, the same each time.
 
 use e2e::{Stored, changed, fixture, log_odds, rewrite, told, vectors};
-use qwen3_engine::{ConvertOptions, DtypeChoice, Hooks, Kind, Reranker, convert};
+use qwen3_engine::{ConvertOptions, Hooks, Kind, Reranker, convert};
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::fs;
@@ -245,11 +245,11 @@ fn a_finite_number_that_bfloat16_makes_infinite_is_refused() {
         (matrix.dtype, matrix.data) = (Dtype::F32, data);
     });
     let path = folder.path().to_str().unwrap();
-    let options = e2e::options("cpu", "auto").dtype(Dtype::Bf16);
+    let options = e2e::options("cpu", "auto").dtype(qwen3_engine::Dtype::Bf16);
     let error = Reranker::load(path, &options).err().unwrap().to_string();
     assert!(error.contains("layers.0.mlp.up_proj.weight`"), "{error}");
     assert!(error.contains("bfloat16 can't represent; load it with dtype f32"), "{error}");
-    let options = ConvertOptions::default().dtype(Dtype::Bf16);
+    let options = ConvertOptions::default().dtype(qwen3_engine::Dtype::Bf16);
     assert!(convert(path, folder.path().join("out"), &options).is_err());
 }
 

@@ -63,7 +63,7 @@ pub struct WhereArgs {
     /// Devices, such as cpu,ndarray,vulkan,cuda:1 [default: all that are here]
     #[arg(long, visible_alias = "device", value_delimiter = ',')]
     pub devices: Vec<String>,
-    /// f32, bf16 and f16, where a device can hold them [default: all]
+    /// f32, bf16 and f16, where a device can hold them, q8_0 and q4_0 [default: all]
     #[arg(long, visible_alias = "dtype", value_delimiter = ',')]
     pub dtypes: Vec<DtypeChoice>,
 }

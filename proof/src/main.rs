@@ -169,10 +169,12 @@ fn chosen_devices(names: &[String]) -> Result<Vec<Device>, Error> {
     names.iter().map(device).collect()
 }
 
-/// Those asked for that the device can hold; without names all of them.
+/// Those asked for that the device can hold; without names all of them. Blocks are held by
+/// every device.
 fn chosen_dtypes(asked: &[DtypeChoice], device: &Device) -> Vec<Dtype> {
     let is_asked = |dtype: &Dtype| asked.is_empty() || asked.contains(&(*dtype).into());
-    device.dtypes.iter().copied().filter(is_asked).collect()
+    let held = device.dtypes.iter().copied().chain([Dtype::Q8_0, Dtype::Q4_0]);
+    held.filter(is_asked).collect()
 }
 
 fn run_bench(args: &BenchArgs) -> Result<bool, Error> {

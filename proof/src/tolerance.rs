@@ -55,6 +55,25 @@ const BFLOAT16: Bounds = Bounds {
     reason: "8 bits of mantissa: each factor of a product is off by up to 4e-3",
 };
 
+/// Weights rounded to 8 bits with a scale for 32 numbers, and inputs rounded to 8 bits
+/// or bfloat16 for products.
+const BLOCKS_OF_8_BITS: Bounds = Bounds {
+    stage: 2e-1,
+    cosine: 0.999,
+    output: 5e-2,
+    batch: 1e-2,
+    reason: "a weight is off by up to a 254th of the largest of its 32",
+};
+
+/// The same with weights of 4 bits.
+const BLOCKS_OF_4_BITS: Bounds = Bounds {
+    stage: 2.0,
+    cosine: 0.9,
+    output: 5e-1,
+    batch: 1e-2,
+    reason: "a weight is off by up to an 8th of the largest of its 32",
+};
+
 /// The bounds for weights that are `stored` in one dtype and held in another.
 pub fn bounds(device: DeviceId, dtype: Dtype, stored: Dtype) -> Bounds {
     let on_processor = matches!(device, DeviceId::Cpu | DeviceId::NdArray);
@@ -63,5 +82,7 @@ pub fn bounds(device: DeviceId, dtype: Dtype, stored: Dtype) -> Bounds {
         Dtype::F16 if on_processor && stored == Dtype::F16 => EXACT,
         Dtype::F16 => FLOAT16,
         Dtype::Bf16 => BFLOAT16,
+        Dtype::Q8_0 => BLOCKS_OF_8_BITS,
+        _ => BLOCKS_OF_4_BITS,
     }
 }

@@ -37,7 +37,9 @@ fn default_out(model: &str, dtype: DtypeChoice, checkpoint: &Checkpoint) -> Resu
         DtypeChoice::Auto => checkpoint.dtype()?.into(),
         chosen => chosen,
     };
-    let path = Path::new(model);
+    // A name on the hub with a quantisation behind its colon leads to a file.
+    let file = checkpoint.path().filter(|path| path.is_file());
+    let path = file.unwrap_or(Path::new(model));
     // A folder such as `.` has a name only in full.
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = if full.is_file() { full.file_stem() } else { full.file_name() };

@@ -23,6 +23,12 @@ pub fn info(args: &InfoArgs, stop: &Stop) -> Result<(), Error> {
     print_value(args.format, &Value::from_iter(facts.clone()), as_table)
 }
 
+/// To two digits: dtypes are mixed, and blocks have scales.
+fn bits_per_weight(checkpoint: &Checkpoint) -> f64 {
+    let bits = 8.0 * checkpoint.weight_bytes() as f64;
+    (100.0 * bits / checkpoint.parameters() as f64).round() / 100.0
+}
+
 fn facts(source: &Source, checkpoint: &Checkpoint) -> Result<Vec<(&'static str, Value)>, Error> {
     let config = checkpoint.config();
     let mut facts = vec![
@@ -30,6 +36,8 @@ fn facts(source: &Source, checkpoint: &Checkpoint) -> Result<Vec<(&'static str, 
         ("path", json!(checkpoint.path())),
         ("kind", json!(checkpoint.kind().to_string())),
         ("dtype", json!(checkpoint.dtype()?.to_string())),
+        ("bits_per_weight", json!(bits_per_weight(checkpoint))),
+        ("weight_bytes", json!(checkpoint.weight_bytes())),
         ("parameters", json!(checkpoint.parameters())),
         ("layers", json!(config.num_hidden_layers)),
         ("hidden_size", json!(config.hidden_size)),

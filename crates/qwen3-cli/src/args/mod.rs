@@ -205,7 +205,8 @@ pub struct ConvertArgs {
     /// The file to write [default: the model's name with its dtype, in this folder]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Precision of the matrices: f32, bf16, f16 or auto (as they are stored)
+    /// How matrices are held: f32, bf16, f16, q8_0 (8 bits), q4_0 (4 bits) or auto (as they are
+    /// stored)
     #[arg(long, default_value = "auto")]
     pub dtype: DtypeChoice,
     /// Keep only the rows of yes and no of a reranker's output head

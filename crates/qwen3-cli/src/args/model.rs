@@ -35,7 +35,8 @@ pub struct ModelArgs {
     /// auto, cpu, ndarray, wgpu, vulkan, metal, dx12 or cuda, with an index as in `cuda:1`
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
-    /// Precision of the weights in memory: f32, bf16, f16 or auto (the model's own, if the device can)
+    /// How weights are held in memory: f32, bf16, f16, q8_0 (8 bits), q4_0 (4 bits) or auto (the
+    /// model's own, if the device can)
     #[arg(long, default_value = "auto")]
     pub dtype: DtypeChoice,
     /// Longest text in tokens [default: what the model takes; rerank: 8192]

@@ -155,6 +155,13 @@ fn examine_model(
     let is_published = files.iter().any(|file| file.published_as.is_some());
     let mut numbers = vec![];
     match Published::with_shape_of(&checkpoint) {
+        Some(of) if checkpoint.dtype()?.is_blocks() => {
+            teller.tell([Mark::Unknown.line(format!(
+                "weights in {} give other numbers than those published of {}: they aren't compared",
+                checkpoint.dtype()?,
+                of.model
+            ))])?
+        }
         Some(of) if is_published || path.is_some_and(|path| of.is_called(model, path)) => {
             let text = format!("numbers published of {}, in the dtype of the file", of.model);
             teller.tell([Mark::Heading.line(text)])?;

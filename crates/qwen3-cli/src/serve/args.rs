@@ -99,8 +99,8 @@ pub struct DevicesArgs {
     /// The same for the reranker [default: as --device]
     #[arg(long, env = "QWEN3_RERANKER_DEVICE", value_delimiter = ',', value_name = "DEVICE")]
     pub reranker_device: Vec<DeviceChoice>,
-    /// Precision of the weights in memory: f32, bf16, f16, float32, float16 or auto (the model's
-    /// own, if the device can)
+    /// How weights are held in memory: f32, bf16, f16, float32, float16, q8_0 (8 bits), q4_0 (4
+    /// bits) or auto (the model's own, if the device can)
     #[arg(long, env = "DTYPE", default_value = "auto", value_parser = dtype)]
     pub dtype: DtypeChoice,
     /// Worker threads of each model [default: the physical cores it may use]

@@ -1,6 +1,6 @@
 //! Values of flags that are written in a way of their own.
 
-use qwen3_engine::{DtypeChoice, UnknownName};
+use qwen3_engine::{Dtype, DtypeChoice, UnknownName};
 use std::time::Duration;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 

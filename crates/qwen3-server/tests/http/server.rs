@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use qwen3_engine::{DeviceChoice, DeviceId, DtypeChoice, Options};
+use qwen3_engine::{DeviceChoice, DeviceId, Dtype, Options};
 use qwen3_server::{
     App, Metrics, ModelToServe, Models, QueueLimits, SchedulerSettings, Settings, load_embedder,
     load_reranker, router,

@@ -1,7 +1,7 @@
 //! Distilling, and runs that are ended and go on.
 
 use crate::support::{Seen, bytes, jsonl, npy, out, run, settings, vectors};
-use qwen3_engine::{CancelToken, DtypeChoice};
+use qwen3_engine::{CancelToken, Dtype};
 use qwen3_train::{DistilData, Error, Event, Settings};
 use serde_json::json;
 use std::path::Path;

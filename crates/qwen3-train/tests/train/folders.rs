@@ -1,7 +1,7 @@
 //! What a run writes.
 
 use crate::support::{bytes, fixture, jsonl, npy, out, run, settings, vectors};
-use qwen3_engine::{DtypeChoice, Options};
+use qwen3_engine::{Dtype, DtypeChoice, Options};
 use qwen3_train::{DistilData, Run};
 use safetensors::SafeTensors;
 use serde_json::json;

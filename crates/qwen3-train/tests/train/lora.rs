@@ -1,7 +1,7 @@
 //! Adapters: trained, written, merged.
 
 use crate::support::{Seen, bytes, fixture, jsonl, load_f32, out, run, settings, vectors};
-use qwen3_engine::{DtypeChoice, EncodeOptions, Hooks, Input};
+use qwen3_engine::{Dtype, DtypeChoice, EncodeOptions, Hooks, Input};
 use qwen3_train::{Error, Lora, Merge, PairData, Projection};
 use serde_json::{Value, json};
 use std::fs;

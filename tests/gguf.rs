@@ -1,0 +1,135 @@
+//! GGUF files are models: their vectors are those of the checkpoint in the same blocks, and
+//! near those that Transformers computes of the whole weights.
+
+use e2e::{devices_here, fixture, options};
+use qwen3_engine::{
+    Checkpoint, ConvertOptions, Dtype, Embedder, EncodeOptions, Error, Hooks, Kind, RankOptions,
+    Reranker, Similarity, convert,
+};
+use qwen3_proof::reference::{CaseInput, Output, Reference};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+const TEXTS: [&str; 4] = ["What is the capital of China?", "", "Apples fall.", "北京 🚀 مرحبا"];
+const PAIRS: [(&str, &str); 2] = [("gravity", "Apples fall."), ("capital", "")];
+
+fn vectors(model: &Path, device: &str, dtype: &str) -> Vec<Vec<f32>> {
+    let model = Embedder::load(model, &options(device, dtype)).unwrap();
+    let embeddings = model.encode(TEXTS, &EncodeOptions::default()).unwrap();
+    embeddings.into_iter().map(|embedding| embedding.vector).collect()
+}
+
+fn log_odds(model: &Path, device: &str, dtype: &str) -> Vec<f64> {
+    let model = Reranker::load(model, &options(device, dtype)).unwrap();
+    let scores = model.score(PAIRS, &RankOptions::default()).unwrap();
+    scores.into_iter().map(|score| score.log_odds).collect()
+}
+
+fn worst_cosine(found: &[Vec<f32>], expected: &[Vec<f32>]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let cosines = found.iter().zip(expected).map(|(a, b)| Similarity::Cosine.of(a, b));
+    cosines.fold(1.0, f64::min)
+}
+
+#[test]
+fn vectors_are_those_of_the_checkpoint_in_the_same_blocks() {
+    let file = fixture("gguf/tiny-embedding-q8_0.gguf");
+    for device in devices_here() {
+        let found = vectors(&file, device, "auto");
+        assert_eq!(found, vectors(&fixture("tiny-embedding"), device, "q8_0"), "{device}");
+        let model = Embedder::load(&file, &options(device, "auto")).unwrap();
+        assert_eq!(model.dtype(), Dtype::Q8_0);
+    }
+}
+
+/// 8 bits with a scale for 32 numbers: measured 1 − 1.5e-4 at worst.
+const Q8_0: f64 = 0.9995;
+
+#[test]
+fn vectors_are_near_those_of_transformers() {
+    let reference = Reference::read(&fixture("tiny-embedding"), usize::MAX).unwrap();
+    for device in devices_here() {
+        let file = fixture("gguf/tiny-embedding-q8_0.gguf");
+        let model = Embedder::load(file, &options(device, "auto")).unwrap();
+        for case in &reference.cases {
+            let (CaseInput::Text(text), Output::Embedding(expected)) = (&case.input, &case.output)
+            else {
+                panic!("an embedding model's cases are texts");
+            };
+            let ids = model.tokenize([text], &EncodeOptions::default()).unwrap().remove(0);
+            assert_eq!(ids.input_ids, case.input_ids, "{}", case.name);
+            let found = model.encode([text], &EncodeOptions::default()).unwrap().remove(0).vector;
+            let cosine = Similarity::Cosine.of(&found, expected);
+            assert!(cosine >= Q8_0, "{device} {}: {cosine}", case.name);
+        }
+    }
+}
+
+/// A file with every dtype of short rows, its yes and no as a classifier, and fused matrices.
+#[test]
+fn a_reranker_of_many_dtypes_is_computed_as_its_numbers_are() {
+    let file = fixture("gguf/tiny-reranker-mixed.gguf");
+    let checkpoint = Checkpoint::open(&file, &Hooks::default()).unwrap();
+    assert_eq!(checkpoint.kind(), Kind::Reranker);
+    // All of its numbers in float32, computed in float32.
+    let exact = log_odds(&file, "ndarray", "f32");
+    let expected = log_odds(&fixture("tiny-reranker-tied"), "ndarray", "f32");
+    let off =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(off(&exact, &expected) < 0.5, "{exact:?} for {expected:?}");
+    for device in devices_here() {
+        let found = log_odds(&file, device, "auto");
+        // Measured at most 6e-2: inputs are rounded to 8 bits or bfloat16 on some devices.
+        assert!(off(&found, &exact) < 0.2, "{device}: {found:?} for {exact:?}");
+    }
+}
+
+#[test]
+fn a_converted_file_gives_the_same_vectors_bit_for_bit() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("model.safetensors");
+    let file = fixture("gguf/tiny-embedding-q8_0.gguf");
+    let made = convert(&file, &out, &ConvertOptions::default()).unwrap();
+    let checkpoint = Checkpoint::open(&out, &Hooks::default()).unwrap();
+    assert_eq!(checkpoint.dtype().unwrap(), Dtype::Q8_0);
+    assert_eq!(made.provenance.kind, Kind::Embedding);
+    assert_eq!(vectors(&out, "cpu", "auto"), vectors(&file, "cpu", "auto"));
+    // Once more, to other blocks.
+    let again = folder.path().join("again.safetensors");
+    convert(&out, &again, &ConvertOptions::default().dtype(Dtype::Q4_0)).unwrap();
+    assert_eq!(vectors(&again, "cpu", "auto"), vectors(&out, "cpu", "q4_0"));
+    let reranker = fixture("gguf/tiny-reranker-mixed.gguf");
+    let out = folder.path().join("reranker.safetensors");
+    convert(&reranker, &out, &ConvertOptions::default()).unwrap();
+    assert_eq!(log_odds(&out, "cpu", "auto"), log_odds(&reranker, "cpu", "auto"));
+}
+
+#[test]
+fn blocks_are_near_the_numbers_they_are_made_of() {
+    let expected = vectors(&fixture("tiny-embedding"), "ndarray", "f32");
+    // Measured 1 − 1e-4 and 1 − 4e-2 at worst.
+    for (dtype, least) in [("q8_0", Q8_0), ("q4_0", 0.9)] {
+        for device in devices_here() {
+            let found = vectors(&fixture("tiny-embedding"), device, dtype);
+            let cosine = worst_cosine(&found, &expected);
+            println!("{device} {dtype}: {cosine}");
+            assert!(cosine >= least, "{device} {dtype}: {cosine}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_short_or_of_another_model_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("model.gguf");
+    let whole = fs::read(fixture("gguf/tiny-embedding-q8_0.gguf")).unwrap();
+    for length in [4, 23, 24, 1_000, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        let error = Checkpoint::open(&path, &Hooks::default()).err();
+        let Some(Error::Model(error)) = error else { panic!("{length} bytes: {error:?}") };
+        assert!(error.to_string().contains("model.gguf"), "{error}");
+    }
+    let error = Checkpoint::open(fixture("gguf/blocks.gguf"), &Hooks::default()).err().unwrap();
+    assert!(error.to_string().contains("general.architecture"), "{error}");
+}
