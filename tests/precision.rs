@@ -2,7 +2,7 @@
 
 use e2e::{embedder, fixture, options};
 use qwen3_engine::internals::{Stage, Step};
-use qwen3_engine::{DeviceId, Dtype, DtypeChoice, Embedder, Error};
+use qwen3_engine::{DeviceId, Dtype, Embedder, Error};
 use qwen3_proof::reference::Reference;
 
 #[test]
