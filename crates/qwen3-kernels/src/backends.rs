@@ -15,10 +15,10 @@ impl crate::Gradients for burn_ndarray::NdArray<f32, i32, i8> {}
 mod cpu {
     use crate::cpu::buffers;
     use crate::{
-        Kernels, MatmulStrategy, VarlenAttention, Weight, linear, rms_norm, rms_norm_rotary,
-        swiglu_mlp, varlen_attention,
+        Kernels, MatmulStrategy, VarlenAttention, Weight, embed_tokens, linear, rms_norm,
+        rms_norm_rotary, swiglu_mlp, varlen_attention,
     };
-    use burn::tensor::{DType, Tensor};
+    use burn::tensor::{DType, Int, Tensor};
     use burn_flex::Flex;
 
     #[cfg(feature = "autodiff")]
@@ -108,12 +108,16 @@ mod cpu {
             linear::cpu::rounded(x, dtype)
         }
 
+        fn embed_tokens(table: Weight<Self>, ids: Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
+            embed_tokens::cpu::embed_tokens(table, ids)
+        }
+
         fn linears<const N: usize>(
             x: Tensor<Self, 2>,
             weights: [Weight<Self>; N],
             _: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
-            linear::cpu::linears(x, weights.map(|weight| weight.widened()))
+            linear::cpu::linears(x, weights)
         }
 
         fn linear_add(
@@ -122,7 +126,7 @@ mod cpu {
             weight: Weight<Self>,
             _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
-            linear::cpu::linear_add(residual, x, weight.widened())
+            linear::cpu::linear_add(residual, x, weight)
         }
 
         fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
@@ -147,7 +151,6 @@ mod cpu {
             down: Weight<Self>,
             _: MatmulStrategy,
         ) -> Tensor<Self, 2> {
-            let [gate, up, down] = [gate, up, down].map(|weight| weight.widened());
             swiglu_mlp::cpu::swiglu_mlp(residual, x, [gate, up], down)
         }
 

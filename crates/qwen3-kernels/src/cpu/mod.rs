@@ -2,6 +2,7 @@
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
+pub(crate) mod blocks;
 pub mod buffers;
 pub(crate) mod destination;
 pub(crate) mod gemm;

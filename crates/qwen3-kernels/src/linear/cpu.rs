@@ -1,33 +1,35 @@
 //! Linear layers on Burn Flex, from weights in their own precision.
 
 use crate::cpu::buffers;
-use crate::cpu::gemm::{Input, Output, bf16, gemm, with_format};
+use crate::cpu::gemm::{Format, Input, Output, Source, bf16, dtype_of_blocks, gemm, with_format};
 use crate::cpu::isa::Isa;
+use crate::{Blocks, Weight};
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
+use qwen3_dtypes::Dtype;
 
 /// See [`crate::Kernels::linears`]: all in one parallel pass over `x`.
 pub(crate) fn linears<const N: usize>(
     x: Tensor<Flex, 2>,
-    weights: [Tensor<Flex, 2>; N],
+    weights: [Weight<Flex>; N],
 ) -> [Tensor<Flex, 2>; N] {
+    let isa = Isa::best();
     let [tokens, inputs] = x.dims();
     let x = contiguous(x);
-    let weights = weights.map(contiguous);
+    let weights = weights.map(|weight| Stored::new(isa, weight));
     let mut outputs = weights.each_ref().map(|weight| {
-        let [outputs, weight_inputs] = dims(weight);
+        let [outputs, weight_inputs] = weight.dims;
         assert_eq!(inputs, weight_inputs, "linear: {inputs} columns, the weight {weight_inputs}");
         buffers::tensor([tokens, outputs])
     });
-    let mut layers: Vec<(&FlexTensor, &mut FlexTensor)> =
-        weights.iter().zip(&mut outputs).collect();
-    for alike in layers.chunk_by_mut(|(a, _), (b, _)| a.dtype() == b.dtype()) {
-        with_format!(alike[0].0.dtype(), W => {
+    let mut layers: Vec<(&Stored, &mut FlexTensor)> = weights.iter().zip(&mut outputs).collect();
+    for alike in layers.chunk_by_mut(|(a, _), (b, _)| a.format == b.format) {
+        with_format!(alike[0].0.format, W => {
             let outputs = alike.iter_mut().map(|(weight, y)| {
-                Output::<W>::store(weight.storage(), dims(weight)[0], y.storage_mut())
+                Output::<W>::store(weight.source(), weight.dims[0], y.storage_mut())
             });
             let outputs: Vec<_> = outputs.collect();
-            gemm(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &outputs);
+            gemm(isa, [tokens, inputs], Input::F32(x.storage()), &outputs);
         });
     }
     outputs.map(|y| Tensor::from_primitive(TensorPrimitive::Float(y)))
@@ -37,15 +39,16 @@ pub(crate) fn linears<const N: usize>(
 pub(crate) fn linear_add(
     residual: Tensor<Flex, 2>,
     x: Tensor<Flex, 2>,
-    weight: Tensor<Flex, 2>,
+    weight: Weight<Flex>,
 ) -> Tensor<Flex, 2> {
+    let isa = Isa::best();
     let [tokens, inputs] = x.dims();
-    let (mut y, x, weight) = (contiguous(residual), contiguous(x), contiguous(weight));
-    let outputs = dims(&weight)[0];
+    let (mut y, x, weight) = (contiguous(residual), contiguous(x), Stored::new(isa, weight));
+    let [outputs, _] = weight.dims;
     assert_eq!(dims(&y), [tokens, outputs], "linear_add: a residual of the sum's shape");
-    with_format!(weight.dtype(), W => {
-        let sum = Output::<W>::add(weight.storage(), outputs, y.storage_mut());
-        gemm(Isa::best(), [tokens, inputs], Input::F32(x.storage()), &[sum]);
+    with_format!(weight.format, W => {
+        let sum = Output::<W>::add(weight.source(), outputs, y.storage_mut());
+        gemm(isa, [tokens, inputs], Input::F32(x.storage()), &[sum]);
     });
     Tensor::from_primitive(TensorPrimitive::Float(y))
 }
@@ -59,6 +62,47 @@ pub(crate) fn rounded(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
     let mut y = buffers::tensor_of(dims(&x), dtype);
     bf16::round(Isa::best(), x.storage(), y.storage_mut());
     Tensor::from_primitive(TensorPrimitive::Float(y))
+}
+
+/// A weight in memory, and what products take for it.
+pub(crate) struct Stored {
+    pub dims: [usize; 2],
+    /// In which format it is multiplied.
+    pub format: DType,
+    tensor: FlexTensor,
+    /// Of its blocks.
+    dtype: Option<Dtype>,
+}
+
+impl Stored {
+    pub fn new(isa: Isa, weight: Weight<Flex>) -> Self {
+        let dims = weight.dims();
+        match weight {
+            Weight::Float(numbers) => {
+                Self { dims, format: numbers.dtype(), tensor: contiguous(numbers), dtype: None }
+            }
+            Weight::Blocks(blocks) => {
+                let (dtype, tensor) = (blocks.dtype(), words(&blocks));
+                Self { dims, format: dtype_of_blocks(isa), tensor, dtype: Some(dtype) }
+            }
+        }
+    }
+
+    /// # Panics
+    /// If it is multiplied in another format.
+    pub fn source<W: Format>(&self) -> Source<'_, W> {
+        let n = self.dims.iter().product();
+        match self.dtype {
+            None => Source::Numbers(self.tensor.storage()),
+            Some(dtype) => Source::Blocks(dtype, &self.tensor.bytes()[..dtype.bytes_of(n)]),
+        }
+    }
+}
+
+/// The words of blocks, whose first bytes are the blocks.
+pub(crate) fn words(blocks: &Blocks<Flex>) -> FlexTensor {
+    assert_eq!(blocks.words().dtype(), DType::U32, "words of blocks");
+    blocks.words().clone().into_primitive().to_contiguous()
 }
 
 pub(crate) fn contiguous<const N: usize>(tensor: Tensor<Flex, N>) -> FlexTensor {

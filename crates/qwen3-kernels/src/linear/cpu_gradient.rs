@@ -9,13 +9,13 @@ use burn_flex::Flex;
 /// See [`crate::Gradients::linear_input_gradient`].
 pub(crate) fn input(output: Tensor<Flex, 2>, weight: Tensor<Flex, 2>) -> Tensor<Flex, 2> {
     let dtype = weight.dtype();
-    let [gradient] = linears(output, [transposed(weight, dtype)]);
+    let [gradient] = linears(output, [transposed(weight, dtype).into()]);
     gradient
 }
 
 /// See [`crate::Gradients::linear_weight_gradient`].
 pub(crate) fn weight(x: Tensor<Flex, 2>, output: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
     let dtype = if dtype == DType::BF16 { dtype } else { DType::F32 };
-    let [gradient] = linears(transposed(output, DType::F32), [transposed(x, dtype)]);
+    let [gradient] = linears(transposed(output, DType::F32), [transposed(x, dtype).into()]);
     gradient
 }

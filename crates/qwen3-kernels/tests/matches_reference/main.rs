@@ -4,6 +4,7 @@
 #![cfg(feature = "cpu")]
 
 mod attention;
+mod blocks;
 #[path = "../../src/random.rs"]
 mod random;
 

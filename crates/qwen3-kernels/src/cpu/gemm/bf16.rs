@@ -7,6 +7,8 @@ use crate::cpu::isa::Isa;
 use crate::cpu::vectorized::vectorized;
 use burn::tensor::bf16;
 use rayon::prelude::*;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
 
 /// To the nearest bfloat16, ties to even.
 #[inline(always)]
@@ -31,6 +33,40 @@ vectorized! {
         for (rounded, &x) in rounded.iter_mut().zip(x) {
             *rounded = nearest_bf16(x);
         }
+    }
+}
+
+/// [`round_chunk`] of numbers none of which is denormal, or which meet products that take
+/// denormal numbers for zeros.
+pub(crate) fn round_normal(isa: Isa, x: &[f32], rounded: &mut [bf16]) {
+    match isa {
+        // Safety: the processor has the instructions (`Isa`).
+        #[cfg(target_arch = "x86_64")]
+        Isa::AmxBf16 | Isa::Avx512Bf16 => unsafe { round_normal_512(x, rounded) },
+        _ => round_chunk(isa, x, rounded),
+    }
+}
+
+/// [`round_normal`] by the processor's own rounding.
+///
+/// # Safety
+/// The processor has AVX-512 with bfloat16.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn round_normal_512(x: &[f32], rounded: &mut [bf16]) {
+    const LANES: usize = 32;
+    let (x, x_rest) = x.as_chunks::<LANES>();
+    let (rounded, rounded_rest) = rounded.as_chunks_mut::<LANES>();
+    for (x, rounded) in x.iter().zip(rounded) {
+        // Safety: 32 numbers in both.
+        unsafe {
+            let [low, high] = [0, 16].map(|at| _mm512_loadu_ps(x.as_ptr().add(at)));
+            let numbers = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(rounded.as_mut_ptr().cast(), numbers);
+        }
+    }
+    for (x, rounded) in x_rest.iter().zip(rounded_rest) {
+        *rounded = nearest_bf16(*x);
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) struct Block<'a, X, W> {
     pub k: usize,
     /// `[m, k]`, in the layout of the macrokernel.
     pub x: &'a [X],
+    /// Their rows of these columns alone.
     weights: &'a [&'a [W]],
     pub rows: Range<usize>,
     pub columns: Range<usize>,
@@ -23,20 +24,20 @@ pub(crate) struct Block<'a, X, W> {
 pub(crate) type Macrokernel<X, W> = unsafe fn(&Block<X, W>);
 
 impl<'a, X, W> Block<'a, X, W> {
-    /// What a task computes from `x`.
+    /// What a task computes from `x` and its rows of the weights.
     ///
     /// # Panics
     /// If `x` or a weight has not its rows and columns.
-    pub fn new(k: usize, x: &'a [X], task: &'a Task<W>) -> Self {
-        let (weights, epilogue) = (task.output.weights().each(), task.output.epilogue());
+    pub fn new(k: usize, x: &'a [X], weights: &'a [&'a [W]], task: &'a Task<W>) -> Self {
+        let epilogue = task.output.epilogue();
         let (rows, columns) = (task.rows.clone(), task.columns.clone());
-        let holds = weights.iter().all(|weight| columns.end * k <= weight.len());
+        let holds = weights.iter().all(|weight| columns.len() * k <= weight.len());
         assert!(rows.end * k <= x.len() && holds, "{rows:?} {columns:?}");
         assert!(columns.len() <= PANEL_COLUMNS, "{columns:?}");
         Self { k, x, weights, rows, columns, epilogue }
     }
 
-    /// One, or a gate and what it gates.
+    /// One, or a gate and what it gates: the rows of the block's columns.
     #[inline(always)]
     pub fn weights(&self) -> &'a [&'a [W]] {
         self.weights
@@ -52,7 +53,7 @@ impl<'a, X, W> Block<'a, X, W> {
         unsafe { self.x.as_ptr().add(row * self.k) }
     }
 
-    /// Where a row of one of the weights begins.
+    /// Where a row of one of the weights begins, counted from the block's first column.
     ///
     /// # Safety
     /// It is one of [`Block::columns`].
@@ -60,11 +61,5 @@ impl<'a, X, W> Block<'a, X, W> {
     pub unsafe fn weight(&self, which: usize, column: usize) -> *const W {
         // Safety: inside of the slice, by `Block::new`.
         unsafe { self.weights[which].as_ptr().add(column * self.k) }
-    }
-
-    /// The rows of one of the weights, one after the other.
-    #[cfg(target_arch = "x86_64")]
-    pub fn weight_rows(&self, weight: &'a [W]) -> &'a [W] {
-        &weight[self.columns.start * self.k..self.columns.end * self.k]
     }
 }

@@ -148,17 +148,15 @@ impl Tile {
     ) {
         let Self { which, row, column, fetched, ref k } = *self;
         // A missing column repeats the last one; nobody reads its sum.
-        let last = block.columns.end - 1;
+        let last = block.columns.len() - 1;
         // Safety: rows and columns are inside of the slices, so all numbers of
         // `k` are; lanes beyond are not read by `load_*_part`.
         unsafe {
             let x: [*const R::X; M] = std::array::from_fn(|m| block.x(row + m));
-            let w: [*const R::W; DOT_COLUMNS] = std::array::from_fn(|c| {
-                block.weight(which, last.min(block.columns.start + column + c))
-            });
+            let w: [*const R::W; DOT_COLUMNS] =
+                std::array::from_fn(|c| block.weight(which, last.min(column + c)));
             let later = |row: usize| {
-                let column = block.columns.start + fetched + row;
-                block.weights()[which].as_ptr().wrapping_add(column * block.k)
+                block.weights()[which].as_ptr().wrapping_add((fetched + row) * block.k)
             };
             let fetched = [later(0), later(FETCHED_APART)];
             let mut sums = [[R::zero(); DOT_COLUMNS]; M];

@@ -47,7 +47,7 @@ where
     let mut weights = Vec::with_capacity(2);
     for weight in block.weights() {
         // Safety: by the caller.
-        weights.push(unsafe { Widened::new(block.weight_rows(weight)) });
+        weights.push(unsafe { Widened::new(weight) });
     }
     let mut sums = [[[0.0; PANEL]; PANEL_COLUMNS]; 2];
     for first in block.rows.clone().step_by(PANEL) {

@@ -2,6 +2,7 @@
 
 use super::epilogue::{Epilogue, GatedOut};
 use burn::tensor::bf16;
+use qwen3_dtypes::Dtype;
 
 /// The left side of a product, `[m, k]`.
 #[derive(Clone, Copy)]
@@ -29,16 +30,42 @@ impl<'a> Input<'a> {
     }
 }
 
+/// A weight, `[n, k]`, row after row.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a, W> {
+    /// What is multiplied.
+    Numbers(&'a [W]),
+    /// What it is made of, a panel at a time.
+    Blocks(Dtype, &'a [u8]),
+}
+
+impl<W> Source<'_, W> {
+    fn has_shape(&self, [n, k]: [usize; 2]) -> bool {
+        match self {
+            Self::Numbers(numbers) => numbers.len() == n * k,
+            Self::Blocks(dtype, blocks) => {
+                k.is_multiple_of(dtype.block_len()) && blocks.len() == dtype.bytes_of(n * k)
+            }
+        }
+    }
+}
+
+impl<'a, W> From<&'a [W]> for Source<'a, W> {
+    fn from(numbers: &'a [W]) -> Self {
+        Self::Numbers(numbers)
+    }
+}
+
 /// The weights of one output, `[n, k]` each.
 #[derive(Clone, Copy)]
 pub(crate) enum Weights<'a, W> {
-    One([&'a [W]; 1]),
+    One([Source<'a, W>; 1]),
     /// A gate, and what it gates.
-    Gated([&'a [W]; 2]),
+    Gated([Source<'a, W>; 2]),
 }
 
 impl<'a, W> Weights<'a, W> {
-    pub fn each(&self) -> &[&'a [W]] {
+    pub fn each(&self) -> &[Source<'a, W>] {
         match self {
             Self::One(weight) => weight,
             Self::Gated(both) => both,
@@ -55,18 +82,22 @@ pub(crate) struct Output<'a, W> {
 
 impl<'a, W> Output<'a, W> {
     /// `out = x · weightᵀ`, `[m, n]`
-    pub fn store(weight: &'a [W], n: usize, out: &'a mut [f32]) -> Self {
-        Self { weights: Weights::One([weight]), n, epilogue: Epilogue::store(out, n) }
+    pub fn store(weight: impl Into<Source<'a, W>>, n: usize, out: &'a mut [f32]) -> Self {
+        Self { weights: Weights::One([weight.into()]), n, epilogue: Epilogue::store(out, n) }
     }
 
     /// `out += x · weightᵀ`, `[m, n]`
-    pub fn add(weight: &'a [W], n: usize, out: &'a mut [f32]) -> Self {
-        Self { weights: Weights::One([weight]), n, epilogue: Epilogue::add(out, n) }
+    pub fn add(weight: impl Into<Source<'a, W>>, n: usize, out: &'a mut [f32]) -> Self {
+        Self { weights: Weights::One([weight.into()]), n, epilogue: Epilogue::add(out, n) }
     }
 
     /// `out = silu(x · gateᵀ) · (x · upᵀ)`, `[m, n]`
-    pub fn swiglu([gate, up]: [&'a [W]; 2], n: usize, out: GatedOut<'a>) -> Self {
-        Self { weights: Weights::Gated([gate, up]), n, epilogue: Epilogue::swiglu(out, n) }
+    pub fn swiglu(gate_up: [impl Into<Source<'a, W>>; 2], n: usize, out: GatedOut<'a>) -> Self {
+        Self {
+            weights: Weights::Gated(gate_up.map(Into::into)),
+            n,
+            epilogue: Epilogue::swiglu(out, n),
+        }
     }
 
     /// Columns.
@@ -86,7 +117,7 @@ impl<'a, W> Output<'a, W> {
     /// If a slice is not of its shape.
     pub fn assert_shape(&self, [m, k]: [usize; 2]) {
         let n = self.n;
-        let right = self.weights.each().iter().all(|weight| weight.len() == n * k);
+        let right = self.weights.each().iter().all(|weight| weight.has_shape([n, k]));
         assert!(right && m * n == self.epilogue.len(), "[{m}, {k}, {n}]");
     }
 }

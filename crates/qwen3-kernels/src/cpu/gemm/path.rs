@@ -13,6 +13,9 @@
 //! AVX2's 16 registers hold too few sums for dot products, and float32 weights and
 //! rows fill the caches: there outer products of packed rows are faster.
 //!
+//! Weights in blocks are made of bfloat16 where bfloat16 is multiplied, else of float32
+//! ([`dtype_of_blocks`]).
+//!
 //! A new format of weights is an `impl` of [`Format`] here and a line in
 //! [`with_format`]; a new set of instructions is a line in each function, and a file
 //! with its registers.
@@ -20,6 +23,7 @@
 use super::accumulate::Accumulate;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx;
+use super::bf16::round_normal;
 use super::block::Macrokernel;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
@@ -31,8 +35,11 @@ use super::portable;
 use super::widen::Widen;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
+use crate::cpu::blocks;
 use crate::cpu::isa::Isa;
-use burn::tensor::{bf16, f16};
+use burn::tensor::{DType, Element, bf16, f16};
+use bytemuck::Pod;
+use qwen3_dtypes::Dtype;
 
 /// How products with weights of one format are computed.
 pub(crate) enum Path<W: 'static> {
@@ -49,9 +56,12 @@ pub(crate) enum Path<W: 'static> {
     DotF32(Macrokernel<f32, W>),
 }
 
-/// A format of weights: what checkpoints store, row after row.
-pub(crate) trait Format: Copy + Send + Sync + 'static {
+/// A format of weights: what checkpoints store, row after row, or what becomes of it.
+pub(crate) trait Format: Element + Pod {
     fn path(isa: Isa) -> Path<Self>;
+
+    /// The nearest to the numbers of some blocks, ties to even.
+    fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [Self]);
 }
 
 impl Format for f32 {
@@ -63,6 +73,10 @@ impl Format for f32 {
             }
             _ => widened(isa),
         }
+    }
+
+    fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [Self]) {
+        blocks::widen(isa, dtype, blocks, numbers);
     }
 }
 
@@ -78,12 +92,27 @@ impl Format for bf16 {
             _ => widened(isa),
         }
     }
+
+    fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [Self]) {
+        blocks::widen_to(isa, dtype, (blocks, numbers), round_normal);
+    }
 }
 
 impl Format for f16 {
     fn path(isa: Isa) -> Path<Self> {
         widened(isa)
     }
+
+    fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [Self]) {
+        blocks::widen_to(isa, dtype, (blocks, numbers), |_, wide, numbers| {
+            numbers.iter_mut().zip(wide).for_each(|(number, &x)| *number = Self::from_f32(x));
+        });
+    }
+}
+
+/// In which format products take weights in blocks.
+pub(crate) fn dtype_of_blocks(isa: Isa) -> DType {
+    if rounds_input::<bf16>(isa) { DType::BF16 } else { DType::F32 }
 }
 
 /// With weights that are float32 when they are in a register.

@@ -1,6 +1,9 @@
 //! How a product is cut into what one thread computes at a time.
 
 use super::output::Output;
+use super::path::Format;
+use super::rows::Rows;
+use crate::cpu::isa::Isa;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -18,28 +21,35 @@ pub(crate) struct Task<'p, 'a, W> {
     pub columns: Range<usize>,
 }
 
-/// The tasks of all outputs, in parallel, each of whole tiles as far as there
+impl<'a, W: Format> Task<'_, 'a, W> {
+    /// The rows of each weight that its columns are computed from.
+    pub(super) fn weight_rows(&self, isa: Isa, k: usize) -> Vec<Rows<'a, W>> {
+        let weights = self.output.weights().each().iter();
+        weights.map(|weight| Rows::new(isa, weight, k, &self.columns)).collect()
+    }
+}
+
+/// The tasks of all outputs of `x`, `[m, k]`, in parallel, each of whole tiles as far as there
 /// are rows and columns.
 pub(super) fn tasks<'p, 'a, W: Sync>(
     outputs: &'p [Output<'a, W>],
-    m: usize,
+    shape: [usize; 2],
     tile: [usize; 2],
 ) -> impl ParallelIterator<Item = Task<'p, 'a, W>> {
     let threads = rayon::current_num_threads();
-    let tasks = outputs.iter().flat_map(move |output| tasks_of(output, m, tile, threads));
+    let tasks = outputs.iter().flat_map(move |output| tasks_of(output, shape, tile, threads));
     tasks.collect::<Vec<_>>().into_par_iter()
 }
 
 /// The tasks of one output.
 fn tasks_of<'p, 'a, W>(
     output: &'p Output<'a, W>,
-    m: usize,
+    [m, k]: [usize; 2],
     [tile_rows, tile_columns]: [usize; 2],
     threads: usize,
 ) -> impl Iterator<Item = Task<'p, 'a, W>> + use<'p, 'a, W> {
     let n = output.n();
-    let bytes: usize = output.weights().each().iter().map(|weight| size_of_val(*weight)).sum();
-    let column_bytes = bytes / n.max(1);
+    let column_bytes = output.weights().each().len() * k * size_of::<W>();
     let in_cache = (PANEL_BYTES / column_bytes.max(1)).max(tile_columns);
     // As many panels for each thread, so that none waits for another.
     let panels = n.div_ceil(in_cache).next_multiple_of(threads).max(1);

@@ -380,5 +380,5 @@ fn a_weight_of_another_shape_is_refused() {
 #[should_panic(expected = "a rounded input")]
 fn a_rounded_input_is_for_paths_that_round() {
     let (x, mut y) = ([bf16::ONE], [0.0]);
-    gemm(Isa::Portable, [1, 1], Input::Bf16(&x), &[Output::store(&[1f32], 1, &mut y)]);
+    gemm(Isa::Portable, [1, 1], Input::Bf16(&x), &[Output::store(&[1f32][..], 1, &mut y)]);
 }

@@ -27,8 +27,10 @@ mod tests;
 
 use super::epilogue::Epilogue;
 use super::output::{Input, Output};
+use super::rows::Rows;
 use super::tasks::tasks;
 use crate::cpu::amx::{Processor, SIDE, Tiles};
+use crate::cpu::isa::Isa;
 use burn::tensor::bf16;
 use pack::{PackedX, TOKENS};
 pub(crate) use pairs::accumulate_pairs;
@@ -52,8 +54,12 @@ fn gemm_on<T: Tiles>(
     outputs: &[Output<bf16>],
 ) {
     let x = PackedX::new([m, k], x);
-    tasks(outputs, m, [TOKENS, 2 * SIDE]).for_each(|task| {
-        let panel = Panel::new(k, task.output.weights(), task.columns);
+    // Emulated tiles are multiplied on any processor.
+    let isa = Isa::best();
+    tasks(outputs, [m, k], [TOKENS, 2 * SIDE]).for_each(|task| {
+        let rows = task.weight_rows(isa, k);
+        let weights: Vec<&[bf16]> = rows.iter().map(Rows::as_slice).collect();
+        let panel = Panel::new(k, &weights, task.columns.clone());
         // Safety: no two tasks share a row and a column, and the memory of an output
         // lives as long as it. AVX-512 is asked for.
         unsafe {

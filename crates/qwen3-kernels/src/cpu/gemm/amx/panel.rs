@@ -2,7 +2,6 @@
 
 use super::pack::{PackedX, TOKENS, steps};
 use crate::cpu::amx::{SIDE, STEP, Tile, Tiles};
-use crate::cpu::gemm::output::Weights;
 use crate::cpu::matrix::Matrix;
 use burn::tensor::bf16;
 use std::ops::Range;
@@ -10,6 +9,7 @@ use std::ops::Range;
 /// Weight rows of one task: strip by strip, two at a time.
 pub(super) struct Panel<'a> {
     k: usize,
+    /// Their rows of these columns alone.
     weights: [Matrix<'a, bf16>; 2],
     columns: Range<usize>,
     /// From a strip of the first weight to the one of the second beside it.
@@ -20,22 +20,25 @@ impl<'a> Panel<'a> {
     /// Columns of `x · weightᵀ`, 32 at a time; or with two weights the same columns of
     /// `x · gateᵀ` and `x · upᵀ`, 16 of each at a time.
     ///
+    /// `weights` are one or two, the rows of these columns alone.
+    ///
     /// # Panics
     /// If a weight has not these rows.
-    pub fn new(k: usize, weights: &Weights<'a, bf16>, columns: Range<usize>) -> Self {
+    pub fn new(k: usize, weights: &[&'a [bf16]], columns: Range<usize>) -> Self {
         let (weights, apart) = match *weights {
-            Weights::One([weight]) => ([weight; 2], SIDE),
-            Weights::Gated(both) => (both, 0),
+            [weight] => ([weight; 2], SIDE),
+            [gate, up] => ([gate, up], 0),
+            _ => panic!("{} weights of a panel", weights.len()),
         };
         let weights = weights.map(|data| Matrix { data, stride: k });
-        let holds = weights.iter().all(|weight| weight.holds(columns.end, k));
+        let holds = weights.iter().all(|weight| weight.holds(columns.len(), k));
         assert!(holds, "{columns:?} of {k} numbers each");
         Self { k, weights, columns, apart }
     }
 
-    /// Where each pair of strips begins.
+    /// Where each pair of strips begins, counted from the first column.
     fn starts(&self) -> impl Iterator<Item = usize> {
-        self.columns.clone().step_by(SIDE + self.apart)
+        (0..self.columns.len()).step_by(SIDE + self.apart)
     }
 
     /// Gives `take` all rows of `rows`, a few at a time, and all columns: the
@@ -55,14 +58,19 @@ impl<'a> Panel<'a> {
         for block in rows.start / TOKENS..rows.end.div_ceil(TOKENS) {
             for (column, padded) in self.starts().zip(&padded) {
                 tiles.multiply(self.strips(column, padded), x.block(self.k, block), &mut sums);
-                let n = (SIDE + self.apart).min(self.columns.end - column);
+                let n = (SIDE + self.apart).min(self.columns.len() - column);
                 for (half, strips) in sums.iter().enumerate() {
                     let strips = strips.each_ref().map(Tile::transposed);
                     let start = block * TOKENS + half * SIDE;
                     let (first, end) = (rows.start.max(start), rows.end.min(start + SIDE));
                     if first < end {
                         let strips = strips.each_ref().map(Tile::as_f32);
-                        take(first, column, n, strips.map(|n| &n[first - start..end - start]));
+                        take(
+                            first,
+                            self.columns.start + column,
+                            n,
+                            strips.map(|n| &n[first - start..end - start]),
+                        );
                     }
                 }
             }
@@ -91,7 +99,7 @@ impl<'a> Panel<'a> {
             }
             let wide = steps(self.k) * STEP;
             let mut copy = vec![bf16::ZERO; SIDE * wide];
-            let rows = start..(start + SIDE).min(self.columns.end);
+            let rows = start..(start + SIDE).min(self.columns.len());
             for (row, copy) in rows.zip(copy.chunks_exact_mut(wide)) {
                 copy[..self.k].copy_from_slice(&weight.data[row * weight.stride..][..self.k]);
             }

@@ -6,7 +6,7 @@ use super::panel::Panel;
 use super::{gemm, gemm_on};
 use crate::cpu::amx::{Emulated, Processor, SIDE, Tile, Tiles, add_dot_products, is_available};
 use crate::cpu::gemm::bf16::{nearest_bf16, pair};
-use crate::cpu::gemm::output::{Input, Output, Weights};
+use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::{path, tests};
 use crate::cpu::isa::Isa;
 use crate::cpu::matrix::Matrix;
@@ -46,7 +46,8 @@ fn in_panels(
     let x = PackedX::new([m, k], Input::F32(x));
     for column in (0..n).step_by(columns) {
         let columns = column..n.min(column + columns);
-        let panel = Panel::new(k, &Weights::One([weight]), columns);
+        let panel_rows = &weight[columns.start * k..columns.end * k];
+        let panel = Panel::new(k, &[panel_rows], columns);
         for row in (0..m).step_by(rows) {
             compute(&panel, &x, row..m.min(row + rows), &mut |row, column, n_here, strips| {
                 for (i, (first, second)) in strips[0].iter().zip(strips[1]).enumerate() {
@@ -136,7 +137,7 @@ fn two_weights_give_the_numbers_of_each() {
         let weights = [2, 3].map(|seed| narrow(&random(n * k, seed)));
         with_tiles(|name, compute| {
             let alone = weights.each_ref().map(|w| in_panels(compute, [m, k, n], &x, w, [m, n]));
-            let both = Weights::Gated(weights.each_ref().map(|weight| &weight[..]));
+            let both = weights.each_ref().map(|weight| &weight[..]);
             let x = PackedX::new([m, k], Input::Bf16(&narrow(&x)));
             let mut seen = 0;
             compute(&Panel::new(k, &both, 0..n), &x, 0..m, &mut |row, column, here, strips| {
@@ -241,8 +242,8 @@ fn emulated_tiles_are_the_processors() {
     let x: Vec<f32> = whole(m * k, 1).collect();
     let weight = narrow(&whole(n * k, 2).collect::<Vec<_>>());
     let (mut found, mut expected) = (vec![f32::NAN; m * n], vec![f32::NAN; m * n]);
-    gemm([m, k], Input::F32(&x), &[Output::store(&weight, n, &mut found)]);
-    let output = Output::store(&weight, n, &mut expected);
+    gemm([m, k], Input::F32(&x), &[Output::store(&weight[..], n, &mut found)]);
+    let output = Output::store(&weight[..], n, &mut expected);
     gemm_on(|| Emulated, [m, k], Input::F32(&x), &[output]);
     assert_eq!(found, expected);
 }

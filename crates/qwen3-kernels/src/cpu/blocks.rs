@@ -1,0 +1,202 @@
+//! Numbers of blocks, as fast as each set of instructions allows: [`Dtype::widen`] is the
+//! reference, and what computes those without a loop of their own here.
+
+use crate::cpu::isa::Isa;
+use crate::cpu::vectorized::vectorized;
+use burn::tensor::f16;
+use qwen3_dtypes::Dtype;
+
+/// See [`Dtype::widen`]: the same numbers, to the last bit.
+pub(crate) fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [f32]) {
+    match dtype {
+        Dtype::Q8_0 => q8_0(isa, blocks, numbers),
+        Dtype::Q4_0 => q4_0(isa, blocks, numbers),
+        Dtype::Q5_0 => q5_0(isa, blocks, numbers),
+        Dtype::Q4_K => q4_k(isa, blocks, numbers),
+        Dtype::Q5_K => q5_k(isa, blocks, numbers),
+        Dtype::Q6_K => q6_k(isa, blocks, numbers),
+        _ => dtype.widen(blocks, numbers),
+    }
+}
+
+/// The same numbers, each as the nearest of another format.
+pub(crate) fn widen_to<T>(
+    isa: Isa,
+    dtype: Dtype,
+    (blocks, numbers): (&[u8], &mut [T]),
+    nearest: fn(Isa, &[f32], &mut [T]),
+) {
+    // Whole blocks of every dtype, in the first-level cache.
+    let mut wide = [0.0; 1024];
+    let n = wide.len();
+    for (blocks, numbers) in blocks.chunks(dtype.bytes_of(n)).zip(numbers.chunks_mut(n)) {
+        let wide = &mut wide[..numbers.len()];
+        widen(isa, dtype, blocks, wide);
+        nearest(isa, wide, numbers);
+    }
+}
+
+/// Each block and its numbers.
+#[inline(always)]
+fn each<'a, const BYTES: usize, const NUMBERS: usize>(
+    blocks: &'a [u8],
+    numbers: &'a mut [f32],
+) -> impl Iterator<Item = (&'a [u8; BYTES], &'a mut [f32; NUMBERS])> {
+    assert_eq!(blocks.len() / BYTES, numbers.len() / NUMBERS, "blocks of bytes and of numbers");
+    blocks.as_chunks().0.iter().zip(numbers.as_chunks_mut().0)
+}
+
+/// The float16 number at `at`.
+#[inline(always)]
+fn scale(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
+
+vectorized! {
+    fn q8_0(blocks: &[u8], numbers: &mut [f32]) {
+        for (block, numbers) in each::<34, 32>(blocks, numbers) {
+            let d = scale(block, 0);
+            for (number, &q) in numbers.iter_mut().zip(&block[2..]) {
+                *number = f32::from(q as i8) * d;
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn q4_0(blocks: &[u8], numbers: &mut [f32]) {
+        for (block, numbers) in each::<18, 32>(blocks, numbers) {
+            let d = scale(block, 0);
+            let (first, last) = numbers.split_at_mut(16);
+            for ((first, last), &q) in first.iter_mut().zip(last).zip(&block[2..]) {
+                *first = d * (f32::from(q & 15) - 8.0);
+                *last = d * (f32::from(q >> 4) - 8.0);
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn q5_0(blocks: &[u8], numbers: &mut [f32]) {
+        for (block, numbers) in each::<22, 32>(blocks, numbers) {
+            let d = scale(block, 0);
+            let upper = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+            let (first, last) = numbers.split_at_mut(16);
+            let lower = first.iter_mut().zip(last).zip(&block[6..]).enumerate();
+            for (bit, ((first, last), &q)) in lower {
+                let (low, high) = (upper >> bit & 1, upper >> (16 + bit) & 1);
+                *first = d * ((low << 4 | u32::from(q & 15)) as f32 - 16.0);
+                *last = d * ((high << 4 | u32::from(q >> 4)) as f32 - 16.0);
+            }
+        }
+    }
+}
+
+/// `d · s` and `e · m` of the 8 groups of a block of `Q4_K` or `Q5_K`.
+#[inline(always)]
+fn steps_and_minima(block: &[u8]) -> ([f32; 8], [f32; 8]) {
+    let (d, e) = (scale(block, 0), scale(block, 2));
+    let (mut steps, mut minima) = ([0.0; 8], [0.0; 8]);
+    for group in 0..4 {
+        let (s, m, lower) = (block[4 + group], block[8 + group], block[12 + group]);
+        steps[group] = d * f32::from(s & 63);
+        minima[group] = e * f32::from(m & 63);
+        steps[4 + group] = d * f32::from(s >> 6 << 4 | lower & 15);
+        minima[4 + group] = e * f32::from(m >> 6 << 4 | lower >> 4);
+    }
+    (steps, minima)
+}
+
+vectorized! {
+    fn q4_k(blocks: &[u8], numbers: &mut [f32]) {
+        for (block, numbers) in each::<144, 256>(blocks, numbers) {
+            let (steps, minima) = steps_and_minima(block);
+            let codes = block[16..].as_chunks::<32>().0;
+            for (pair, (numbers, codes)) in numbers.chunks_exact_mut(64).zip(codes).enumerate() {
+                let (first, last) = numbers.split_at_mut(32);
+                for ((first, last), &q) in first.iter_mut().zip(last).zip(codes) {
+                    *first = steps[2 * pair] * f32::from(q & 15) - minima[2 * pair];
+                    *last = steps[2 * pair + 1] * f32::from(q >> 4) - minima[2 * pair + 1];
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn q5_k(blocks: &[u8], numbers: &mut [f32]) {
+        for (block, numbers) in each::<176, 256>(blocks, numbers) {
+            let (steps, minima) = steps_and_minima(block);
+            let (upper, codes) = (&block[16..48], block[48..].as_chunks::<32>().0);
+            for (pair, (numbers, codes)) in numbers.chunks_exact_mut(64).zip(codes).enumerate() {
+                let (first, last) = numbers.split_at_mut(32);
+                let codes = codes.iter().zip(upper);
+                for ((first, last), (&q, &upper)) in first.iter_mut().zip(last).zip(codes) {
+                    let upper = upper >> (2 * pair);
+                    let (low, high) = ((upper & 1) << 4 | q & 15, (upper & 2) << 3 | q >> 4);
+                    *first = steps[2 * pair] * f32::from(low) - minima[2 * pair];
+                    *last = steps[2 * pair + 1] * f32::from(high) - minima[2 * pair + 1];
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn q6_k(blocks: &[u8], numbers: &mut [f32]) {
+        for (block, numbers) in each::<210, 256>(blocks, numbers) {
+            let d = scale(block, 208);
+            for (group, numbers) in numbers.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+                let (half, in_half) = (group / 8, group % 8);
+                let lower = &block[64 * half + 16 * (in_half % 4)..][..16];
+                let upper = &block[128 + 32 * half + 16 * (in_half % 2)..][..16];
+                let (nibble, quarter) = (4 * (in_half / 4), 2 * (in_half / 2));
+                let step = d * f32::from(block[192 + group] as i8);
+                for (number, (&lower, &upper)) in numbers.iter_mut().zip(lower.iter().zip(upper)) {
+                    let q = (upper >> quarter & 3) << 4 | lower >> nibble & 15;
+                    *number = step * (f32::from(q) - 32.0);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cpu::gemm::Format;
+    use crate::cpu::gemm::bf16::nearest_bf16;
+    use burn::tensor::bf16;
+    use proptest::prelude::*;
+
+    /// Blocks of any bytes, also of scales that are no numbers.
+    pub fn blocks(dtype: Dtype, n: usize, seed: u64) -> Vec<u8> {
+        let numbers = crate::random::random(n * dtype.block_bytes(), seed);
+        numbers.into_iter().map(|x| (x * 1e6) as i32 as u8).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_the_reference(n in 0usize..9, seed: u64) {
+            for (dtype, isa) in
+                Dtype::all().flat_map(|dtype| Isa::available().into_iter().map(move |isa| (dtype, isa)))
+            {
+                let blocks = blocks(dtype, n, seed);
+                let mut expected = vec![0.0; n * dtype.block_len()];
+                let mut found = expected.clone();
+                dtype.widen(&blocks, &mut expected);
+                widen(isa, dtype, &blocks, &mut found);
+                let mut rounded = vec![bf16::ZERO; found.len()];
+                bf16::widen(isa, dtype, &blocks, &mut rounded);
+                for ((found, rounded), expected) in found.iter().zip(rounded).zip(&expected) {
+                    let same = found.to_bits() == expected.to_bits();
+                    prop_assert!(same || found.is_nan() && expected.is_nan(), "{dtype} {isa}");
+                    let same = rounded.to_bits() == nearest_bf16(*expected).to_bits();
+                    // Float32 weights may be denormal, those of codes are not.
+                    let is_nothing = rounded == bf16::ZERO && expected.is_subnormal();
+                    prop_assert!(same || rounded.is_nan() && expected.is_nan() || is_nothing);
+                }
+            }
+        }
+    }
+}
