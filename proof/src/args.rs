@@ -24,6 +24,8 @@ pub enum Command {
     Parity(ParityArgs),
     /// Measure tokens per second over devices, dtypes and shapes
     Bench(BenchArgs),
+    /// Tell what dtypes cost in accuracy, beside float32
+    Dtypes(DtypesArgs),
     /// Make the fixtures of the tests again, with Python
     Fixtures(FixturesArgs),
     /// One process of `bench`
@@ -102,6 +104,18 @@ pub struct BenchArgs {
     pub on: WhereArgs,
     #[command(flatten)]
     pub options: BenchOptions,
+}
+
+#[derive(Args)]
+pub struct DtypesArgs {
+    #[command(flatten)]
+    pub on: WhereArgs,
+    /// Hub id, folder, GGUF file, or converted file
+    #[arg(long, value_name = "ID|PATH")]
+    pub model: String,
+    /// Texts, one in each line; for a reranker a query and 25 documents again and again
+    #[arg(long, value_name = "FILE")]
+    pub texts: PathBuf,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod compare;
 pub mod difference;
+pub mod dtypes;
 pub mod error;
 pub mod parity;
 pub mod plot;

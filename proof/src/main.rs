@@ -2,13 +2,13 @@
 
 mod args;
 
-use args::{Arguments, BenchArgs, Command, FixturesArgs, ParityArgs, Tier};
+use args::{Arguments, BenchArgs, Command, DtypesArgs, FixturesArgs, ParityArgs, Tier};
 use clap::Parser;
 use qwen3_checks::{Published, published};
 use qwen3_engine::{Checkpoint, Device, Devices, Dtype, DtypeChoice, Hooks, Source, devices};
 use qwen3_proof::parity::{Cell, check};
 use qwen3_proof::reference::Reference;
-use qwen3_proof::{Error, bench, in_repository, plot, python, report};
+use qwen3_proof::{Error, bench, dtypes, in_repository, plot, python, report};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,6 +37,7 @@ fn run(command: Command) -> Result<bool, Error> {
         Command::Parity(args) => parity(&args),
         Command::Bench(args) => run_bench(&args),
         Command::Measure(args) => bench::measure::measure(&args.request).map(|()| true),
+        Command::Dtypes(args) => cost_of_dtypes(&args),
         Command::Fixtures(args) => fixtures(&args),
     }
 }
@@ -186,6 +187,26 @@ fn run_bench(args: &BenchArgs) -> Result<bool, Error> {
         );
     }
     bench::bench(&args.options, &pairs)?;
+    Ok(true)
+}
+
+fn cost_of_dtypes(args: &DtypesArgs) -> Result<bool, Error> {
+    let checkpoint = Checkpoint::open(&args.model, &Hooks::default())?;
+    let path = &args.texts;
+    let texts = std::fs::read_to_string(path)
+        .map_err(|source| Error::Read { path: path.clone(), source })?;
+    let texts: Vec<String> = texts.lines().map(str::to_owned).collect();
+    for device in chosen_devices(&args.on.devices)? {
+        let dtypes = chosen_dtypes(&args.on.dtypes, &device);
+        let costs = dtypes::costs(&checkpoint, device.id, &dtypes, &texts)?;
+        println!(
+            "{} on {}, {} texts\n{}",
+            args.model,
+            device.id,
+            texts.len(),
+            dtypes::table(&costs)
+        );
+    }
     Ok(true)
 }
 

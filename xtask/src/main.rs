@@ -18,6 +18,7 @@ commands:
   convert   write a checkpoint as one file (`qwen3 convert`)
   parity    compare every stage of the network with Hugging Face Transformers
   bench     measure tokens per second over devices, dtypes and shapes
+  dtypes    tell what dtypes cost in accuracy, beside float32
   fixtures  make the fixtures of the tests again, with Python
   mini      make the small model: texts, tokenizer, teacher, training, evaluation
 
@@ -32,7 +33,9 @@ fn main() -> ExitCode {
         ["tidy", "--write-exceptions"] => tidy::write_exceptions(),
         ["mini", ref arguments @ ..] => mini::mini(arguments),
         ["convert", ..] => run("qwen3", "cpu", &arguments),
-        ["parity" | "bench" | "fixtures", ..] => run("qwen3-proof", "cpu,ndarray,wgpu", &arguments),
+        ["parity" | "bench" | "dtypes" | "fixtures", ..] => {
+            run("qwen3-proof", "cpu,ndarray,wgpu", &arguments)
+        }
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
