@@ -25,7 +25,7 @@ pub struct Reference {
 }
 
 /// A text or pair with all that was computed of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     /// What it is about.
     pub name: String,
@@ -42,7 +42,7 @@ pub struct Case {
 }
 
 /// A text for an embedding, or what a reranker compares.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum CaseInput {
     /// A text with its prompt.
     Text(String),
@@ -58,7 +58,7 @@ pub enum CaseInput {
 }
 
 /// What a model is asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// An embedding model's unit vector.
     Embedding(Vec<f32>),

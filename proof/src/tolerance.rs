@@ -55,24 +55,11 @@ const BFLOAT16: Bounds = Bounds {
     reason: "8 bits of mantissa: each factor of a product is off by up to 4e-3",
 };
 
-/// Weights rounded to 8 bits with a scale for 32 numbers, and inputs rounded to 8 bits
-/// or bfloat16 for products.
-const BLOCKS_OF_8_BITS: Bounds = Bounds {
-    stage: 2e-1,
-    cosine: 0.999,
-    output: 5e-2,
-    batch: 1e-2,
-    reason: "a weight is off by up to a 254th of the largest of its 32",
-};
-
-/// The same with weights of 4 bits.
-const BLOCKS_OF_4_BITS: Bounds = Bounds {
-    stage: 2.0,
-    cosine: 0.9,
-    output: 5e-1,
-    batch: 1e-2,
-    reason: "a weight is off by up to an 8th of the largest of its 32",
-};
+/// Blocks, against float32 of the same numbers: inputs rounded to bfloat16, and the widened
+/// numbers too, or inputs rounded to 8 bits with a scale for 32 of them. Measured on `cpu`
+/// with AMX and the fixtures: 1.2e-1, 1 − 3.8e-4, 3.2e-2 and 0.
+const BLOCKS: Bounds =
+    Bounds { reason: "inputs of 8 bits, or numbers and inputs of 8 bits of mantissa", ..BFLOAT16 };
 
 /// The bounds for weights that are `stored` in one dtype and held in another.
 pub fn bounds(device: DeviceId, dtype: Dtype, stored: Dtype) -> Bounds {
@@ -82,7 +69,8 @@ pub fn bounds(device: DeviceId, dtype: Dtype, stored: Dtype) -> Bounds {
         Dtype::F16 if on_processor && stored == Dtype::F16 => EXACT,
         Dtype::F16 => FLOAT16,
         Dtype::Bf16 => BFLOAT16,
-        Dtype::Q8_0 => BLOCKS_OF_8_BITS,
-        _ => BLOCKS_OF_4_BITS,
+        _ if device == DeviceId::Cpu => BLOCKS,
+        // Numbers are widened to float32.
+        _ => EXACT,
     }
 }

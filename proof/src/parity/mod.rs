@@ -2,6 +2,7 @@
 
 mod model;
 mod ranking;
+mod rounded;
 
 use crate::compare::{Line, compare, first_difference, worst_of_each_stage};
 use crate::difference::Difference;
@@ -12,6 +13,7 @@ use model::Model;
 use qwen3_engine::internals::Recorded;
 use qwen3_engine::{Checkpoint, DeviceId, Dtype, Error as EngineError, Options, Source};
 use ranking::same_ranking;
+use rounded::rounded;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -91,7 +93,8 @@ impl Compared {
     }
 }
 
-/// Compares `model` with its reference.
+/// Compares `model` with its reference; in blocks with what float32 makes of the same
+/// rounded numbers.
 ///
 /// # Errors
 /// If the model can't be opened at all. What fails on the device alone is
@@ -103,12 +106,21 @@ pub fn check(
     dtype: Dtype,
 ) -> Result<Cell, Error> {
     let options = Options::default().device(device).dtype(dtype);
-    let checkpoint = Checkpoint::open(Source::new(model).kind(reference.kind), &options.hooks)?;
+    let opened = Checkpoint::open(Source::new(model).kind(reference.kind), &options.hooks)?;
+    let folder = tempfile::tempdir();
+    let folder = folder.map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
+    let of_blocks = match dtype.is_blocks() {
+        true => Some(rounded(reference, &opened, dtype, &folder.path().join("rounded"))?),
+        false => None,
+    };
+    let (reference, checkpoint) = of_blocks
+        .as_ref()
+        .map_or((reference, &opened), |(reference, rounded)| (reference, rounded));
     let bounds = bounds(device, dtype, checkpoint.dtype()?);
-    let name = checkpoint.path().and_then(Path::file_name);
+    let name = opened.path().and_then(Path::file_name);
     let started = Instant::now();
     let compared =
-        Model::load(&checkpoint, &options).and_then(|model| compared(reference, &model, &bounds));
+        Model::load(checkpoint, &options).and_then(|model| compared(reference, &model, &bounds));
     Ok(Cell {
         model: name.map_or(model.to_owned(), |name| name.to_string_lossy().into_owned()),
         device: device.to_string(),
