@@ -1,6 +1,6 @@
 //! What the processor can do: independent products in registers, and reading memory.
 
-use burn::tensor::DType;
+use qwen3_dtypes::Dtype;
 use qwen3_kernels::isa::Isa;
 use std::hint::black_box;
 use std::time::Instant;
@@ -16,14 +16,20 @@ const ROUNDS: usize = 10_000_000;
 
 impl Ceiling {
     /// The best of three measurements.
-    pub fn measure(isa: Isa, dtype: DType, threads: usize) -> Self {
+    pub fn measure(isa: Isa, dtype: Dtype, threads: usize) -> Self {
         let (round, flop): (fn(usize), usize) = match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::AmxBf16 if dtype == DType::BF16 => (x86::bf16_tiles, x86::FLOP_BF16_TILES),
+            Isa::AmxBf16 if dtype != Dtype::F32 => (x86::bf16_tiles, x86::FLOP_BF16_TILES),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 if dtype == DType::BF16 => (x86::bf16_512, x86::FLOP_BF16_512),
+            Isa::Avx512Bf16 | Isa::Avx512Vnni if matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0) => {
+                (x86::int8_512, x86::FLOP_INT8_512)
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => (x86::f32_512, x86::FLOP_F32_512),
+            Isa::Avx512Bf16 if dtype != Dtype::F32 => (x86::bf16_512, x86::FLOP_BF16_512),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => {
+                (x86::f32_512, x86::FLOP_F32_512)
+            }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => (x86::f32_256, x86::FLOP_F32_256),
             _ => (portable, FLOP_PORTABLE),
@@ -39,7 +45,7 @@ impl Ceiling {
                 (threads * ROUNDS * flop) as f64 / start.elapsed().as_secs_f64() / 1e9
             })
             .fold(0.0, f64::max);
-        println!("ceiling of products in {dtype:?}: {gigaflops:.0} GFLOP/s\n");
+        println!("ceiling of products with {dtype}: {gigaflops:.0} GFLOP/s\n");
         Self { gigaflops }
     }
 }
@@ -84,6 +90,7 @@ mod x86 {
     /// Four products of 16 by 32 with 32 by 16 numbers.
     pub const FLOP_BF16_TILES: usize = 4 * 2 * 16 * 32 * 16;
     pub const FLOP_BF16_512: usize = SUMS * 64;
+    pub const FLOP_INT8_512: usize = SUMS * 128;
     pub const FLOP_F32_512: usize = SUMS * 32;
     pub const FLOP_F32_256: usize = SUMS_256 * 16;
 
@@ -123,6 +130,11 @@ mod x86 {
         unsafe { bf16_512_loop(rounds) }
     }
 
+    pub fn int8_512(rounds: usize) {
+        // Safety: as above.
+        unsafe { int8_512_loop(rounds) }
+    }
+
     pub fn f32_512(rounds: usize) {
         // Safety: as above.
         unsafe { f32_512_loop(rounds) }
@@ -141,6 +153,16 @@ mod x86 {
         let x = unsafe { std::mem::transmute::<__m512i, __m512bh>(x) };
         for _ in 0..rounds {
             sums.iter_mut().for_each(|sum| *sum = _mm512_dpbf16_ps(*sum, x, x));
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512vnni")]
+    fn int8_512_loop(rounds: usize) {
+        let mut sums = [_mm512_setzero_si512(); SUMS];
+        let x = _mm512_set1_epi8(black_box(1));
+        for _ in 0..rounds {
+            sums.iter_mut().for_each(|sum| *sum = _mm512_dpbusd_epi32(*sum, x, x));
         }
         black_box(sums);
     }

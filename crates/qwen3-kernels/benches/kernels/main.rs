@@ -12,9 +12,10 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use ceiling::{Ceiling, read_gigabytes_per_second};
 use criterion::{Criterion, Throughput};
+use qwen3_dtypes::Dtype;
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
-use qwen3_kernels::{Kernels, VarlenAttention, VarlenLayout, Weight};
+use qwen3_kernels::{Blocks, Kernels, VarlenAttention, VarlenLayout, Weight};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -28,13 +29,39 @@ const H: usize = 16;
 const K: usize = 8;
 /// head_dim
 const D: usize = 128;
-/// Rows of a batch: a query, a few texts, a full batch.
-const TOKENS: [usize; 3] = [16, 128, 512];
+/// Rows of a batch: a token, a query, a full batch.
+const TOKENS: [usize; 3] = [1, 16, 512];
+/// Dtypes of weights.
+const DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::Bf16, Dtype::Q8_0, Dtype::Q4_0, Dtype::Q4_K];
+/// Bytes that no cache holds.
+const BEYOND_CACHES: usize = 640 << 20;
 
 /// Numbers between -1 and 1.
 fn random<const N: usize>(shape: [usize; N]) -> Tensor<Flex, N> {
     let values = random::random(shape.iter().product(), 1);
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
+}
+
+/// A weight, of any codes and of scales of about a hundredth where it is in blocks.
+fn weight(dtype: Dtype, shape: [usize; 2]) -> Weight<Flex> {
+    match dtype {
+        Dtype::F32 => Weight::from(random(shape)),
+        Dtype::Bf16 => Weight::from(random(shape).cast(DType::BF16)),
+        _ => {
+            let n = dtype.bytes_of(shape[0] * shape[1]);
+            let numbers = random::random(n, 1);
+            let mut bytes: Vec<u8> = numbers.iter().map(|x| (x * 1e6) as i32 as u8).collect();
+            for block in bytes.chunks_mut(dtype.block_bytes()) {
+                // The upper halves of the scales, if there are two: in q8_0 and q4_0 one is a code.
+                block[1] = 0x20 | block[1] & 0x83;
+                block[3] = 0x20 | block[3] & 0x83;
+            }
+            let words = bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
+            let data = TensorData::new(words.collect::<Vec<u32>>(), [n / 4]);
+            let words = Tensor::from_data(data, (&Default::default(), DType::U32));
+            Weight::Blocks(Blocks::new(dtype, shape, words))
+        }
+    }
 }
 
 /// What a kernel does each time.
@@ -83,13 +110,13 @@ impl Bench {
         println!("{name}: at best {rate:.0} {unit}, {:.0} % of {limit:.0}\n", 100.0 * rate / limit);
     }
 
-    fn products(&mut self, dtype: DType) {
-        let weight = |rows, columns| Weight::from(random([rows, columns]).cast(dtype));
+    fn products(&mut self, dtype: Dtype) {
+        let weight = |rows, columns| weight(dtype, [rows, columns]);
         let (q, k, v) = (weight(H * D, C), weight(K * D, C), weight(K * D, C));
         let (o, down) = (weight(C, H * D), weight(C, F));
         let (gate, up) = (weight(F, C), weight(F, C));
         for tokens in TOKENS {
-            let name = |kernel: &str| format!("{kernel} {tokens} {dtype:?}");
+            let name = |kernel: &str| format!("{kernel} {tokens} {dtype}");
             let (x, attended) = (random([tokens, C]), random([tokens, H * D]));
             let mut residual = Some(random([tokens, C]));
             let flop = |parameters: usize| Work::Flop(2 * tokens * parameters);
@@ -112,6 +139,22 @@ impl Bench {
                 let (hidden, x) = (residual.take().expect("it was put back"), x.clone());
                 let [gate, up, down] = [&gate, &up, &down].map(Clone::clone);
                 residual = Some(Flex::swiglu_mlp(hidden, x, gate, up, down, PlainUnits));
+            });
+        }
+    }
+
+    /// Weights that are nowhere but in memory, as those of a model are when its next pass begins.
+    fn from_memory(&mut self, dtype: Dtype) {
+        let bytes = dtype.bytes_of(2 * C * F);
+        let layers: Vec<[Weight<Flex>; 2]> = (0..BEYOND_CACHES.div_ceil(bytes))
+            .map(|_| [(); 2].map(|()| weight(dtype, [F, C])))
+            .collect();
+        for tokens in [1, 16] {
+            let x = random([tokens, C]);
+            let mut layers = layers.iter().cycle();
+            self.run(&format!("gate up from memory {tokens} {dtype}"), Work::Bytes(bytes), || {
+                let layer = layers.next().expect("a cycle has no end");
+                Flex::linears(x.clone(), layer.clone(), PlainUnits)
             });
         }
     }
@@ -160,9 +203,14 @@ fn main() {
     let criterion = Criterion::default().configure_from_args();
     let gigabytes_per_second = read_gigabytes_per_second(threads);
     let mut bench = Bench { criterion, ceiling: Ceiling::default(), gigabytes_per_second };
-    for dtype in [DType::BF16, DType::F32] {
+    for dtype in DTYPES {
         bench.ceiling = Ceiling::measure(isa, dtype, threads);
         bench.products(dtype);
+        bench.from_memory(dtype);
+    }
+    for dtype in [DType::BF16, DType::F32] {
+        let numbers = if dtype == DType::BF16 { Dtype::Bf16 } else { Dtype::F32 };
+        bench.ceiling = Ceiling::measure(isa, numbers, threads);
         bench.attention(&[128; 4], dtype);
         bench.attention(&[512], dtype);
         bench.attention(&[2048], dtype);

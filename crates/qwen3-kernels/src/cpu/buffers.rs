@@ -85,18 +85,15 @@ impl Buffer {
 
     /// The first `n` elements.
     pub fn as_slice<T: Pod>(&self, n: usize) -> &[T] {
-        &bytemuck::cast_slice(&self.lines[..lines_of::<T>(n)])[..n]
+        let bytes: &[u8] = bytemuck::cast_slice(&self.lines);
+        bytemuck::cast_slice(&bytes[..n * size_of::<T>()])
     }
 
     /// The first `n` elements.
     pub fn as_mut_slice<T: Pod>(&mut self, n: usize) -> &mut [T] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines[..lines_of::<T>(n)])[..n]
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
+        bytemuck::cast_slice_mut(&mut bytes[..n * size_of::<T>()])
     }
-}
-
-/// Lines that so many elements take.
-fn lines_of<T>(n: usize) -> usize {
-    (n * size_of::<T>()).div_ceil(size_of::<Line>())
 }
 
 impl Drop for Buffer {
@@ -179,11 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn elements_may_be_wider_than_a_line() {
+    fn elements_may_be_wider_than_a_line_or_go_over_its_end() {
         let mut buffer = Buffer { lines: vec![Line::zeroed(); 5] };
         assert_eq!(buffer.as_slice::<[Line; 2]>(2).len(), 2);
         assert_eq!(buffer.as_mut_slice::<[Line; 2]>(2).len(), 2);
         assert_eq!(buffer.as_slice::<u16>(33).len(), 33);
+        assert_eq!(buffer.as_slice::<[u8; 40]>(8).len(), 8);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW and DQ.
     Avx512,
+    /// The same and its products of 8 bits (VNNI).
+    Avx512Vnni,
     /// The same and its bfloat16 products.
     Avx512Bf16,
     /// The same and AMX with bfloat16 tiles, on Linux.
@@ -25,10 +27,11 @@ pub enum Isa {
     NeonBf16,
 }
 
-const ALL: [(Isa, &str); 7] = [
+const ALL: [(Isa, &str); 8] = [
     (Isa::Portable, "portable"),
     (Isa::Avx2, "avx2"),
     (Isa::Avx512, "avx512"),
+    (Isa::Avx512Vnni, "avx512-vnni"),
     (Isa::Avx512Bf16, "avx512-bf16"),
     (Isa::AmxBf16, "amx-bf16"),
     (Isa::Neon, "neon"),
@@ -72,7 +75,7 @@ impl Isa {
 
 /// Beside [`Isa::Portable`], and whether this processor has them.
 #[cfg(target_arch = "x86_64")]
-fn of_this_processor() -> [(bool, Isa); 4] {
+fn of_this_processor() -> [(bool, Isa); 5] {
     let avx2 = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c");
@@ -81,12 +84,19 @@ fn of_this_processor() -> [(bool, Isa); 4] {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
-    let bf16 = avx512 && is_x86_feature_detected!("avx512bf16");
+    let vnni = avx512 && is_x86_feature_detected!("avx512vnni");
+    let bf16 = vnni && is_x86_feature_detected!("avx512bf16");
     #[cfg(target_os = "linux")]
     let amx = bf16 && super::amx::is_available();
     #[cfg(not(target_os = "linux"))]
     let amx = false;
-    [(avx2, Isa::Avx2), (avx512, Isa::Avx512), (bf16, Isa::Avx512Bf16), (amx, Isa::AmxBf16)]
+    [
+        (avx2, Isa::Avx2),
+        (avx512, Isa::Avx512),
+        (vnni, Isa::Avx512Vnni),
+        (bf16, Isa::Avx512Bf16),
+        (amx, Isa::AmxBf16),
+    ]
 }
 
 /// Beside [`Isa::Portable`], and whether this processor has them.

@@ -34,6 +34,7 @@ macro_rules! vectorized {
                 #[cfg(target_arch = "x86_64")]
                 $crate::cpu::isa::Isa::AmxBf16
                 | $crate::cpu::isa::Isa::Avx512Bf16
+                | $crate::cpu::isa::Isa::Avx512Vnni
                 | $crate::cpu::isa::Isa::Avx512 => unsafe { in_512($($argument),*) },
                 // Safety: as above.
                 #[cfg(target_arch = "x86_64")]

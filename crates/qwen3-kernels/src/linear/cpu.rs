@@ -83,7 +83,7 @@ impl Stored {
             }
             Weight::Blocks(blocks) => {
                 let (dtype, tensor) = (blocks.dtype(), words(&blocks));
-                Self { dims, format: dtype_of_blocks(isa), tensor, dtype: Some(dtype) }
+                Self { dims, format: dtype_of_blocks(isa, dtype), tensor, dtype: Some(dtype) }
             }
         }
     }

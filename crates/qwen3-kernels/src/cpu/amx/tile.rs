@@ -1,5 +1,6 @@
 //! What a tile register holds.
 
+use crate::cpu::gemm::transpose;
 use bytemuck::{Pod, Zeroable};
 use std::arch::x86_64::*;
 
@@ -35,7 +36,7 @@ impl Tile {
     }
 }
 
-/// Matrix as columns: in blocks of 2 × 2, of 4 × 4, and then the blocks.
+/// Matrix as columns.
 ///
 /// # Safety
 /// The processor has AVX-512 F.
@@ -47,33 +48,9 @@ pub(crate) unsafe fn transposed_512(tile: &Tile) -> Tile {
         // Safety: 64 bytes.
         *to = unsafe { _mm512_loadu_si512(row.as_ptr().cast()) };
     }
-    let mut twos = rows;
-    for i in (0..SIDE).step_by(2) {
-        twos[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-        twos[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-    }
-    // In each quarter q of `fours[4 * i + c]`: column 4 q + c of rows 4 i to 4 i + 3.
-    let mut fours = twos;
-    for i in (0..SIDE).step_by(4) {
-        fours[i] = _mm512_unpacklo_epi64(twos[i], twos[i + 2]);
-        fours[i + 1] = _mm512_unpackhi_epi64(twos[i], twos[i + 2]);
-        fours[i + 2] = _mm512_unpacklo_epi64(twos[i + 1], twos[i + 3]);
-        fours[i + 3] = _mm512_unpackhi_epi64(twos[i + 1], twos[i + 3]);
-    }
-    /// Quarters 0 and 2 of both, quarters 1 and 3 of both.
-    const EVEN: i32 = 0b10_00_10_00;
-    const ODD: i32 = 0b11_01_11_01;
-    let mut columns = fours;
-    for c in 0..4 {
-        let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
-        let even = [_mm512_shuffle_i32x4::<EVEN>(a, b), _mm512_shuffle_i32x4::<EVEN>(d, e)];
-        let odd = [_mm512_shuffle_i32x4::<ODD>(a, b), _mm512_shuffle_i32x4::<ODD>(d, e)];
-        columns[c] = _mm512_shuffle_i32x4::<EVEN>(even[0], even[1]);
-        columns[8 + c] = _mm512_shuffle_i32x4::<ODD>(even[0], even[1]);
-        columns[4 + c] = _mm512_shuffle_i32x4::<EVEN>(odd[0], odd[1]);
-        columns[12 + c] = _mm512_shuffle_i32x4::<ODD>(odd[0], odd[1]);
-    }
     let mut transposed = Tile::ZERO;
+    // Safety: by the caller.
+    let columns = unsafe { transpose::transposed_512(rows) };
     for (row, column) in transposed.0.iter_mut().zip(columns) {
         // Safety: 64 bytes.
         unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), column) };

@@ -11,7 +11,7 @@
 //! dtype (`bf16.rs`) and layout (`pack.rs`) that it says, and cuts the work into
 //! blocks (`tasks.rs`), a panel of weight rows that stays in the second-level cache
 //! while all rows of `x` pass by. A block is computed tile by tile, as dot products
-//! (`dot.rs`), outer products (`outer.rs`) or with AMX (`amx/`); the microkernels
+//! (`dot.rs`), outer products (`outer.rs`), with AMX (`amx/`) or in 8 bits (`int8/`); the microkernels
 //! are compiled for the registers of each processor (`microkernel.rs`, `x86/`,
 //! `neon.rs`, `portable.rs`). What is done with the sums is the epilogue's affair.
 //!
@@ -32,7 +32,7 @@ pub(crate) mod bf16;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 #[cfg(target_arch = "x86_64")]
-mod transpose;
+pub(crate) mod transpose;
 mod widen;
 mod microkernel;
 #[cfg(target_arch = "x86_64")]
@@ -42,6 +42,7 @@ mod neon;
 mod portable;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
+mod int8;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +91,7 @@ pub(crate) fn gemm<W: Format>(isa: Isa, [m, k]: [usize; 2], x: Input, outputs: &
             let x = unsafe { PackedX::new(tile, [m, k], x.in_f32()) };
             run(plan([tile.rows, tile.columns]), macrokernel, x.as_slice(), outputs);
         }
+        Path::Int8(gemm) => gemm([m, k], x, outputs),
         Path::DotF32(macrokernel) => {
             run(plan([1, DOT_COLUMNS]), macrokernel, x.in_f32(), outputs);
         }

@@ -13,8 +13,8 @@
 //! AVX2's 16 registers hold too few sums for dot products, and float32 weights and
 //! rows fill the caches: there outer products of packed rows are faster.
 //!
-//! Weights in blocks are made of bfloat16 where bfloat16 is multiplied, else of float32
-//! ([`dtype_of_blocks`]).
+//! Weights in blocks become bfloat16 where bfloat16 is multiplied, else float32, or are
+//! multiplied in 8 bits ([`dtype_of_blocks`]).
 //!
 //! A new format of weights is an `impl` of [`Format`] here and a line in
 //! [`with_format`]; a new set of instructions is a line in each function, and a file
@@ -25,9 +25,9 @@ use super::accumulate::Accumulate;
 use super::amx;
 use super::bf16::round_normal;
 use super::block::Macrokernel;
+use super::int8;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::output::{Input, Output};
 #[cfg(target_arch = "x86_64")]
 use super::pack::TileShape;
@@ -52,6 +52,8 @@ pub(crate) enum Path<W: 'static> {
     /// As outer products in float32: `x` is packed.
     #[cfg(target_arch = "x86_64")]
     OuterF32(TileShape, Macrokernel<f32, W>),
+    /// In 8 bits: `x` is rounded.
+    Int8(fn([usize; 2], Input, &[Output<W>])),
     /// As dot products in float32: everything is taken as it is.
     DotF32(Macrokernel<f32, W>),
 }
@@ -68,7 +70,7 @@ impl Format for f32 {
     fn path(isa: Isa) -> Path<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => {
+            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => {
                 Path::OuterF32(x86::TILE_512, x86::outer_512::<f32>)
             }
             _ => widened(isa),
@@ -110,16 +112,37 @@ impl Format for f16 {
     }
 }
 
-/// In which format products take weights in blocks.
-pub(crate) fn dtype_of_blocks(isa: Isa) -> DType {
-    if rounds_input::<bf16>(isa) { DType::BF16 } else { DType::F32 }
+/// Codes of 8 bits, of which the blocks have a scale each.
+impl Format for i8 {
+    fn path(isa: Isa) -> Path<Self> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni => Path::Int8(int8::gemm_vnni),
+            _ => Path::Int8(int8::gemm_plainly),
+        }
+    }
+
+    fn widen(_: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [Self]) {
+        int8::codes(dtype, blocks, numbers);
+    }
+}
+
+/// In which format products take weights in blocks. Tiles of bfloat16 are faster than 8 bits.
+pub(crate) fn dtype_of_blocks(isa: Isa, dtype: Dtype) -> DType {
+    match isa {
+        Isa::Avx512Bf16 | Isa::Avx512Vnni if int8::takes(dtype) => DType::I8,
+        _ if rounds_input::<bf16>(isa) => DType::BF16,
+        _ => DType::F32,
+    }
 }
 
 /// With weights that are float32 when they are in a register.
 fn widened<W: Widen>(isa: Isa) -> Path<W> {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => Path::DotF32(x86::dot_512::<W>),
+        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => {
+            Path::DotF32(x86::dot_512::<W>)
+        }
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => Path::OuterF32(x86::TILE_256, x86::outer_256::<W>),
         #[cfg(target_arch = "aarch64")]
@@ -137,6 +160,7 @@ macro_rules! with_format {
         match $dtype {
             burn::tensor::DType::F32 => crate::cpu::gemm::with_format!(@ $W = f32, $call),
             burn::tensor::DType::BF16 => crate::cpu::gemm::with_format!(@ $W = burn::tensor::bf16, $call),
+            burn::tensor::DType::I8 => crate::cpu::gemm::with_format!(@ $W = i8, $call),
             burn::tensor::DType::F16 => crate::cpu::gemm::with_format!(@ $W = burn::tensor::f16, $call),
             other => panic!("linear: a weight of dtype {other:?}"),
         }
@@ -162,7 +186,7 @@ pub(crate) fn rounds_input<W: Format>(isa: Isa) -> bool {
 pub(crate) fn accumulate_f32(isa: Isa) -> Accumulate<f32> {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512 => x86::accumulate_512,
+        Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => x86::accumulate_512,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::accumulate_256,
         #[cfg(target_arch = "aarch64")]

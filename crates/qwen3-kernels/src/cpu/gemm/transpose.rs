@@ -1,4 +1,4 @@
-//! Rows as columns, with AVX2.
+//! Rows as columns, with AVX2 and AVX-512.
 
 use crate::cpu::matrix::Matrix;
 use std::arch::x86_64::*;
@@ -104,6 +104,43 @@ unsafe fn transposed_square(rows: [__m256; SQUARE]) -> [__m256; SQUARE] {
             _mm256_permute2f128_ps(left[3], right[3], 0x31),
         ]
     }
+}
+
+/// 16 rows of 16 numbers of 32 bits as columns: in blocks of 2 × 2, of 4 × 4, and then the
+/// blocks.
+///
+/// # Safety
+/// The processor has AVX-512 F.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn transposed_512(rows: [__m512i; 16]) -> [__m512i; 16] {
+    let mut twos = rows;
+    for i in (0..16).step_by(2) {
+        twos[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        twos[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    // In each quarter q of `fours[4 * i + c]`: column 4 q + c of rows 4 i to 4 i + 3.
+    let mut fours = twos;
+    for i in (0..16).step_by(4) {
+        fours[i] = _mm512_unpacklo_epi64(twos[i], twos[i + 2]);
+        fours[i + 1] = _mm512_unpackhi_epi64(twos[i], twos[i + 2]);
+        fours[i + 2] = _mm512_unpacklo_epi64(twos[i + 1], twos[i + 3]);
+        fours[i + 3] = _mm512_unpackhi_epi64(twos[i + 1], twos[i + 3]);
+    }
+    /// Quarters 0 and 2 of both, quarters 1 and 3 of both.
+    const EVEN: i32 = 0b10_00_10_00;
+    const ODD: i32 = 0b11_01_11_01;
+    let mut columns = fours;
+    for c in 0..4 {
+        let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
+        let even = [_mm512_shuffle_i32x4::<EVEN>(a, b), _mm512_shuffle_i32x4::<EVEN>(d, e)];
+        let odd = [_mm512_shuffle_i32x4::<ODD>(a, b), _mm512_shuffle_i32x4::<ODD>(d, e)];
+        columns[c] = _mm512_shuffle_i32x4::<EVEN>(even[0], even[1]);
+        columns[8 + c] = _mm512_shuffle_i32x4::<ODD>(even[0], even[1]);
+        columns[4 + c] = _mm512_shuffle_i32x4::<EVEN>(odd[0], odd[1]);
+        columns[12 + c] = _mm512_shuffle_i32x4::<ODD>(odd[0], odd[1]);
+    }
+    columns
 }
 
 #[cfg(test)]
