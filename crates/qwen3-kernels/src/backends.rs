@@ -1,10 +1,10 @@
 //! Which body each backend uses for each operation: the one table of the crate.
 //!
-//! | backend | `linears` and its kin | `rms_norm` | `rms_norm_rotary` | `swiglu_mlp` | `varlen_attention` |
-//! |---|---|---|---|---|---|
-//! | Flex (`cpu`) | own | own | own | own | own |
-//! | NdArray | reference | reference | reference | reference | reference |
-//! | CubeCL (wgpu, CUDA) | own | own | own | own | own |
+//! | backend | `embed_tokens` | `linears` and its kin | `rms_norm` | `rms_norm_rotary` | `swiglu_mlp` | `varlen_attention` |
+//! |---|---|---|---|---|---|---|
+//! | Flex (`cpu`) | reference | own | own | own | own | own |
+//! | NdArray | reference | reference | reference | reference | reference | reference |
+//! | CubeCL (wgpu, CUDA) | own for blocks | own | own | own | own | own |
 
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
@@ -162,13 +162,14 @@ mod cpu {
 
 #[cfg(feature = "gpu")]
 mod gpu {
+    use crate::gpu::blocks::{BlocksOnGpu, widen};
     use crate::gpu::{contiguous, tensor};
-    use crate::linear::gpu::Input;
+    use crate::linear::gpu::{Input, WeightOnGpu};
     use crate::{
-        Kernels, LaunchError, MatmulStrategy, VarlenAttention, Weight, linear, rms_norm,
-        rms_norm_rotary, swiglu_mlp, varlen_attention,
+        Kernels, LaunchError, MatmulStrategy, VarlenAttention, Weight, embed_tokens, linear,
+        rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
     };
-    use burn::tensor::{DType, Tensor};
+    use burn::tensor::{DType, Int, Tensor};
     use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 
     #[cfg(feature = "autodiff")]
@@ -179,6 +180,19 @@ mod gpu {
         I: IntElement,
         BT: BoolElement,
     {
+    }
+
+    fn on_gpu<R, F, I, BT>(weight: Weight<CubeBackend<R, F, I, BT>>) -> WeightOnGpu<R>
+    where
+        R: CubeRuntime,
+        F: FloatElement,
+        I: IntElement,
+        BT: BoolElement,
+    {
+        match weight {
+            Weight::Float(weight) => WeightOnGpu::Float(contiguous(weight)),
+            Weight::Blocks(blocks) => WeightOnGpu::Blocks(BlocksOnGpu::new(&blocks)),
+        }
     }
 
     impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
@@ -192,13 +206,22 @@ mod gpu {
             linear::gpu::strategies(&R::client(device), dtype)
         }
 
+        fn embed_tokens(table: Weight<Self>, ids: Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
+            match table {
+                Weight::Float(_) => embed_tokens::reference::embed_tokens(table, ids),
+                Weight::Blocks(blocks) => {
+                    tensor(widen::selected(BlocksOnGpu::new(&blocks), ids.into_primitive()))
+                }
+            }
+        }
+
         fn linear_only_by(
             x: Tensor<Self, 2>,
             weight: Weight<Self>,
             strategy: MatmulStrategy,
         ) -> Result<Tensor<Self, 2>, LaunchError> {
-            let (x, weight) = (contiguous(x), contiguous(weight.widened()));
-            let input = Input::new(x, weight.dtype);
+            let weight = on_gpu(weight);
+            let input = Input::new(contiguous(x), weight.factor_dtype(strategy));
             let y = input.product_only_by(weight, strategy)?;
             Ok(tensor(input.times_rms(y)))
         }
@@ -208,8 +231,7 @@ mod gpu {
             weights: [Weight<Self>; N],
             strategy: MatmulStrategy,
         ) -> [Tensor<Self, 2>; N] {
-            let weights = weights.map(|weight| contiguous(weight.widened()));
-            linear::gpu::linears(contiguous(x), weights, strategy).map(tensor)
+            linear::gpu::linears(contiguous(x), weights.map(on_gpu), strategy).map(tensor)
         }
 
         fn linear_add(
@@ -219,8 +241,8 @@ mod gpu {
             strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             let (residual, x) = (contiguous(residual), contiguous(x));
-            let weight = contiguous(weight.widened());
-            let input = Input::new(x, weight.dtype);
+            let weight = on_gpu(weight);
+            let input = Input::new(x, weight.factor_dtype(strategy));
             tensor(linear::gpu::linear_add(residual, input, weight, strategy))
         }
 
@@ -253,7 +275,7 @@ mod gpu {
             strategy: MatmulStrategy,
         ) -> Tensor<Self, 2> {
             let [residual, x] = [residual, x].map(contiguous);
-            let [gate, up, down] = [gate, up, down].map(|weight| contiguous(weight.widened()));
+            let [gate, up, down] = [gate, up, down].map(on_gpu);
             tensor(swiglu_mlp::gpu::swiglu_mlp(residual, x, [gate, up], down, strategy))
         }
 

@@ -4,6 +4,8 @@
 //! A *cube* is a group of units that share memory, a workgroup or thread
 //! block; a *vector* is what a unit reads at once.
 
+pub(crate) mod blocks;
+
 use burn::tensor::{DType, Shape, Tensor, TensorPrimitive};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;

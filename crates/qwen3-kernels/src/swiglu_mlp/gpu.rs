@@ -6,7 +6,7 @@ use crate::gpu::{
     UNITS, cube_count, empty, max_of_vector, rows_and_columns, sum_of_vector, vector_size,
 };
 use crate::linear::gpu::rows::{divisor, root_mean_square};
-use crate::linear::gpu::{Input, linear_add, linears};
+use crate::linear::gpu::{Input, WeightOnGpu, linear_add, linears};
 use burn::tensor::{DType, f16};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
@@ -17,11 +17,11 @@ use cubecl::prelude::*;
 pub(crate) fn swiglu_mlp<R: CubeRuntime>(
     residual: CubeTensor<R>,
     x: CubeTensor<R>,
-    [gate, up]: [CubeTensor<R>; 2],
-    down: CubeTensor<R>,
+    [gate, up]: [WeightOnGpu<R>; 2],
+    down: WeightOnGpu<R>,
     strategy: MatmulStrategy,
 ) -> CubeTensor<R> {
-    let hidden = match [gate.dtype, up.dtype, down.dtype] {
+    let hidden = match [&gate, &up, &down].map(|weight| weight.factor_dtype(strategy)) {
         [DType::F16, DType::F16, DType::F16] => {
             let input = Input::new(x, DType::F16);
             let products = [gate, up].map(|weight| input.product(weight, strategy));

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 mod attention;
+mod blocks;
 #[path = "../../../qwen3-kernels/src/random.rs"]
 mod random;
 

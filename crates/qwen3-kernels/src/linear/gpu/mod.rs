@@ -1,7 +1,12 @@
-//! Linear layers on CubeCL backends: half-precision inputs, float32 output.
+//! Linear layers on CubeCL backends: half-precision inputs, float32 output. Weights in blocks
+//! stay so in memory. Plain units widen them tile by tile to float32 (`blocks.rs`), and for
+//! tensor cores one matrix at a time is widened to float16, for as long as its product takes.
 
+mod blocks;
 pub(crate) mod rows;
+mod tile;
 
+use crate::gpu::blocks::{BlocksOnGpu, widen};
 use crate::gpu::{empty, rows_and_columns};
 use crate::linear::strategy::{LaunchError, MatmulStrategy};
 use burn::tensor::DType;
@@ -37,8 +42,26 @@ pub(crate) fn strategies<R: Runtime>(
     }
 }
 
-/// What goes into a product: rows in the weight's dtype. With float16 weights
-/// they are divided by their root mean square.
+/// A weight in the memory of a device, `[out, in]`.
+#[derive(Clone)]
+pub(crate) enum WeightOnGpu<R: CubeRuntime> {
+    Float(CubeTensor<R>),
+    Blocks(BlocksOnGpu<R>),
+}
+
+impl<R: CubeRuntime> WeightOnGpu<R> {
+    /// In which dtype it is multiplied: of blocks tensor cores take float16, plain units float32.
+    pub fn factor_dtype(&self, strategy: MatmulStrategy) -> DType {
+        match (self, strategy) {
+            (Self::Float(weight), _) => weight.dtype,
+            (Self::Blocks(_), MatmulStrategy::TensorCores) => DType::F16,
+            (Self::Blocks(_), MatmulStrategy::PlainUnits) => DType::F32,
+        }
+    }
+}
+
+/// What goes into a product: rows in the dtype of [`WeightOnGpu::factor_dtype`]. With float16
+/// weights they are divided by their root mean square.
 #[derive(Clone)]
 pub(crate) struct Input<R: CubeRuntime> {
     x: CubeTensor<R>,
@@ -66,13 +89,43 @@ impl<R: CubeRuntime> Input<R> {
 
     /// `x · weightᵀ`, float32, not yet multiplied with [`Input::rms`]; by plain
     /// units if the device doesn't take this shape by `strategy`.
-    pub fn product(&self, weight: CubeTensor<R>, strategy: MatmulStrategy) -> CubeTensor<R> {
-        self.product_only_by(weight.clone(), strategy)
-            .or_else(|_| self.product_only_by(weight, MatmulStrategy::PlainUnits))
-            .unwrap_or_else(|error| panic!("{error}"))
+    pub fn product(&self, weight: WeightOnGpu<R>, strategy: MatmulStrategy) -> CubeTensor<R> {
+        match weight {
+            WeightOnGpu::Blocks(weight) if self.x.dtype == DType::F32 => {
+                blocks::product(self.x.clone(), weight)
+            }
+            weight => {
+                let weight = self.numbers(weight);
+                self.product_of_numbers(weight.clone(), strategy)
+                    .or_else(|_| self.product_of_numbers(weight, MatmulStrategy::PlainUnits))
+                    .unwrap_or_else(|error| panic!("{error}"))
+            }
+        }
     }
 
     /// [`Input::product`] by this strategy and no other.
+    pub fn product_only_by(
+        &self,
+        weight: WeightOnGpu<R>,
+        strategy: MatmulStrategy,
+    ) -> Result<CubeTensor<R>, LaunchError> {
+        match weight {
+            WeightOnGpu::Blocks(_) if self.x.dtype == DType::F32 => {
+                Ok(self.product(weight, strategy))
+            }
+            weight => self.product_of_numbers(self.numbers(weight), strategy),
+        }
+    }
+
+    /// A weight's numbers, for as long as a product takes where it is blocks.
+    fn numbers(&self, weight: WeightOnGpu<R>) -> CubeTensor<R> {
+        match weight {
+            WeightOnGpu::Float(weight) => weight,
+            WeightOnGpu::Blocks(blocks) => widen::widened(blocks, self.x.dtype),
+        }
+    }
+
+    /// By this strategy and no other.
     ///
     /// Burn's own product returns the weight's dtype; this one keeps what the
     /// accumulator holds. The kernel is chosen by shape and device, not by timing
@@ -81,7 +134,7 @@ impl<R: CubeRuntime> Input<R> {
     ///
     /// `Strategy::Auto` panics on every refusal but a missing instruction, so
     /// the kernel is named.
-    pub fn product_only_by(
+    fn product_of_numbers(
         &self,
         mut weight: CubeTensor<R>,
         strategy: MatmulStrategy,
@@ -127,14 +180,15 @@ impl<R: CubeRuntime> Input<R> {
 /// See [`crate::Kernels::linears`]: `x` is rounded once.
 pub(crate) fn linears<R: CubeRuntime, const N: usize>(
     x: CubeTensor<R>,
-    weights: [CubeTensor<R>; N],
+    weights: [WeightOnGpu<R>; N],
     strategy: MatmulStrategy,
 ) -> [CubeTensor<R>; N] {
     let mut known: Option<Input<R>> = None;
     weights.map(|weight| {
+        let dtype = weight.factor_dtype(strategy);
         let input = match known.take() {
-            Some(input) if input.x.dtype == weight.dtype => input,
-            _ => Input::new(x.clone(), weight.dtype),
+            Some(input) if input.x.dtype == dtype => input,
+            _ => Input::new(x.clone(), dtype),
         };
         let y = input.times_rms(input.product(weight, strategy));
         known = Some(input);
@@ -146,7 +200,7 @@ pub(crate) fn linears<R: CubeRuntime, const N: usize>(
 pub(crate) fn linear_add<R: CubeRuntime>(
     residual: CubeTensor<R>,
     input: Input<R>,
-    weight: CubeTensor<R>,
+    weight: WeightOnGpu<R>,
     strategy: MatmulStrategy,
 ) -> CubeTensor<R> {
     let y = input.product(weight, strategy);
