@@ -138,10 +138,9 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
     }
 
     fn matmul_strategies(&self, dtype: Dtype) -> Vec<MatmulStrategy> {
-        B::matmul_strategies(
-            &self.0,
-            if dtype.is_blocks() { DType::F32 } else { burn_dtype(dtype) },
-        )
+        // In which tensor cores take blocks.
+        let factor = if dtype.is_blocks() { DType::F16 } else { burn_dtype(dtype) };
+        B::matmul_strategies(&self.0, factor)
     }
 
     fn product(
