@@ -1,34 +1,17 @@
 //! Everything that can go wrong, as values.
 
+mod lists;
+mod option_name;
+
 use crate::choices::Kind;
 use crate::device::id::DeviceId;
-use std::fmt;
+use lists::{any_of, instead, list};
 use std::path::PathBuf;
+
+pub use option_name::OptionName;
 
 /// What a library said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// An option that takes a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OptionName {
-    /// [`crate::Options::threads`]
-    Threads,
-    /// [`crate::Options::max_batch_tokens`]
-    MaxBatchTokens,
-    /// [`crate::Options::max_tokens`]
-    MaxTokens,
-}
-
-impl fmt::Display for OptionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Threads => "threads",
-            Self::MaxBatchTokens => "max_batch_tokens",
-            Self::MaxTokens => "max_tokens",
-        })
-    }
-}
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +35,10 @@ pub enum Error {
         "the folder `{folder}` has no `config.json`, so it is not a model's folder; download the model with all of its files"
     )]
     NotAModel { folder: PathBuf },
+
+    /// A folder of GGUF files, each of which is a model.
+    #[error("the folder `{}` is no model, but `{file}` may be one; name that file", .file.parent().unwrap_or(file).display())]
+    GgufInFolder { file: PathBuf },
 
     /// An adapter, with or without the model that it is for.
     #[error(
@@ -121,7 +108,7 @@ pub enum Error {
 
     /// The model can't be found.
     #[error(
-        "`{model}` is neither a folder with a config.json, nor a converted file, nor a model on the hub (`owner/name`)"
+        "`{model}` is neither a folder with a config.json, nor a converted or GGUF file, nor a model on the hub (`owner/name`, or `owner/name:Q8_0` for one of its GGUF files)"
     )]
     NoSuchModel { model: String },
 
@@ -148,6 +135,24 @@ pub enum Error {
         "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder"
     )]
     Offline { model: String, cache: PathBuf },
+
+    /// A model on the hub has no such GGUF file.
+    #[error("`{model}` is not on the hub: {}", instead(.choices))]
+    NoSuchGguf { model: String, choices: Vec<String> },
+
+    /// The cache has other GGUF files of a model, and downloading is switched off.
+    #[error("`{model}` is not in the cache and HF_HUB_OFFLINE is set; unset it, or take {}", any_of(.choices))]
+    GgufNotCached { model: String, choices: Vec<String> },
+
+    /// A name that several GGUF files of a model on the hub have.
+    #[error("`{model}` means several GGUF files; take {}", any_of(.choices))]
+    SeveralGguf { model: String, choices: Vec<String> },
+
+    /// A GGUF file that was cut into parts.
+    #[error(
+        "`{file}` of `{model}` is one of the parts of a GGUF file, which are not read; download all of them, merge them with `llama-gguf-split --merge` and the first one, and pass the file that it writes"
+    )]
+    GgufParts { model: String, file: String },
 
     /// There is no folder for what is downloaded.
     #[error(
@@ -290,9 +295,4 @@ impl From<qwen3::Error> for Error {
     fn from(error: qwen3::Error) -> Self {
         if let qwen3::Error::Stopped = error { Self::Cancelled } else { Self::Model(error) }
     }
-}
-
-fn list(dtypes: &[qwen3::Dtype]) -> String {
-    let names: Vec<String> = dtypes.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }

@@ -187,7 +187,8 @@ pub struct DownloadArgs {
 
 #[derive(Args)]
 pub struct DoctorArgs {
-    /// Check this model's files too, and what it computes: hub id, folder, converted file, or mini
+    /// Check this model's files too, and what it computes: hub id, folder, file.gguf,
+    /// owner/name:Q8_0, converted file, or mini
     #[arg(short, long, value_name = "ID|PATH")]
     pub model: Option<String>,
     /// Check only these devices, such as vulkan,cuda:1 [default: all that are here]

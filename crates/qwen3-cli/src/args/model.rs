@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Where a model's files are.
 #[derive(Args)]
 pub struct SourceArgs {
-    /// Hub id, folder, converted file, or mini: a small embedding model inside this program
+    /// Hub id, folder, file.gguf, owner/name:Q8_0 for a GGUF file on the hub, converted file, or
+    /// mini: a small embedding model inside this program
     /// [default: Qwen/Qwen3-Embedding-0.6B; rerank: Qwen/Qwen3-Reranker-0.6B]
     #[arg(short, long, value_name = "ID|PATH")]
     pub model: Option<String>,

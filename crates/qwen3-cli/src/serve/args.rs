@@ -33,7 +33,8 @@ pub struct ServeArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Models")]
 pub struct ModelsArgs {
-    /// Embedding model: hub id, folder, converted file, or mini, which is inside this program
+    /// Embedding model: hub id, folder, file.gguf, owner/name:Q8_0 for a GGUF file on the hub,
+    /// converted file, or mini, which is inside this program
     /// [default without --reranker: Qwen/Qwen3-Embedding-0.6B]
     #[arg(short, long, visible_alias = "model-id", env = "MODEL_ID", value_name = "ID|PATH")]
     pub model: Option<String>,

@@ -21,13 +21,23 @@ const LATER_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
 /// A run with the model from this hub, in a cache of its own.
 pub fn from_hub(subcommand: &str, hub: &Hub, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", MODEL]);
+    named_from_hub([subcommand, MODEL], hub, home)
+}
+
+/// A subcommand with a model from this hub by its name.
+pub fn named_from_hub([subcommand, name]: [&str; 2], hub: &Hub, home: &TempDir) -> Qwen3 {
+    let run = qwen3([subcommand, "--model", name]);
     run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
 }
 
 /// A run with what is in a cache.
 pub fn offline(subcommand: &str, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", MODEL]);
+    named_offline([subcommand, MODEL], home)
+}
+
+/// A subcommand with a model in a cache by its name.
+pub fn named_offline([subcommand, name]: [&str; 2], home: &TempDir) -> Qwen3 {
+    let run = qwen3([subcommand, "--model", name]);
     run.env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path())
 }
 
@@ -208,7 +218,7 @@ impl Site {
     ) -> std::io::Result<()> {
         let content = &self.files[file];
         let (sha256, commit) = (sha256(content), self.commit());
-        if file.ends_with(".safetensors") {
+        if file.ends_with(".safetensors") || file.ends_with(".gguf") {
             let headers = format!(
                 "X-Repo-Commit: {commit}\r\nX-Linked-Etag: \"{sha256}\"\r\nLocation: http://{}/cdn/{file}\r\n",
                 stream.local_addr()?

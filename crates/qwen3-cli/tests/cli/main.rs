@@ -41,6 +41,7 @@ mod wrong_models;
 mod hostile_hub;
 mod hub;
 mod hub_cache;
+mod hub_gguf;
 #[cfg(unix)]
 mod kills;
 #[cfg(unix)]

@@ -21,6 +21,7 @@ pub const CONFIG: &str = "config.json";
 /// The weights, in one file or listed in an index.
 pub const SINGLE: &str = "model.safetensors";
 pub const INDEX: &str = "model.safetensors.index.json";
+pub const WEIGHTS: [&str; 2] = [SINGLE, INDEX];
 
 /// All files of a folder that a model may be read from, but for the configs of modules.
 pub fn files_of(folder: &Path) -> Vec<PathBuf> {
@@ -44,6 +45,11 @@ pub fn other_weights(folder: &Path) -> Option<PathBuf> {
     })
 }
 
+/// A file that is a model of its own.
+pub fn gguf_of(folder: &Path) -> Option<PathBuf> {
+    first_called(folder, |name| name.ends_with(".gguf"))
+}
+
 /// The first file of a folder, by name, whose name is such.
 fn first_called(folder: &Path, is_such: impl Fn(&str) -> bool) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -63,13 +69,13 @@ pub fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T, Error> 
         .map_err(|error| Error::SideFile { path: path.to_owned(), source: error.into() })
 }
 
-/// The name of a model's folder or file, wherever that lies; that of a snapshot
+/// The name of a model's folder or file, wherever that lies; that of a snapshot or a file
 /// in the hub's cache is the model's, `models--owner--name`.
 pub fn called(path: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     match &parts[..] {
-        [.., model, snapshots, _] if snapshots == "snapshots" => model.clone(),
+        [.., model, within, _] if within == "snapshots" || within == "blobs" => model.clone(),
         [.., name] => name.clone(),
         [] => String::new(),
     }

@@ -7,15 +7,17 @@
 mod cache;
 mod client;
 mod download;
+mod gguf;
 mod names;
 
-use super::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE};
+use super::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE, WEIGHTS};
 use super::modules::MODULES;
 use crate::error::Error;
 use crate::progress::Hooks;
 use cache::Repo;
 use client::Client;
 use download::{ATTEMPTS, Hub, configs};
+use gguf::choose;
 use names::{Commit, Revision};
 use qwen3::index::files_of_index;
 use std::env;
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-pub use names::is_hub_id;
+pub use names::HubName;
 
 /// The hub that is asked unless `HF_ENDPOINT` names another.
 const ENDPOINT: &str = "https://huggingface.co";
@@ -52,8 +54,8 @@ impl fmt::Debug for HubToken {
 /// What is asked of the hub.
 #[derive(Clone, Copy, Debug)]
 pub struct HubModel<'a> {
-    /// Its id.
-    pub model: &'a str,
+    /// How it is named.
+    pub name: HubName<'a>,
     /// Branch, tag or commit; `None`: `main`.
     pub revision: Option<&'a str>,
     /// The cache; `None`: that of `huggingface_hub`.
@@ -63,44 +65,63 @@ pub struct HubModel<'a> {
 }
 
 impl HubModel<'_> {
-    /// The snapshot in the cache, downloaded if it isn't there, and completed if
-    /// another program left files out.
+    /// The snapshot or the GGUF file in the cache, downloaded if it isn't there; a
+    /// snapshot is completed if another program left files out.
     ///
     /// # Errors
-    /// If it is not there and can't be downloaded.
-    pub fn snapshot(self, hooks: &Hooks) -> Result<PathBuf, Error> {
-        let Self { model, revision, cache, token } = self;
-        let name = revision.unwrap_or("main");
-        let revision = Revision::parse(name);
-        let revision = revision.ok_or_else(|| Error::Revision { revision: name.to_owned() })?;
+    /// If it is not there and can't be downloaded, or its name doesn't mean one file.
+    pub fn locate(self, hooks: &Hooks) -> Result<PathBuf, Error> {
+        let Self { name, revision, cache, token } = self;
+        let revision = revision.unwrap_or("main");
+        let parsed = Revision::parse(revision);
+        let revision = parsed.ok_or_else(|| Error::Revision { revision: revision.to_owned() })?;
         let cache = cache.map(Path::to_owned).or_else(cache_folder).ok_or(Error::NoCacheFolder)?;
-        let repo = Repo::new(&cache, model);
-        let cached = Cached::find(&repo, &revision);
-        match &cached {
-            Some(cached) if cached.missing.is_empty() => return Ok(cached.folder.clone()),
-            Some(cached) if is_offline() => {
-                cached.warn(model, "HF_HUB_OFFLINE is set");
-                return Ok(cached.folder.clone());
-            }
-            None if is_offline() => return Err(Error::Offline { model: model.to_owned(), cache }),
-            _ => {}
+        let repo = Repo::new(&cache, name.model);
+        let hub = |attempts| {
+            let (client, model) = (client(name.model, token)?, name.model.to_owned());
+            Ok(Hub { model, client, repo: repo.clone(), hooks: hooks.clone(), attempts })
+        };
+        if name.file.is_none()
+            && let Some(cached) = Cached::find(&repo, &revision)
+        {
+            // What is needed is there: no reason to wait for a hub that doesn't answer.
+            return cached.completed(name.model, revision, || hub(1));
         }
-        let begun = cached.as_ref().map(|cached| cached.commit.clone());
-        // What is needed is there: no reason to wait for a hub that doesn't answer.
-        let attempts = if begun.is_some() { 1 } else { ATTEMPTS };
-        let downloaded = client(model, token).and_then(|client| {
-            let model = model.to_owned();
-            let hub = Hub { model, client, repo, hooks: hooks.clone(), attempts };
-            unless_cancelled(hooks, move || hub.download(&revision, begun.as_ref()))
-        });
-        match (downloaded, cached) {
-            (Err(Error::Cancelled), _) => Err(Error::Cancelled),
-            (Err(error), Some(cached)) => {
-                cached.warn(model, &error.to_string());
-                Ok(cached.folder)
+        match cached_gguf(&repo, &revision, name)? {
+            Some(file) => Ok(file),
+            None if is_offline() => Err(Error::Offline { model: name.to_string(), cache }),
+            None => {
+                let (hub, file) = (hub(ATTEMPTS)?, name.file.map(str::to_owned));
+                unless_cancelled(hooks, move || match file {
+                    Some(file) => hub.download_gguf(&revision, &file),
+                    None => hub.download(&revision, None),
+                })
             }
-            (result, _) => result,
         }
+    }
+}
+
+/// The GGUF file in the cache that a name means. The hub may have others by now, but what
+/// is there isn't asked for again. A name that leaves the file open is another matter,
+/// unless it is known that the only file is there.
+fn cached_gguf(
+    repo: &Repo,
+    revision: &Revision,
+    name: HubName<'_>,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(commit) = repo.commit_of(revision) else { return Ok(None) };
+    let is_only = || WEIGHTS.into_iter().all(|file| repo.is_absent(&commit, file));
+    match choose(name, repo.gguf_files(&commit)) {
+        Ok(file) if name.file.is_some() || is_offline() || is_only() => {
+            Ok(repo.file(&commit, &file))
+        }
+        Err(Error::NoSuchGguf { model, choices }) if is_offline() && !choices.is_empty() => {
+            Err(Error::GgufNotCached { model, choices })
+        }
+        Err(error @ (Error::SeveralGguf { .. } | Error::GgufParts { .. })) if is_offline() => {
+            Err(error)
+        }
+        _ => Ok(None),
     }
 }
 
@@ -144,6 +165,35 @@ impl Cached {
         let is_missing = |name: &String| file(name).is_none() && !repo.is_absent(&commit, name);
         let missing = names.filter(is_missing).collect();
         Some(Self { folder: repo.snapshot(&commit), missing, commit })
+    }
+
+    /// The snapshot, with the files that are missing if they can be downloaded.
+    fn completed(
+        self,
+        model: &str,
+        revision: Revision,
+        hub: impl FnOnce() -> Result<Hub, Error>,
+    ) -> Result<PathBuf, Error> {
+        if self.missing.is_empty() {
+            return Ok(self.folder);
+        }
+        if is_offline() {
+            self.warn(model, "HF_HUB_OFFLINE is set");
+            return Ok(self.folder);
+        }
+        let begun = self.commit.clone();
+        let downloaded = hub().and_then(|hub| {
+            let hooks = hub.hooks.clone();
+            unless_cancelled(&hooks, move || hub.download(&revision, Some(&begun)))
+        });
+        match downloaded {
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error) => {
+                self.warn(model, &error.to_string());
+                Ok(self.folder)
+            }
+            completed => completed,
+        }
     }
 
     fn warn(&self, model: &str, reason: &str) {

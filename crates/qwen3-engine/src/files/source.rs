@@ -1,7 +1,8 @@
 //! Where a model is, as users say it.
 
-use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, refuse_adapter};
-use super::hub::{self, HubModel, HubToken};
+use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, gguf_of, refuse_adapter};
+use super::gguf::is_gguf;
+use super::hub::{HubModel, HubName, HubToken};
 use super::mini;
 use super::portable;
 use crate::choices::Kind;
@@ -15,12 +16,14 @@ use std::path::{Path, PathBuf};
 /// Where a model is, and what it is if that is known better than its files tell.
 ///
 /// A `&str` or `String` is the name `mini`, a path where something lies, or else an id on
-/// the hub; a `Path` is always a path:
+/// the hub, with a GGUF file's quantisation or name after a colon if it is one that is
+/// meant; a `Path` is always a path:
 ///
 /// ```
 /// # use qwen3_engine::{Kind, Source};
 /// # use std::path::Path;
 /// let from_the_hub = Source::new("Qwen/Qwen3-Embedding-0.6B").revision("main");
+/// let one_of_its_files = Source::new("Qwen/Qwen3-Embedding-0.6B-GGUF:Q8_0");
 /// let inside_the_program = Source::new("mini");
 /// let a_folder = Source::from(Path::new("models/my-reranker")).kind(Kind::Reranker);
 /// ```
@@ -42,7 +45,7 @@ pub struct Source {
 
 #[derive(Clone, Debug)]
 enum Place {
-    /// A path or an id.
+    /// A path, or a model on the hub.
     Named(String),
     Path(PathBuf),
     /// Inside the program.
@@ -50,9 +53,10 @@ enum Place {
 }
 
 impl Source {
-    /// A hub id (`Qwen/Qwen3-Embedding-0.6B`), a folder, the path of a file in
-    /// it, a file that [`crate::convert()`] wrote, or `mini`: the small model inside
-    /// the program. A folder of that name is `./mini`.
+    /// A hub id (`Qwen/Qwen3-Embedding-0.6B`, or `owner/name:Q8_0` and
+    /// `owner/name:file.gguf` for a GGUF file), a folder, the path of a file in it, a GGUF
+    /// file, a file that [`crate::convert()`] wrote, or `mini`: the small model inside the
+    /// program. A folder of that name is `./mini`.
     pub fn new(model: impl Into<Self>) -> Self {
         model.into()
     }
@@ -85,8 +89,8 @@ impl Source {
         self
     }
 
-    /// Where the model's files are: a folder, a portable file, or a snapshot in the
-    /// hub's cache, which is downloaded into as needed.
+    /// Where the model's files are: a folder, a portable file, a GGUF file, or a snapshot
+    /// or GGUF file in the hub's cache, which is downloaded into as needed.
     ///
     /// # Errors
     /// If there is no such model, it is inside the program, or it can't be downloaded.
@@ -96,23 +100,18 @@ impl Source {
         }
         let path = self.path();
         if path.is_dir() {
-            refuse_adapter(path)?;
-            let folder = path.to_owned();
-            return match path.join(CONFIG).exists() {
-                true => Ok(folder),
-                false => Err(Error::NotAModel { folder }),
-            };
+            return model_folder(path);
         }
         if path.is_file() {
             return folder_of(path);
         }
-        match &self.place {
-            Place::Named(model) if hub::is_hub_id(model) => {
-                let (revision, cache) = (self.revision.as_deref(), self.cache_folder.as_deref());
-                HubModel { model, revision, cache, token: self.token.as_ref() }.snapshot(hooks)
-            }
-            _ => Err(Error::NoSuchModel { model: self.to_string() }),
-        }
+        let name = match &self.place {
+            Place::Named(name) => HubName::parse(name),
+            _ => None,
+        };
+        let name = name.ok_or_else(|| Error::NoSuchModel { model: self.to_string() })?;
+        let (revision, cache) = (self.revision.as_deref(), self.cache_folder.as_deref());
+        HubModel { name, revision, cache, token: self.token.as_ref() }.locate(hooks)
     }
 
     /// Whether the model is inside the program.
@@ -139,7 +138,19 @@ impl Source {
     }
 }
 
-/// The file itself if it is a portable one, else the folder that it is in.
+/// The folder itself, if it is a model's.
+fn model_folder(folder: &Path) -> Result<PathBuf, Error> {
+    refuse_adapter(folder)?;
+    if folder.join(CONFIG).exists() {
+        return Ok(folder.to_owned());
+    }
+    Err(match gguf_of(folder) {
+        Some(file) => Error::GgufInFolder { file },
+        None => Error::NotAModel { folder: folder.to_owned() },
+    })
+}
+
+/// The file itself if it is a whole model, else the folder that it is in.
 fn folder_of(file: &Path) -> Result<PathBuf, Error> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -148,7 +159,7 @@ fn folder_of(file: &Path) -> Result<PathBuf, Error> {
     let is_of_folder = |name: &str| {
         [SINGLE, INDEX].contains(&name) || SIDE_FILES.contains(&name) || shards().contains(name)
     };
-    if portable::is_portable(file) {
+    if is_gguf(file) || portable::is_portable(file) {
         Ok(file.to_owned())
     } else if is_of_folder(&name) && folder.join(CONFIG).exists() {
         Ok(folder.to_owned())

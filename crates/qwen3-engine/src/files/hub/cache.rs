@@ -7,7 +7,7 @@
 //! is writing. A blob has its name and a link only after it was verified, so
 //! whatever a snapshot has may be trusted, whenever a program ends.
 
-use super::names::{Commit, Etag, Revision};
+use super::names::{Commit, Etag, Revision, is_gguf_name};
 use crate::error::Error;
 use crate::files::checksum::{git_sha1_of, sha256_of};
 use crate::progress::Hooks;
@@ -19,6 +19,9 @@ use std::time::Duration;
 
 /// Between two looks at a lock that another program holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Folders in one another that GGUF files are looked for in.
+const MAX_FOLDERS: usize = 3;
 
 /// One model in the cache.
 #[derive(Clone, Debug)]
@@ -52,6 +55,27 @@ impl Repo {
     /// A file of a commit, if it is there.
     pub fn file(&self, commit: &Commit, file: &str) -> Option<PathBuf> {
         Some(self.snapshot(commit).join(file)).filter(|path| path.exists())
+    }
+
+    /// The names of a commit's GGUF files that are there.
+    pub fn gguf_files(&self, commit: &Commit) -> Vec<String> {
+        let mut found = vec![];
+        self.find_gguf(commit, "", MAX_FOLDERS, &mut found);
+        found
+    }
+
+    fn find_gguf(&self, commit: &Commit, folder: &str, depth: usize, found: &mut Vec<String>) {
+        let entries = fs::read_dir(self.snapshot(commit).join(folder));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+            match fs::metadata(entry.path()) {
+                Ok(entry) if entry.is_file() && is_gguf_name(&name) => found.push(name),
+                Ok(entry) if entry.is_dir() && depth > 0 => {
+                    self.find_gguf(commit, &format!("{name}/"), depth - 1, found);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Whether a file is known not to be in the repository.

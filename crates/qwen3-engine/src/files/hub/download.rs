@@ -1,9 +1,11 @@
 //! From a hub into the cache: every file is verified before it has a name there,
 //! and a revision means a commit only once all of its files are there.
 
+mod one_file;
+
 use super::cache::{Repo, is_whole, written};
 use super::client::{Client, Delivery, Failure, Found};
-use super::names::{Commit, Revision, is_config, is_shard};
+use super::names::{Commit, Revision, is_config, is_gguf_name, is_shard};
 use crate::error::Error;
 use crate::files::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
 use crate::files::modules::{MODULES, configs_in};
@@ -42,17 +44,26 @@ struct Listing {
 }
 
 impl Hub {
-    /// The folder of a revision's files. `begun` is the commit whose snapshot
-    /// lacks some; it stays the one, although its branch may have moved on.
+    /// The folder of a revision's files, or the file if the model is one GGUF file. `begun`
+    /// is the commit whose snapshot lacks some; it stays the one, although its branch may
+    /// have moved on.
     pub fn download(&self, revision: &Revision, begun: Option<&Commit>) -> Result<PathBuf, Error> {
+        self.of_one_commit(SIDE_FILES[0], || self.download_all(revision, begun))
+    }
+
+    /// Again while files of two commits would meet: they make no model.
+    fn of_one_commit(
+        &self,
+        first_file: &str,
+        download: impl Fn() -> Result<PathBuf, Failure>,
+    ) -> Result<PathBuf, Error> {
         for _ in 0..ATTEMPTS {
-            match self.download_all(revision, begun) {
-                // Again: files of two commits make no model.
+            match download() {
                 Err(Failure::Moved) => {}
-                result => return result.map_err(|failure| self.error(SIDE_FILES[0], failure)),
+                result => return result.map_err(|failure| self.error(first_file, failure)),
             }
         }
-        Err(self.error(SIDE_FILES[0], Failure::Moved))
+        Err(self.error(first_file, Failure::Moved))
     }
 
     fn download_all(
@@ -69,7 +80,17 @@ impl Hub {
         if let Some(file) = listing.files.iter().find(|file| is_of_adapter(file)) {
             return Err(Error::Adapter { file: Path::new(&self.model).join(file) }.into());
         }
-        let get = |file: &str| self.attempt(file, || self.fetch(&asked, &listing.commit, file));
+        if let Some(file) = self.only_gguf(&listing)? {
+            return self.get_gguf(revision, &listing, &file);
+        }
+        self.get_folder(&asked, &listing)?;
+        self.repo.set_commit(revision, &listing.commit, &self.hooks)?;
+        Ok(self.repo.snapshot(&listing.commit))
+    }
+
+    /// All files that a folder is used for.
+    fn get_folder(&self, asked: &Revision, listing: &Listing) -> Result<(), Failure> {
+        let get = |file: &str| self.attempt(file, || self.fetch(asked, &listing.commit, file));
         let get_listed = |file: &str| {
             if NEEDED.contains(&file) || listing.files.contains(file) {
                 get(file)?;
@@ -89,8 +110,7 @@ impl Hub {
                 get(&shard)?;
             }
         }
-        self.repo.set_commit(revision, &listing.commit, &self.hooks)?;
-        Ok(self.repo.snapshot(&listing.commit))
+        Ok(())
     }
 
     /// Again while that may help.
@@ -222,7 +242,7 @@ impl Hub {
 
 /// Refuses what has no room, or can't be what it should be.
 fn check_size(part: &Path, file: &str, total_bytes: u64, needed: u64) -> Result<(), Failure> {
-    let is_weights = file == SINGLE || is_shard(file);
+    let is_weights = file == SINGLE || is_shard(file) || is_gguf_name(file);
     if !is_weights && total_bytes > MAX_SIDE_BYTES {
         let message = format!("{total_bytes} bytes are too many for a file of its kind");
         return Err(Failure::Permanent(message));

@@ -100,9 +100,40 @@ impl fmt::Display for Revision {
     }
 }
 
+/// How a user names a model of the hub: `owner/name`, or `owner/name:file`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubName<'a> {
+    /// `owner/name`
+    pub model: &'a str,
+    /// The quantisation or the name of its GGUF file.
+    pub file: Option<&'a str>,
+}
+
+impl<'a> HubName<'a> {
+    /// `None`: it may be a path, but no model of the hub.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let (model, file) = match name.split_once(':') {
+            Some((model, file)) => (model, Some(file)),
+            None => (name, None),
+        };
+        let is_one = is_hub_id(model) && file.is_none_or(is_plain_path);
+        is_one.then_some(Self { model, file })
+    }
+}
+
+impl fmt::Display for HubName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, file } = self;
+        match file {
+            Some(file) => write!(f, "{model}:{file}"),
+            None => f.write_str(model),
+        }
+    }
+}
+
 /// `owner/name`, each of letters, digits, `-`, `_` and `.`. Two hyphens or dots
 /// in a row are in no name: the cache's folders separate with them.
-pub fn is_hub_id(model: &str) -> bool {
+fn is_hub_id(model: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty()
             && part.chars().all(is_plain)
@@ -125,10 +156,20 @@ pub fn is_shard(file: &str) -> bool {
 
 /// Whether a file that a list of modules names is a config in a folder below the model's.
 pub fn is_config(file: &str) -> bool {
+    file.ends_with(".json") && is_plain_path(file)
+}
+
+/// Whether a file that a hub lists may be a model of one GGUF file.
+pub fn is_gguf_name(file: &str) -> bool {
+    file.ends_with(".gguf") && is_plain_path(file)
+}
+
+/// Whether it is a path below a model's folder, of plain parts.
+fn is_plain_path(file: &str) -> bool {
     let is_plain = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain) && !is_device(part)
     };
-    file.len() <= MAX_NAME && file.ends_with(".json") && file.split('/').all(is_plain)
+    file.len() <= MAX_NAME && file.split('/').all(is_plain)
 }
 
 fn is_plain(c: char) -> bool {
@@ -159,6 +200,25 @@ mod tests {
         // The folders of these two in the cache would be the same.
         for path in paths.into_iter().chain(["a--b/c", "a/b--c", "a/b..c", "a/b\0"]) {
             assert!(!is_hub_id(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_model_follows_a_colon() {
+        fn parts(name: &str) -> Option<(&str, Option<&str>)> {
+            HubName::parse(name).map(|name| (name.model, name.file))
+        }
+        assert_eq!(parts("a/b"), Some(("a/b", None)));
+        for file in ["Q8_0", "model-Q8_0.gguf", "BF16/model.gguf"] {
+            let name = format!("Qwen/Qwen3-GGUF:{file}");
+            assert_eq!(parts(&name), Some(("Qwen/Qwen3-GGUF", Some(file))));
+            assert_eq!(HubName::parse(&name).unwrap().to_string(), name);
+        }
+        let paths = ["C:\\models\\x", "C:/models/x", "C:x", "/a/b:c", "./a/b:c", "a:b/c", ":a/b"];
+        let files = ["a/b:", "a/b:..", "a/b:../c", "a/b:/c", "a/b:c/", "a/b:c:d", "a/b:c\\d"];
+        let others = ["a/b:c\0", "a/b:c\n", "a/b:c d", "a/b:.c", "a/b:nul.gguf", "a/b:c%2f"];
+        for name in paths.into_iter().chain(files).chain(others) {
+            assert_eq!(HubName::parse(name), None, "{name}");
         }
     }
 
@@ -225,6 +285,10 @@ mod tests {
             let config = format!("{name}/config.json");
             prop_assert!(!is_config(&config) || is_inside(&config));
             prop_assert!(!is_hub_id(&name) || is_inside(&name));
+            let gguf = format!("{name}.gguf");
+            prop_assert!(!is_gguf_name(&gguf) || is_inside(&gguf));
+            let file = HubName::parse(&name).and_then(|name| name.file);
+            prop_assert!(file.is_none_or(is_inside));
         }
     }
 }
