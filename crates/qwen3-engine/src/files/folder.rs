@@ -80,3 +80,25 @@ pub fn called(path: &Path) -> String {
         [] => String::new(),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// Their names tell embedding models from rerankers, digests don't.
+    #[test]
+    fn what_is_in_the_cache_is_called_as_its_model() {
+        let cache = tempfile::tempdir().unwrap();
+        let model = cache.path().join("models--a--Reranker");
+        let (blob, snapshot) = (model.join("blobs/0123"), model.join("snapshots/4567"));
+        fs::create_dir_all(blob.parent().unwrap()).unwrap();
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::write(&blob, "GGUF").unwrap();
+        symlink("../../blobs/0123", snapshot.join("x.gguf")).unwrap();
+        for path in [snapshot.join("x.gguf"), snapshot] {
+            assert_eq!(called(&path), "models--a--Reranker", "{}", path.display());
+        }
+    }
+}
