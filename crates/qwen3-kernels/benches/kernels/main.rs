@@ -64,6 +64,22 @@ fn weight(dtype: Dtype, shape: [usize; 2]) -> Weight<Flex> {
     }
 }
 
+/// The same weight in memory of each one's own.
+fn copies(weight: &Weight<Flex>, n: usize) -> Vec<Weight<Flex>> {
+    let device = Default::default();
+    let copy = |_| match weight {
+        Weight::Float(numbers) => {
+            let dtype = numbers.dtype();
+            Weight::from(Tensor::<Flex, 2>::from_data(numbers.to_data(), (&device, dtype)))
+        }
+        Weight::Blocks(blocks) => {
+            let words = Tensor::from_data(blocks.words().to_data(), (&device, DType::U32));
+            Weight::Blocks(Blocks::new(blocks.dtype(), blocks.dims(), words))
+        }
+    };
+    (0..n).map(copy).collect()
+}
+
 /// What a kernel does each time.
 enum Work {
     Flop(usize),
@@ -146,15 +162,17 @@ impl Bench {
     /// Weights that are nowhere but in memory, as those of a model are when its next pass begins.
     fn from_memory(&mut self, dtype: Dtype) {
         let bytes = dtype.bytes_of(2 * C * F);
-        let layers: Vec<[Weight<Flex>; 2]> = (0..BEYOND_CACHES.div_ceil(bytes))
-            .map(|_| [(); 2].map(|()| weight(dtype, [F, C])))
-            .collect();
+        let mut layers = vec![];
         for tokens in [1, 16] {
             let x = random([tokens, C]);
-            let mut layers = layers.iter().cycle();
+            let mut next = 0;
             self.run(&format!("gate up from memory {tokens} {dtype}"), Work::Bytes(bytes), || {
-                let layer = layers.next().expect("a cycle has no end");
-                Flex::linears(x.clone(), layer.clone(), PlainUnits)
+                if layers.is_empty() {
+                    layers = copies(&weight(dtype, [F, C]), 2 * BEYOND_CACHES.div_ceil(bytes));
+                }
+                next = (next + 2) % layers.len();
+                let [gate, up] = [next, next + 1].map(|at| layers[at].clone());
+                Flex::linears(x.clone(), [gate, up], PlainUnits)
             });
         }
     }
