@@ -24,8 +24,8 @@ pub fn step_and_minimum(words: &Array<u32>, block: usize, group: usize) -> Scale
     let mut s = byte(words, packed + group % 4);
     let mut m = byte(words, packed + 4 + group % 4);
     if group < 4 {
-        s = s & 63;
-        m = m & 63;
+        s &= 63;
+        m &= 63;
     } else {
         let lower = byte(words, packed + 4 + group);
         s = ((s >> 6) << 4) | (lower & 15);
