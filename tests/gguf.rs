@@ -60,8 +60,13 @@ fn vectors_of_every_dtype_are_those_that_transformers_computes_of_its_numbers() 
     for device in devices_here() {
         let exact = worst_cosine(&file, &reference, device, "f32");
         assert!(exact >= EXACT, "{device}: 1 - {:e}", 1.0 - exact);
-        // Inputs are rounded on the CPU alone: measured 1 − 4e-5 with AMX.
-        let least = if device == "cpu" { 0.9995 } else { EXACT };
+        // Inputs are rounded on the CPU: measured 1 − 4.5e-5 with AMX. Tensor cores would take
+        // numbers in float16.
+        let least = match device {
+            "cpu" => 0.9995,
+            "ndarray" => EXACT,
+            _ => 0.9999,
+        };
         let as_stored = worst_cosine(&file, &reference, device, "auto");
         assert!(as_stored >= least, "{device}: 1 - {:e}", 1.0 - as_stored);
     }

@@ -70,7 +70,8 @@ pub fn bounds(device: DeviceId, dtype: Dtype, stored: Dtype) -> Bounds {
         Dtype::F16 => FLOAT16,
         Dtype::Bf16 => BFLOAT16,
         _ if device == DeviceId::Cpu => BLOCKS,
-        // Numbers are widened to float32.
-        _ => EXACT,
+        // Tensor cores take numbers that were widened to float16, plain units float32.
+        _ if on_processor => EXACT,
+        _ => FLOAT16,
     }
 }

@@ -22,6 +22,7 @@ pub mod network;
 pub mod random;
 pub mod rope;
 pub mod stages;
+mod storage;
 pub mod tensor_file;
 pub mod weights;
 
@@ -36,5 +37,6 @@ pub use network::{Factors, Network, OpenDevice, open_device};
 pub use qwen3_dtypes::Dtype;
 pub use qwen3_kernels::MatmulStrategy;
 pub use stages::{Recorded, Stage, Step};
+pub use storage::Storage;
 pub use tensor_file::TensorFile;
-pub use weights::{Storage, Weights};
+pub use weights::Weights;

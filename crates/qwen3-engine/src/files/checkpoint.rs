@@ -4,7 +4,7 @@ mod files;
 mod kind;
 mod side_files;
 
-use super::folder::{CONFIG, files_of, other_weights, refuse_adapter};
+use super::folder::{CONFIG, files_of, gguf_of, other_weights, refuse_adapter};
 use super::gguf::{Gguf, is_gguf};
 use super::mini::{self, place};
 use super::model_files::{ModelFiles, stamps};
@@ -166,11 +166,13 @@ impl Checkpoint {
     fn of_folder(path: &Path) -> Result<Self, Error> {
         refuse_adapter(path)?;
         let config = Config::from_file(&path.join(CONFIG))?;
-        let weights = Weights::from_folder(path).map_err(|error| match other_weights(path) {
-            Some(file) if matches!(error, qwen3::Error::NoWeights { .. }) => {
-                Error::OtherWeights { file }
+        let weights = Weights::from_folder(path).map_err(|error| {
+            if !matches!(error, qwen3::Error::NoWeights { .. }) {
+                return error.into();
             }
-            _ => error.into(),
+            let gguf = gguf_of(path).map(|file| Error::GgufInFolder { file });
+            let other = || other_weights(path).map(|file| Error::OtherWeights { file });
+            gguf.or_else(other).unwrap_or_else(|| error.into())
         })?;
         Self::new(Some(path), config, weights, None)
     }

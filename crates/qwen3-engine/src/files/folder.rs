@@ -40,9 +40,7 @@ pub fn refuse_adapter(folder: &Path) -> Result<(), Error> {
 
 /// Weights as they are not read here.
 pub fn other_weights(folder: &Path) -> Option<PathBuf> {
-    first_called(folder, |name| {
-        name.starts_with("pytorch_model") || name.ends_with(".gguf") || name.ends_with(".onnx")
-    })
+    first_called(folder, |name| name.starts_with("pytorch_model") || name.ends_with(".onnx"))
 }
 
 /// A file that is a model of its own.

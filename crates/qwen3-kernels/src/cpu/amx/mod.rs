@@ -9,4 +9,4 @@ pub(crate) use processor::{Processor, is_available};
 pub(crate) use tile::{SIDE, Tile, transposed_512};
 #[cfg(test)]
 pub(crate) use tiles::{Emulated, add_dot_products};
-pub(crate) use tiles::{STEP, Tiles};
+pub(crate) use tiles::{STEP, Strip, Tiles};

@@ -1,7 +1,7 @@
 //! The processor's own tiles, and whether there are any.
 
 use super::tile::{SIDE, Tile};
-use super::tiles::{Emulated, STEP, Tiles, hold, hold_pairs};
+use super::tiles::{Emulated, STEP, Strip, Tiles, hold, hold_pairs};
 use crate::cpu::destination::Destination;
 use crate::cpu::matrix::Matrix;
 use burn::tensor::bf16;
@@ -67,7 +67,7 @@ fn computes_right() -> bool {
     let weights: Vec<bf16> =
         (0..2 * SIDE * STEPS * STEP).map(|i| bf16::from_f32(number(i))).collect();
     let stride = STEPS * STEP;
-    let a = [0, SIDE].map(|row| Matrix { data: &weights[row * stride..], stride });
+    let a = [0, SIDE].map(|row| Strip::in_place(Matrix { data: &weights[row * stride..], stride }));
     let pair = |seed| {
         let half = |seed| bf16::from_f32(number(seed)).to_bits();
         u32::from(half(seed)) | u32::from(half(seed + 5)) << 16
@@ -166,10 +166,10 @@ impl Drop for Processor {
 
 impl Tiles for Processor {
     #[inline]
-    fn multiply(&mut self, a: [Matrix<bf16>; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]) {
+    fn multiply(&mut self, a: [Strip; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]) {
         assert!(!b.is_empty() && hold(&a, b.len()), "{} steps", b.len());
-        // Safety: the registers are set up. Loads are of 16 rows of 64 bytes for
-        // each step, inside of `a` and `b` by the assertion; 4 KiB are stored.
+        // Safety: the registers are set up. Loads are of 16 rows of 64 bytes for each
+        // step, inside of `a` and `b` by the assertion; 4 KiB are stored.
         unsafe {
             asm!(
                 "tilezero tmm0",
@@ -177,16 +177,16 @@ impl Tiles for Processor {
                 "tilezero tmm2",
                 "tilezero tmm3",
                 "2:",
-                "tileloadd tmm4, [{a0} + {a0_stride}*1]",
+                "tileloadd tmm4, [{a0} + {stride}*1]",
                 "tileloadd tmm6, [{b} + {line}*1]",
-                "tileloadd tmm5, [{a1} + {a1_stride}*1]",
+                "tileloadd tmm5, [{a1} + {stride}*1]",
                 "tileloadd tmm7, [{b} + {line}*1 + 1024]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
                 "tdpbf16ps tmm1, tmm5, tmm6",
                 "tdpbf16ps tmm2, tmm4, tmm7",
                 "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a0}, 64",
-                "add {a1}, 64",
+                "add {a0}, {apart}",
+                "add {a1}, {apart}",
                 "add {b}, 2048",
                 "dec {steps}",
                 "jnz 2b",
@@ -194,10 +194,10 @@ impl Tiles for Processor {
                 "tilestored [{c} + {line}*1 + 1024], tmm1",
                 "tilestored [{c} + {line}*1 + 2048], tmm2",
                 "tilestored [{c} + {line}*1 + 3072], tmm3",
-                a0 = inout(reg) a[0].data.as_ptr() => _,
-                a1 = inout(reg) a[1].data.as_ptr() => _,
-                a0_stride = in(reg) a[0].stride * size_of::<bf16>(),
-                a1_stride = in(reg) a[1].stride * size_of::<bf16>(),
+                a0 = inout(reg) a[0].rows.data.as_ptr() => _,
+                a1 = inout(reg) a[1].rows.data.as_ptr() => _,
+                stride = in(reg) a[0].rows.stride * size_of::<bf16>(),
+                apart = in(reg) a[0].apart * size_of::<bf16>(),
                 b = inout(reg) b.as_ptr() => _,
                 c = in(reg) c.as_mut_ptr(),
                 line = in(reg) 64usize,

@@ -8,14 +8,41 @@ use burn::tensor::bf16;
 /// Numbers of a weight row in a tile.
 pub(crate) const STEP: usize = 32;
 
+/// 16 rows of a weight, as tiles take them.
+#[derive(Clone, Copy)]
+pub(crate) struct Strip<'a> {
+    pub rows: Matrix<'a, bf16>,
+    /// Numbers from a tile to the next one: [`STEP`] of them where rows lie in memory.
+    pub apart: usize,
+}
+
+impl<'a> Strip<'a> {
+    /// Rows as they lie in memory.
+    pub fn in_place(rows: Matrix<'a, bf16>) -> Self {
+        Self { rows, apart: STEP }
+    }
+
+    /// One tile after the other.
+    pub fn packed(tiles: &'a [bf16]) -> Self {
+        Self { rows: Matrix { data: tiles, stride: STEP }, apart: SIDE * STEP }
+    }
+
+    /// Whether so many tiles are inside.
+    fn holds(&self, steps: usize) -> bool {
+        let last = steps.saturating_sub(1) * self.apart;
+        last <= self.rows.data.len()
+            && Matrix { data: &self.rows.data[last..], ..self.rows }.holds(SIDE, STEP)
+    }
+}
+
 /// Tile registers.
 pub(crate) trait Tiles {
-    /// `c[j][i] = a[i] · b[j]`, the sum over all steps in their order: 16 rows of
-    /// each `a`, [`STEP`] columns for each step of `b`.
+    /// `c[j][i] = a[i] · b[j]`, the sum over all steps in their order: a tile of each `a`
+    /// for each step of `b`. Rows and tiles of both are equally far apart.
     ///
     /// # Panics
-    /// If `a` is smaller.
-    fn multiply(&mut self, a: [Matrix<bf16>; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]);
+    /// If they aren't, or `a` is smaller.
+    fn multiply(&mut self, a: [Strip; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]);
 
     /// `c[i] += a[i] · b`, of pairs: 16 rows of each `a`, [`SIDE`] pairs for each
     /// step, and 16 columns. The same `a` and `c` may be given twice.
@@ -34,9 +61,10 @@ pub(crate) trait Tiles {
     );
 }
 
-/// Whether so many steps are inside of both.
-pub(super) fn hold(a: &[Matrix<bf16>; 2], steps: usize) -> bool {
-    a.iter().all(|a| a.holds(SIDE, steps * STEP))
+/// Whether so many steps are inside of both, equally far apart.
+pub(super) fn hold(a: &[Strip; 2], steps: usize) -> bool {
+    let [first, second] = a.map(|a| (a.rows.stride, a.apart));
+    first == second && a.iter().all(|a| a.holds(steps))
 }
 
 /// Whether so many steps of pairs are inside of both.
@@ -49,7 +77,7 @@ pub(super) fn hold_pairs(a: &[Matrix<u32>; 3], b: &Matrix<u32>, steps: usize) ->
 pub(crate) struct Emulated;
 
 impl Tiles for Emulated {
-    fn multiply(&mut self, a: [Matrix<bf16>; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]) {
+    fn multiply(&mut self, a: [Strip; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]) {
         assert!(hold(&a, b.len()), "{} steps", b.len());
         *c = [[Tile::ZERO; 2]; 2];
         for (step, b) in b.iter().enumerate() {
@@ -99,9 +127,10 @@ fn loaded_pairs(from: Matrix<u32>, row: usize, column: usize) -> Tile {
 }
 
 /// 16 rows of 32 numbers (`TILELOADD`).
-fn loaded(a: Matrix<bf16>, step: usize) -> Tile {
-    let number =
-        |row: usize, i: usize| u32::from(a.data[row * a.stride + step * STEP + i].to_bits());
+fn loaded(a: Strip, step: usize) -> Tile {
+    let number = |row: usize, i: usize| {
+        u32::from(a.rows.data[row * a.rows.stride + step * a.apart + i].to_bits())
+    };
     Tile(std::array::from_fn(|row| {
         std::array::from_fn(|pair| number(row, 2 * pair) | number(row, 2 * pair + 1) << 16)
     }))

@@ -1,10 +1,14 @@
 //! Some weight rows against some rows of `x`.
 
 use super::pack::{PackedX, TOKENS, steps};
-use crate::cpu::amx::{SIDE, STEP, Tile, Tiles};
+use crate::cpu::amx::{SIDE, STEP, Strip, Tile, Tiles};
 use crate::cpu::matrix::Matrix;
 use burn::tensor::bf16;
 use std::ops::Range;
+
+/// Rows of `x` from which on a panel is packed. Rows of weights are a multiple of 2 KiB
+/// apart, so that the lines of a tile in place push one another out of the first-level cache.
+const PACKED_FROM: usize = 3 * TOKENS;
 
 /// Weight rows of one task: strip by strip, two at a time.
 pub(super) struct Panel<'a> {
@@ -53,11 +57,13 @@ impl<'a> Panel<'a> {
         rows: Range<usize>,
         mut take: impl FnMut(usize, usize, usize, [&[[f32; SIDE]]; 2]),
     ) {
-        let padded: Vec<[Option<Vec<bf16>>; 2]> = self.starts().map(|at| self.padded(at)).collect();
+        let packs = rows.len() >= PACKED_FROM;
+        let packed: Vec<[Option<Vec<bf16>>; 2]> =
+            self.starts().map(|at| self.packed(at, packs)).collect();
         let mut sums = [[Tile::ZERO; 2]; 2];
         for block in rows.start / TOKENS..rows.end.div_ceil(TOKENS) {
-            for (column, padded) in self.starts().zip(&padded) {
-                tiles.multiply(self.strips(column, padded), x.block(self.k, block), &mut sums);
+            for (column, packed) in self.starts().zip(&packed) {
+                tiles.multiply(self.strips(column, packed), x.block(self.k, block), &mut sums);
                 let n = (SIDE + self.apart).min(self.columns.len() - column);
                 for (half, strips) in sums.iter().enumerate() {
                     let strips = strips.each_ref().map(Tile::transposed);
@@ -77,33 +83,36 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// A pair of strips: in place, or its copies.
-    fn strips<'s>(
-        &'s self,
-        column: usize,
-        padded: &'s [Option<Vec<bf16>>; 2],
-    ) -> [Matrix<'s, bf16>; 2] {
-        std::array::from_fn(|which| match &padded[which] {
-            Some(copy) => Matrix { data: copy, stride: copy.len() / SIDE },
-            None => self.weights[which].from(column + which * self.apart, 0),
-        })
+    /// A pair of strips: packed, or in place.
+    fn strips<'s>(&'s self, column: usize, packed: &'s [Option<Vec<bf16>>; 2]) -> [Strip<'s>; 2] {
+        match packed {
+            [Some(first), Some(second)] => [first, second].map(|tiles| Strip::packed(tiles)),
+            _ => std::array::from_fn(|which| {
+                Strip::in_place(self.weights[which].from(column + which * self.apart, 0))
+            }),
+        }
     }
 
-    /// Copies with zeros for what is missing of a pair of strips, if anything is.
-    fn padded(&self, column: usize) -> [Option<Vec<bf16>>; 2] {
-        std::array::from_fn(|which| {
-            let (weight, start) = (self.weights[which], column + which * self.apart);
-            let is_whole = self.k > 0 && self.k.is_multiple_of(STEP);
-            if is_whole && weight.holds(start + SIDE, self.k) {
-                return None;
+    /// A pair of strips in tiles, with zeros for what is missing: if anything is, or if they
+    /// meet so many rows that it pays.
+    fn packed(&self, column: usize, packs: bool) -> [Option<Vec<bf16>>; 2] {
+        let starts = [column, column + self.apart];
+        let is_whole = self.k > 0 && self.k.is_multiple_of(STEP);
+        let holds = |which: usize| self.weights[which].holds(starts[which] + SIDE, self.k);
+        if !packs && is_whole && holds(0) && holds(1) {
+            return [None, None];
+        }
+        [0, 1].map(|which| {
+            let weight = self.weights[which];
+            let mut tiles = vec![bf16::ZERO; steps(self.k) * SIDE * STEP];
+            let rows = starts[which]..(starts[which] + SIDE).min(self.columns.len());
+            for (at, row) in rows.enumerate() {
+                let row = &weight.data[row * weight.stride..][..self.k];
+                for (tile, numbers) in tiles.chunks_exact_mut(SIDE * STEP).zip(row.chunks(STEP)) {
+                    tile[at * STEP..][..numbers.len()].copy_from_slice(numbers);
+                }
             }
-            let wide = steps(self.k) * STEP;
-            let mut copy = vec![bf16::ZERO; SIDE * wide];
-            let rows = start..(start + SIDE).min(self.columns.len());
-            for (row, copy) in rows.zip(copy.chunks_exact_mut(wide)) {
-                copy[..self.k].copy_from_slice(&weight.data[row * weight.stride..][..self.k]);
-            }
-            Some(copy)
+            Some(tiles)
         })
     }
 }

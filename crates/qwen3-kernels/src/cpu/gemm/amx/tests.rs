@@ -4,7 +4,9 @@ use super::pack::PackedX;
 use super::pairs::{accumulate_on, accumulate_pairs};
 use super::panel::Panel;
 use super::{gemm, gemm_on};
-use crate::cpu::amx::{Emulated, Processor, SIDE, Tile, Tiles, add_dot_products, is_available};
+use crate::cpu::amx::{
+    Emulated, Processor, SIDE, Strip, Tile, Tiles, add_dot_products, is_available,
+};
 use crate::cpu::gemm::bf16::{nearest_bf16, pair};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::{path, tests};
@@ -80,8 +82,8 @@ proptest! {
 
     #[test]
     fn products_are_right_for_odd_sizes(
-        m in 1usize..70, k in 1usize..100, n in 1usize..70,
-        rows in 1usize..70, columns in 1usize..70, seed: u64,
+        m in 1usize..130, k in 1usize..100, n in 1usize..70,
+        rows in 1usize..130, columns in 1usize..70, seed: u64,
     ) {
         check([m, k, n], [rows, columns], seed);
     }
@@ -116,7 +118,8 @@ fn nothing_times_nothing_is_zero() {
 
 #[test]
 fn a_row_is_the_same_alone_and_among_others_and_in_any_panel() {
-    let [m, k, n] = [37, 100, 41];
+    // Enough rows for packed strips.
+    let [m, k, n] = [100, 100, 41];
     let (x, weight) = (random(m * k, 1), narrow(&random(n * k, 2)));
     with_tiles(|name, compute| {
         let together = in_panels(compute, [m, k, n], &x, &weight, [m, n]);
@@ -293,5 +296,5 @@ fn tiles_beyond_the_weight_are_refused() {
     let weight = vec![bf16::ZERO; SIDE * 64 - 1];
     let rows = Matrix { data: &weight[..], stride: 64 };
     let mut sums = [[Tile::ZERO; 2]; 2];
-    Emulated.multiply([rows; 2], &[[Tile::ZERO; 2]; 2], &mut sums);
+    Emulated.multiply([Strip::in_place(rows); 2], &[[Tile::ZERO; 2]; 2], &mut sums);
 }
