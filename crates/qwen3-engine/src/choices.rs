@@ -66,7 +66,7 @@ impl FromStr for DtypeChoice {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let found = DTYPES.into_iter().find(|dtype| dtype.name() == name);
+        let found = DTYPES.into_iter().find(|dtype| dtype.name().eq_ignore_ascii_case(name));
         match found {
             Some(dtype) => Ok(Self::Named(dtype)),
             None if name == AUTO => Ok(Self::Auto),

@@ -7,25 +7,25 @@ use tempfile::TempDir;
 #[test]
 fn the_processor_is_trusted_in_every_dtype() {
     let outcome = qwen3(["doctor", "--device", "cpu"]).succeeds();
-    for dtype in ["f32", "bf16", "f16"] {
+    for dtype in ["f32", "bf16", "f16", "q8_0", "q4_0"] {
         let line = format!("[ok]   cpu {dtype}: trusted");
         assert!(outcome.text().contains(&line), "{outcome:?}");
     }
     assert!(outcome.text().contains("tokens/s"), "{outcome:?}");
-    assert!(outcome.text().ends_with("all 3 checks passed\n"), "{outcome:?}");
+    assert!(outcome.text().ends_with("all 5 checks passed\n"), "{outcome:?}");
 }
 
 #[test]
 fn a_report_for_machines_says_the_same() {
     let report = qwen3(["doctor", "--device", "cpu", "--json", "-"]).succeeds().json();
-    assert_eq!((&report["checks"], &report["failed"]), (&3.into(), &0.into()));
+    assert_eq!((&report["checks"], &report["failed"]), (&5.into(), &0.into()));
     let dtypes = report["devices"][0]["dtypes"].as_array().unwrap();
     for dtype in dtypes {
         assert_eq!(dtype["trusted"], true);
         assert!(dtype["cosine"].as_f64() > Some(0.997), "{dtype}");
         assert!(dtype["tokens_per_second"].as_f64() > Some(0.0), "{dtype}");
     }
-    assert_eq!(dtypes.len(), 3);
+    assert_eq!(dtypes.len(), 5);
 }
 
 #[test]

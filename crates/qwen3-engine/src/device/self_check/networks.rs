@@ -4,7 +4,9 @@ use crate::device::{Loaded, Opened};
 use crate::error::Error;
 use crate::similarity::Similarity;
 use qwen3::random::{self, Random, config};
-use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Rows, Storage, Weights};
+use qwen3::weights::Stored;
+use qwen3::{Config, Dtype, MatmulStrategy, PackedBatch, Rows, Storage, TensorFile, Weights};
+use safetensors::tensor::TensorView;
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -58,6 +60,37 @@ impl Generated {
     pub fn load(&self, device: &Opened, storage: Storage) -> Result<Loaded, Error> {
         let mut go_on = |_, _| ControlFlow::Continue(());
         device.load(&self.weights, &self.config, storage, &mut go_on)
+    }
+
+    /// The same network with matrices that were rounded to blocks, in float32 again: what
+    /// computing from the blocks is compared with.
+    ///
+    /// # Errors
+    /// If the dtype holds no such numbers.
+    pub fn rounded_to(&self, dtype: Dtype) -> Result<Self, Error> {
+        let storage = Storage::all(dtype, u64::MAX, MatmulStrategy::PlainUnits);
+        let rounded =
+            self.weights.tensors()?.into_iter().map(|Stored { name, shape, dtype, .. }| {
+                let held = match shape {
+                    [_, columns] => storage.dtype_of(dtype, *columns),
+                    _ => Dtype::F32,
+                };
+                let data = self.weights.tensor(name, shape, held)?;
+                let n = shape.iter().product();
+                let mut numbers = vec![0.0; n];
+                held.widen(&data.as_bytes()[..held.bytes_of(n)], &mut numbers);
+                let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+                Ok((name, shape.to_vec(), bytes))
+            });
+        let rounded = rounded.collect::<Result<Vec<_>, qwen3::Error>>()?;
+        let views = rounded.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
+            (*name, view.expect("as many bytes as numbers"))
+        });
+        let file = safetensors::serialize(views, None).expect("names and shapes of a checkpoint");
+        let weights = Weights::from_file(&TensorFile::from_bytes(file)?)?;
+        let (config, sequences) = (self.config.clone(), self.sequences.clone());
+        Ok(Self { config, weights, sequences, rows: self.rows })
     }
 
     /// The rows of its sequences, or of others.
