@@ -42,7 +42,7 @@ fn parity_says_where_what_and_how_far() {
     assert!(report.ends_with("parity: everything is within bounds\n"), "{report}");
     let cells: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     let dtypes: Vec<_> = cells.as_array().unwrap().iter().map(|cell| &cell["dtype"]).collect();
-    assert_eq!(dtypes, ["f32", "bf16", "f16"]);
+    assert_eq!(dtypes, ["f32", "bf16", "f16", "q8_0", "q4_0"]);
     assert!(cells[0]["worst_cosine"].as_f64() > Some(0.999_999));
     let picture = std::fs::read_to_string(svg).unwrap();
     assert!(picture.starts_with("<svg") && picture.matches("<polyline").count() >= 3, "{picture}");

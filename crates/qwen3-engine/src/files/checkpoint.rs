@@ -40,7 +40,7 @@ pub struct Checkpoint {
 
 /// One file that holds all files of a model.
 pub(super) enum Inside {
-    Portable(Portable),
+    Portable(Box<Portable>),
     Gguf(Gguf),
 }
 
@@ -181,7 +181,7 @@ impl Checkpoint {
         let weights = Weights::from_file(&portable.file)?;
         let config = portable.file(CONFIG).ok_or_else(|| missing(path, CONFIG))?;
         let config = Config::from_json(config, &inside(place(path), CONFIG))?;
-        Self::new(path, config, weights, Some(Inside::Portable(portable)))
+        Self::new(path, config, weights, Some(Inside::Portable(Box::new(portable))))
     }
 
     fn new(

@@ -160,7 +160,7 @@ impl Bench {
     }
 
     /// Weights that are nowhere but in memory, as those of a model are when its next pass begins.
-    fn from_memory(&mut self, dtype: Dtype) {
+    fn bound_by_memory(&mut self, dtype: Dtype) {
         let bytes = dtype.bytes_of(2 * C * F);
         let mut layers = vec![];
         for tokens in [1, 16] {
@@ -224,7 +224,7 @@ fn main() {
     for dtype in DTYPES {
         bench.ceiling = Ceiling::measure(isa, dtype, threads);
         bench.products(dtype);
-        bench.from_memory(dtype);
+        bench.bound_by_memory(dtype);
     }
     for dtype in [DType::BF16, DType::F32] {
         let numbers = if dtype == DType::BF16 { Dtype::Bf16 } else { Dtype::F32 };

@@ -83,7 +83,7 @@ fn choices_are_written_as_they_are_typed() {
     let all = [&["a/b:Qwen3.gguf"], &both[..], &["a/b:q4_0"]].concat();
     assert_eq!(several(None, &files), all);
     for choice in all {
-        assert!(chosen(HubName::parse(&choice).unwrap().file, &files).is_ok(), "{choice}");
+        assert!(chosen(HubName::parse(choice).unwrap().file, &files).is_ok(), "{choice}");
     }
 }
 
