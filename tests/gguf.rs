@@ -110,6 +110,19 @@ fn a_reranker_of_many_dtypes_is_computed_as_its_numbers_are() {
     }
 }
 
+/// Many conversions have neither pooling nor classifier. The rows of its head are float32 in the
+/// file, as a checkpoint's stay what they are.
+#[test]
+fn a_reranker_that_says_nothing_of_itself_is_scored_by_its_head() {
+    let (file, folder) = (fixture("gguf/tiny-reranker-bare.gguf"), fixture("tiny-reranker-untied"));
+    for device in devices_here() {
+        let expected = log_odds(&folder, device, "q8_0");
+        assert_eq!(log_odds(&file, device, "auto"), expected, "{device}");
+    }
+    let tied = log_odds(&fixture("tiny-reranker-tied"), "cpu", "q8_0");
+    assert_ne!(log_odds(&file, "cpu", "auto"), tied, "by the head, and not by the table");
+}
+
 #[test]
 fn a_converted_file_gives_the_same_vectors_bit_for_bit() {
     let folder = TempDir::new().unwrap();
