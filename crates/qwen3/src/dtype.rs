@@ -13,8 +13,11 @@ pub fn burn_dtype(dtype: Dtype) -> DType {
     }
 }
 
-/// The little-endian bytes of a tensor in another dtype; blocks are words of 32 bits, and
-/// have no other shape than how many there are.
+/// Blocks that are widened at one time.
+const AT_ONCE: usize = 16 * 1024;
+
+/// The little-endian bytes of a tensor in another dtype, by way of float32; blocks are words of
+/// 32 bits, and have no other shape than how many there are.
 ///
 /// # Errors
 /// A number that was finite and would become infinite.
@@ -30,27 +33,39 @@ pub(crate) fn convert(
 ) -> Result<TensorData, f32> {
     if from == to && from.is_blocks() {
         return Ok(words(bytes.to_vec()));
-    } else if from.is_blocks() {
-        let mut numbers = vec![0.0; shape.iter().product()];
-        from.widen(bytes, &mut numbers);
-        return match to {
-            Dtype::F32 => Ok(TensorData::new(numbers, shape.to_vec())),
-            to => convert(bytemuck::cast_slice(&numbers), Dtype::F32, shape, to),
-        };
-    } else if to.is_blocks() {
-        let mut blocks = Vec::with_capacity(to.bytes_of(shape.iter().product()));
-        for bytes in bytes.chunks(QUANTIZED_AT_ONCE * from.block_bytes()) {
-            let mut numbers = vec![0.0; bytes.len() / from.block_bytes()];
-            from.widen(bytes, &mut numbers);
-            to.quantize(&numbers, &mut blocks).map_err(|lost| lost.value)?;
-        }
-        return Ok(words(blocks));
     }
-    convert_numbers(bytes, from, shape, to)
+    let n = shape.iter().product();
+    match to {
+        Dtype::F32 => {
+            let mut numbers = vec![0.0; n];
+            from.widen(bytes, &mut numbers);
+            Ok(TensorData::new(numbers, shape.to_vec()))
+        }
+        Dtype::F16 => narrow(bytes, from, shape, (f16::from_f32, f16::is_infinite)),
+        Dtype::Bf16 => narrow(bytes, from, shape, (bf16::from_f32, bf16::is_infinite)),
+        to => {
+            let mut blocks = Vec::with_capacity(to.bytes_of(n));
+            widened(bytes, from, |numbers| {
+                to.quantize(numbers, &mut blocks).map_err(|lost| lost.value)
+            })?;
+            Ok(words(blocks))
+        }
+    }
 }
 
-/// Whole blocks of every dtype.
-const QUANTIZED_AT_ONCE: usize = 16 * 1024;
+/// Gives `take` the numbers, some whole blocks of every dtype at a time.
+fn widened(
+    bytes: &[u8],
+    from: Dtype,
+    mut take: impl FnMut(&[f32]) -> Result<(), f32>,
+) -> Result<(), f32> {
+    let mut numbers = vec![0.0; AT_ONCE * from.block_len()];
+    bytes.chunks(AT_ONCE * from.block_bytes()).try_for_each(|blocks| {
+        let numbers = &mut numbers[..blocks.len() / from.block_bytes() * from.block_len()];
+        from.widen(blocks, numbers);
+        take(numbers)
+    })
+}
 
 /// Blocks as words, the last one filled up.
 fn words(mut blocks: Vec<u8>) -> TensorData {
@@ -61,70 +76,25 @@ fn words(mut blocks: Vec<u8>) -> TensorData {
     TensorData::new(words, [n])
 }
 
-/// [`convert`] of numbers to numbers.
+/// [`convert`] to numbers in 16 bits.
 ///
 /// # Errors
 /// As [`convert`].
-fn convert_numbers(
+fn narrow<E: Element>(
     bytes: &[u8],
     from: Dtype,
     shape: &[usize],
-    to: Dtype,
+    (round, is_infinite): (fn(f32) -> E, fn(E) -> bool),
 ) -> Result<TensorData, f32> {
-    let f32s = || bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let f16s = || bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]));
-    let bf16s = || bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]));
-    fn data<E: Element>(values: impl Iterator<Item = E>, shape: &[usize]) -> TensorData {
-        TensorData::new(values.collect::<Vec<E>>(), shape.to_vec())
-    }
-    Ok(match (from, to) {
-        (Dtype::F32, Dtype::F32) => data(f32s(), shape),
-        (Dtype::F16, Dtype::F16) => data(f16s(), shape),
-        (Dtype::Bf16, Dtype::Bf16) => data(bf16s(), shape),
-        (Dtype::F16, Dtype::F32) => data(f16s().map(f16::to_f32), shape),
-        (Dtype::Bf16, Dtype::F32) => data(bf16s().map(bf16::to_f32), shape),
-        (Dtype::F32, Dtype::Bf16) => {
-            let values = narrow(f32s(), bf16::from_f32, bf16::is_infinite)?;
-            data(values.into_iter(), shape)
-        }
-        // The largest float16 is far inside of bfloat16's range.
-        (Dtype::F16, Dtype::Bf16) => data(f16s().map(|x| bf16::from_f32(x.to_f32())), shape),
-        (Dtype::F32, Dtype::F16) => {
-            let values = narrow(f32s(), f16::from_f32, f16::is_infinite)?;
-            data(values.into_iter(), shape)
-        }
-        (Dtype::Bf16, Dtype::F16) => {
-            let values = bf16s().map(bf16::to_f32);
-            let values = narrow(values, f16::from_f32, f16::is_infinite)?;
-            data(values.into_iter(), shape)
-        }
-        (from, to) => unreachable!("{from} or {to} are blocks"),
-    })
-}
-
-/// Numbers in 16 bits.
-///
-/// # Errors
-/// One that was finite and would become infinite.
-fn narrow<E: Copy>(
-    values: impl Iterator<Item = f32>,
-    round: impl Fn(f32) -> E,
-    is_infinite: impl Fn(E) -> bool,
-) -> Result<Vec<E>, f32> {
-    let mut lost = None;
-    let narrowed = values
-        .map(|value| {
-            let narrowed = round(value);
-            if is_infinite(narrowed) && value.is_finite() {
-                lost = Some(value);
-            }
-            narrowed
-        })
-        .collect();
-    match lost {
-        Some(value) => Err(value),
-        None => Ok(narrowed),
-    }
+    let mut narrowed = Vec::with_capacity(shape.iter().product());
+    widened(bytes, from, |numbers| {
+        let first = narrowed.len();
+        narrowed.extend(numbers.iter().map(|&number| round(number)));
+        let mut pairs = numbers.iter().zip(&narrowed[first..]);
+        let lost = pairs.find(|(number, narrowed)| number.is_finite() && is_infinite(**narrowed));
+        lost.map_or(Ok(()), |(&number, _)| Err(number))
+    })?;
+    Ok(TensorData::new(narrowed, shape.to_vec()))
 }
 
 #[cfg(test)]
