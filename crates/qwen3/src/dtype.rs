@@ -41,8 +41,8 @@ pub(crate) fn convert(
             from.widen(bytes, &mut numbers);
             Ok(TensorData::new(numbers, shape.to_vec()))
         }
-        Dtype::F16 => narrow(bytes, from, shape, (f16::from_f32, f16::is_infinite)),
-        Dtype::Bf16 => narrow(bytes, from, shape, (bf16::from_f32, bf16::is_infinite)),
+        Dtype::F16 => narrow(bytes, from, shape, f16::from_f32),
+        Dtype::Bf16 => narrow(bytes, from, shape, bf16::from_f32),
         to => {
             let mut blocks = Vec::with_capacity(to.bytes_of(n));
             widened(bytes, from, |numbers| {
@@ -84,14 +84,15 @@ fn narrow<E: Element>(
     bytes: &[u8],
     from: Dtype,
     shape: &[usize],
-    (round, is_infinite): (fn(f32) -> E, fn(E) -> bool),
+    round: fn(f32) -> E,
 ) -> Result<TensorData, f32> {
     let mut narrowed = Vec::with_capacity(shape.iter().product());
     widened(bytes, from, |numbers| {
         let first = narrowed.len();
         narrowed.extend(numbers.iter().map(|&number| round(number)));
         let mut pairs = numbers.iter().zip(&narrowed[first..]);
-        let lost = pairs.find(|(number, narrowed)| number.is_finite() && is_infinite(**narrowed));
+        let lost =
+            pairs.find(|(number, narrowed)| number.is_finite() && narrowed.to_f32().is_infinite());
         lost.map_or(Ok(()), |(&number, _)| Err(number))
     })?;
     Ok(TensorData::new(narrowed, shape.to_vec()))
