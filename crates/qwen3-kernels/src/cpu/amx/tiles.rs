@@ -23,8 +23,9 @@ impl<'a> Strip<'a> {
     }
 
     /// One tile after the other.
-    pub fn packed(tiles: &'a [bf16]) -> Self {
-        Self { rows: Matrix { data: tiles, stride: STEP }, apart: SIDE * STEP }
+    pub fn packed(tiles: &'a [Tile]) -> Self {
+        let data = bytemuck::cast_slice(tiles);
+        Self { rows: Matrix { data, stride: STEP }, apart: SIDE * STEP }
     }
 
     /// Whether so many tiles are inside.

@@ -56,22 +56,28 @@ impl<'a> Epilogue<'a> {
     #[inline(always)]
     pub unsafe fn row(&self, row: usize, column: usize, sums: &[f32], up: &[f32]) {
         let n = sums.len();
-        let gated = sums.iter().zip(up).map(|(&gate, &up)| silu(gate) * up);
+        // Loops, no closures: those may be compiled on their own, without the instructions.
         // Safety: by the caller.
         unsafe {
             match self.step {
                 Step::Store(out) => out.row(row, column, n).copy_from_slice(sums),
                 Step::Add(out) => {
                     let to = out.row(row, column, n);
-                    to.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        *to += sum;
+                    }
                 }
                 Step::SwiGlu(out) => {
                     let to = out.row(row, column, n);
-                    to.iter_mut().zip(gated).for_each(|(to, gated)| *to = gated);
+                    for (to, (gate, up)) in to.iter_mut().zip(sums.iter().zip(up)) {
+                        *to = silu(*gate) * up;
+                    }
                 }
                 Step::SwiGluBf16(out) => {
                     let to = out.row(row, column, n);
-                    to.iter_mut().zip(gated).for_each(|(to, gated)| *to = nearest_bf16(gated));
+                    for (to, (gate, up)) in to.iter_mut().zip(sums.iter().zip(up)) {
+                        *to = nearest_bf16(silu(*gate) * up);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! Every number of `y` is one dot product of a row of `x` and a row of the
 //! weight, summed in one fixed order whatever else is computed beside it. So a
 //! text's vector doesn't depend on its batch, to the last bit. Weights are never
-//! packed: a mapped file is computed from in place. Those in blocks become numbers a
+//! packed as a whole: a mapped file is computed from in place. Those in blocks become numbers a
 //! panel at a time, in memory that stays in the second-level cache (`rows.rs`).
 //!
 //! In reading order: [`gemm`] asks `path.rs` how to compute, brings `x` into the

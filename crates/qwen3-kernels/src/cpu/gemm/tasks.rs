@@ -36,8 +36,17 @@ pub(super) fn tasks<'p, 'a, W: Sync>(
     shape: [usize; 2],
     tile: [usize; 2],
 ) -> impl ParallelIterator<Item = Task<'p, 'a, W>> {
-    let threads = rayon::current_num_threads();
-    let tasks = outputs.iter().flat_map(move |output| tasks_of(output, shape, tile, threads));
+    tasks_of_panels(outputs, shape, tile, PANEL_BYTES)
+}
+
+/// [`tasks`] with panels of so many bytes, for a cache of another size.
+pub(super) fn tasks_of_panels<'p, 'a, W: Sync>(
+    outputs: &'p [Output<'a, W>],
+    shape: [usize; 2],
+    tile: [usize; 2],
+    panel_bytes: usize,
+) -> impl ParallelIterator<Item = Task<'p, 'a, W>> {
+    let tasks = outputs.iter().flat_map(move |output| tasks_of(output, shape, tile, panel_bytes));
     tasks.collect::<Vec<_>>().into_par_iter()
 }
 
@@ -46,11 +55,12 @@ fn tasks_of<'p, 'a, W>(
     output: &'p Output<'a, W>,
     [m, k]: [usize; 2],
     [tile_rows, tile_columns]: [usize; 2],
-    threads: usize,
+    panel_bytes: usize,
 ) -> impl Iterator<Item = Task<'p, 'a, W>> + use<'p, 'a, W> {
     let n = output.n();
+    let threads = rayon::current_num_threads();
     let column_bytes = output.weights().each().len() * k * size_of::<W>();
-    let in_cache = (PANEL_BYTES / column_bytes.max(1)).max(tile_columns);
+    let in_cache = (panel_bytes / column_bytes.max(1)).max(tile_columns);
     // As many panels for each thread, so that none waits for another.
     let panels = n.div_ceil(in_cache).next_multiple_of(threads).max(1);
     let most = PANEL_COLUMNS / tile_columns * tile_columns;

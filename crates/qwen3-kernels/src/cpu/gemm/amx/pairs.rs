@@ -54,3 +54,52 @@ pub(super) unsafe fn accumulate_on<T: Tiles>(
         unsafe { rest(Sum { shape, a, b, c }) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::amx::{Emulated, is_available};
+    use crate::cpu::gemm::amx::tests::sizes;
+    use crate::cpu::gemm::{path, tests};
+    use crate::cpu::isa::Isa;
+    use proptest::prelude::*;
+
+    fn check_pairs(shape: [usize; 3], gap: usize, seed: u64) {
+        let rest = Isa::available().into_iter().rfind(|isa| *isa <= Isa::Avx512Bf16).unwrap();
+        tests::check_pairs("emulated", shape, gap, seed, |sum| {
+            // Safety: its memory is nobody else's.
+            unsafe { accumulate_on(|| Emulated, path::accumulate_pairs(rest), sum) };
+        });
+        if is_available() {
+            tests::check_pairs("processor", shape, gap, seed, |sum| {
+                // Safety: as above.
+                unsafe { accumulate_pairs(sum) };
+            });
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn sums_of_pairs_are_right_for_odd_sizes(
+            m in 1usize..110, k in 1usize..70, n in 1usize..70, gap in 0usize..9, seed: u64,
+        ) {
+            check_pairs([m, k, n], gap, seed);
+        }
+
+        #[test]
+        fn sums_of_pairs_are_right_around_the_sizes_of_tiles(
+            m in sizes(), k in sizes(), n in sizes(), seed: u64,
+        ) {
+            check_pairs([m, k, n], 0, seed);
+        }
+    }
+
+    #[test]
+    fn sums_of_no_pairs_are_what_was_there() {
+        for shape in [[0, 20, 20], [20, 0, 20], [20, 20, 0]] {
+            check_pairs(shape, 3, 1);
+        }
+    }
+}

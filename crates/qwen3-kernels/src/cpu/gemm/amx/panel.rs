@@ -1,14 +1,11 @@
 //! Some weight rows against some rows of `x`.
 
-use super::pack::{PackedX, TOKENS, steps};
+use super::pack::{PackedX, Side, TOKENS, block_tiles, pack, steps};
 use crate::cpu::amx::{SIDE, STEP, Strip, Tile, Tiles};
+use crate::cpu::buffers::Buffer;
 use crate::cpu::matrix::Matrix;
 use burn::tensor::bf16;
 use std::ops::Range;
-
-/// Rows of `x` from which on a panel is packed. Rows of weights are a multiple of 2 KiB
-/// apart, so that the lines of a tile in place push one another out of the first-level cache.
-const PACKED_FROM: usize = 3 * TOKENS;
 
 /// Weight rows of one task: strip by strip, two at a time.
 pub(super) struct Panel<'a> {
@@ -18,6 +15,14 @@ pub(super) struct Panel<'a> {
     columns: Range<usize>,
     /// From a strip of the first weight to the one of the second beside it.
     apart: usize,
+}
+
+/// Where sums go. A trait, because a closure may be compiled on its own, without the
+/// instructions of what calls it.
+pub(super) trait Take {
+    /// Takes some rows from a row and a column on: for each the numbers of the first strip and
+    /// of the second. `n` columns of both are there, those beyond are to be left.
+    fn rows(&mut self, from: [usize; 2], n: usize, strips: [&[[f32; SIDE]]; 2]);
 }
 
 impl<'a> Panel<'a> {
@@ -45,74 +50,127 @@ impl<'a> Panel<'a> {
         (0..self.columns.len()).step_by(SIDE + self.apart)
     }
 
-    /// Gives `take` all rows of `rows`, a few at a time, and all columns: the
-    /// first row, the first column, how many columns, and the numbers of each
-    /// row for the first and for the second strip. Those beyond the columns are
-    /// to be left.
+    /// Gives `take` all rows of `rows` and all columns.
     #[inline(always)]
     pub fn compute(
         &self,
         tiles: &mut impl Tiles,
         x: &PackedX,
         rows: Range<usize>,
-        mut take: impl FnMut(usize, usize, usize, [&[[f32; SIDE]]; 2]),
+        take: &mut impl Take,
     ) {
-        let packs = rows.len() >= PACKED_FROM;
-        let packed: Vec<[Option<Vec<bf16>>; 2]> =
-            self.starts().map(|at| self.packed(at, packs)).collect();
+        match x.side() {
+            Side::Right => self.times_right(tiles, x, rows, take),
+            Side::Left => self.times_left(tiles, x, rows, take),
+        }
+    }
+
+    /// `weight · xᵀ`, of weight rows in place.
+    #[inline(always)]
+    fn times_right(
+        &self,
+        tiles: &mut impl Tiles,
+        x: &PackedX,
+        rows: Range<usize>,
+        take: &mut impl Take,
+    ) {
+        let padded: Vec<Option<Vec<Tile>>> = self.starts().map(|at| self.padded(at)).collect();
         let mut sums = [[Tile::ZERO; 2]; 2];
-        for block in rows.start / TOKENS..rows.end.div_ceil(TOKENS) {
-            for (column, packed) in self.starts().zip(&packed) {
-                tiles.multiply(self.strips(column, packed), x.block(self.k, block), &mut sums);
-                let n = (SIDE + self.apart).min(self.columns.len() - column);
+        for block in blocks(&rows) {
+            for (column, padded) in self.starts().zip(&padded) {
+                let strips = self.strips(column, padded.as_deref());
+                tiles.multiply(strips, x.right(self.k, block), &mut sums);
                 for (half, strips) in sums.iter().enumerate() {
                     let strips = strips.each_ref().map(Tile::transposed);
-                    let start = block * TOKENS + half * SIDE;
-                    let (first, end) = (rows.start.max(start), rows.end.min(start + SIDE));
-                    if first < end {
-                        let strips = strips.each_ref().map(Tile::as_f32);
-                        take(
-                            first,
-                            self.columns.start + column,
-                            n,
-                            strips.map(|n| &n[first - start..end - start]),
-                        );
-                    }
+                    self.give(
+                        [block * TOKENS + half * SIDE, column],
+                        &rows,
+                        strips.each_ref(),
+                        take,
+                    );
                 }
             }
         }
     }
 
-    /// A pair of strips: packed, or in place.
-    fn strips<'s>(&'s self, column: usize, packed: &'s [Option<Vec<bf16>>; 2]) -> [Strip<'s>; 2] {
-        match packed {
-            [Some(first), Some(second)] => [first, second].map(|tiles| Strip::packed(tiles)),
-            _ => std::array::from_fn(|which| {
+    /// `x · weightᵀ`, of weight rows that are packed, for rows of `x` so many that it pays.
+    #[inline(always)]
+    fn times_left(
+        &self,
+        tiles: &mut impl Tiles,
+        x: &PackedX,
+        rows: Range<usize>,
+        take: &mut impl Take,
+    ) {
+        let n = self.starts().count() * block_tiles(self.k);
+        let mut weights = Buffer::new(n * size_of::<Tile>());
+        let packed = weights.as_mut_slice(n).chunks_exact_mut(block_tiles(self.k));
+        for (column, packed) in self.starts().zip(packed) {
+            pack(Side::Right, self.k, self.rows(column), packed);
+        }
+        let mut sums = [[Tile::ZERO; 2]; 2];
+        for block in blocks(&rows) {
+            let packed = weights.as_slice::<Tile>(n).chunks_exact(block_tiles(self.k));
+            for (column, packed) in self.starts().zip(packed) {
+                tiles.multiply(x.left(self.k, block), bytemuck::cast_slice(packed), &mut sums);
+                for half in 0..2 {
+                    let strips = sums.each_ref().map(|halves| &halves[half]);
+                    self.give([block * TOKENS + half * SIDE, column], &rows, strips, take);
+                }
+            }
+        }
+    }
+
+    /// The 16 rows from `start` on, as far as they are inside of `rows`.
+    #[inline(always)]
+    fn give(
+        &self,
+        [start, column]: [usize; 2],
+        rows: &Range<usize>,
+        strips: [&Tile; 2],
+        take: &mut impl Take,
+    ) {
+        let (first, end) = (rows.start.max(start), rows.end.min(start + SIDE));
+        if first < end {
+            let n = (SIDE + self.apart).min(self.columns.len() - column);
+            let strips = strips.map(|tile| &tile.as_f32()[first - start..end - start]);
+            take.rows([first, self.columns.start + column], n, strips);
+        }
+    }
+
+    /// The rows of two strips, as far as there are any.
+    fn rows(&self, column: usize) -> [&'a [bf16]; 2] {
+        [0, 1].map(|which| {
+            let start = (column + which * self.apart).min(self.columns.len());
+            let end = (start + SIDE).min(self.columns.len());
+            &self.weights[which].data[start * self.k..end * self.k]
+        })
+    }
+
+    /// A pair of strips in place, or those that were filled up.
+    fn strips<'s>(&'s self, column: usize, padded: Option<&'s [Tile]>) -> [Strip<'s>; 2] {
+        match padded.map(|tiles| tiles.split_at(steps(self.k))) {
+            Some((first, second)) => [first, second].map(Strip::packed),
+            None => std::array::from_fn(|which| {
                 Strip::in_place(self.weights[which].from(column + which * self.apart, 0))
             }),
         }
     }
 
-    /// A pair of strips in tiles, with zeros for what is missing: if anything is, or if they
-    /// meet so many rows that it pays.
-    fn packed(&self, column: usize, packs: bool) -> [Option<Vec<bf16>>; 2] {
-        let starts = [column, column + self.apart];
+    /// A pair of strips with zeros for what is missing, if anything is.
+    fn padded(&self, column: usize) -> Option<Vec<Tile>> {
+        let rows = self.rows(column);
         let is_whole = self.k > 0 && self.k.is_multiple_of(STEP);
-        let holds = |which: usize| self.weights[which].holds(starts[which] + SIDE, self.k);
-        if !packs && is_whole && holds(0) && holds(1) {
-            return [None, None];
+        if is_whole && rows.iter().all(|rows| rows.len() == SIDE * self.k) {
+            return None;
         }
-        [0, 1].map(|which| {
-            let weight = self.weights[which];
-            let mut tiles = vec![bf16::ZERO; steps(self.k) * SIDE * STEP];
-            let rows = starts[which]..(starts[which] + SIDE).min(self.columns.len());
-            for (at, row) in rows.enumerate() {
-                let row = &weight.data[row * weight.stride..][..self.k];
-                for (tile, numbers) in tiles.chunks_exact_mut(SIDE * STEP).zip(row.chunks(STEP)) {
-                    tile[at * STEP..][..numbers.len()].copy_from_slice(numbers);
-                }
-            }
-            Some(tiles)
-        })
+        let mut tiles = vec![Tile::ZERO; block_tiles(self.k)];
+        pack(Side::Left, self.k, rows, &mut tiles);
+        Some(tiles)
     }
+}
+
+/// Blocks of 32 rows.
+fn blocks(rows: &Range<usize>) -> Range<usize> {
+    rows.start / TOKENS..rows.end.div_ceil(TOKENS)
 }

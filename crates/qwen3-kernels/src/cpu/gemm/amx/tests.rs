@@ -1,16 +1,14 @@
 //! The same driver over emulated tiles and, where there are any, real ones.
 
 use super::pack::PackedX;
-use super::pairs::{accumulate_on, accumulate_pairs};
-use super::panel::Panel;
+use super::panel::{Panel, Take};
 use super::{gemm, gemm_on};
 use crate::cpu::amx::{
     Emulated, Processor, SIDE, Strip, Tile, Tiles, add_dot_products, is_available,
 };
 use crate::cpu::gemm::bf16::{nearest_bf16, pair};
 use crate::cpu::gemm::output::{Input, Output};
-use crate::cpu::gemm::{path, tests};
-use crate::cpu::isa::Isa;
+use crate::cpu::gemm::tests;
 use crate::cpu::matrix::Matrix;
 use crate::random::random;
 use burn::tensor::bf16;
@@ -23,18 +21,26 @@ fn narrow(numbers: &[f32]) -> Vec<bf16> {
 
 /// Runs `check` with emulated tiles, and with those of the processor.
 fn with_tiles(mut check: impl FnMut(&str, Compute)) {
-    check("emulated", &mut |panel, x, rows, take| panel.compute(&mut Emulated, x, rows, take));
+    check("emulated", &mut |panel, x, rows, mut take| {
+        panel.compute(&mut Emulated, x, rows, &mut take)
+    });
     if !is_available() {
         println!("skipped with the processor's own tiles: it has no AMX");
         return;
     }
-    check("processor", &mut |panel, x, rows, take| {
-        panel.compute(&mut Processor::configured(), x, rows, take);
+    check("processor", &mut |panel, x, rows, mut take| {
+        panel.compute(&mut Processor::configured(), x, rows, &mut take);
     });
 }
 
-type Compute<'a> = &'a mut dyn FnMut(&Panel, &PackedX, Range<usize>, Take);
-type Take<'a> = &'a mut dyn FnMut(usize, usize, usize, [&[[f32; SIDE]]; 2]);
+type Compute<'a> = &'a mut dyn FnMut(&Panel, &PackedX, Range<usize>, Sink);
+type Sink<'a> = &'a mut dyn FnMut(usize, usize, usize, [&[[f32; SIDE]]; 2]);
+
+impl Take for Sink<'_> {
+    fn rows(&mut self, [row, column]: [usize; 2], n: usize, strips: [&[[f32; SIDE]]; 2]) {
+        self(row, column, n, strips);
+    }
+}
 
 /// `[m, n]` of one weight, in panels of `columns` columns and blocks of `rows` rows.
 fn in_panels(
@@ -106,7 +112,7 @@ proptest! {
     }
 }
 
-fn sizes() -> impl Strategy<Value = usize> {
+pub(super) fn sizes() -> impl Strategy<Value = usize> {
     prop::sample::select(vec![1usize, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65])
 }
 
@@ -249,45 +255,6 @@ fn emulated_tiles_are_the_processors() {
     let output = Output::store(&weight[..], n, &mut expected);
     gemm_on(|| Emulated, [m, k], Input::F32(&x), &[output]);
     assert_eq!(found, expected);
-}
-
-fn check_pairs(shape: [usize; 3], gap: usize, seed: u64) {
-    let rest = Isa::available().into_iter().rfind(|isa| *isa <= Isa::Avx512Bf16).unwrap();
-    tests::check_pairs("emulated", shape, gap, seed, |sum| {
-        // Safety: its memory is nobody else's.
-        unsafe { accumulate_on(|| Emulated, path::accumulate_pairs(rest), sum) };
-    });
-    if is_available() {
-        tests::check_pairs("processor", shape, gap, seed, |sum| {
-            // Safety: as above.
-            unsafe { accumulate_pairs(sum) };
-        });
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    #[test]
-    fn sums_of_pairs_are_right_for_odd_sizes(
-        m in 1usize..110, k in 1usize..70, n in 1usize..70, gap in 0usize..9, seed: u64,
-    ) {
-        check_pairs([m, k, n], gap, seed);
-    }
-
-    #[test]
-    fn sums_of_pairs_are_right_around_the_sizes_of_tiles(
-        m in sizes(), k in sizes(), n in sizes(), seed: u64,
-    ) {
-        check_pairs([m, k, n], 0, seed);
-    }
-}
-
-#[test]
-fn sums_of_no_pairs_are_what_was_there() {
-    for shape in [[0, 20, 20], [20, 0, 20], [20, 20, 0]] {
-        check_pairs(shape, 3, 1);
-    }
 }
 
 #[test]
