@@ -1,9 +1,13 @@
 //! Numbers of blocks, as fast as each set of instructions allows: [`Dtype::widen`] is the
 //! reference, and what computes those without a loop of their own here.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use crate::cpu::gemm::bf16::round_normal;
 use crate::cpu::isa::Isa;
 use crate::cpu::vectorized::vectorized;
-use burn::tensor::f16;
+use burn::tensor::{bf16, f16};
 use qwen3_dtypes::Dtype;
 
 /// See [`Dtype::widen`]: the same numbers, to the last bit.
@@ -16,6 +20,19 @@ pub(crate) fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [f32]) 
         Dtype::Q5_K => q5_k(isa, blocks, numbers),
         Dtype::Q6_K => q6_k(isa, blocks, numbers),
         _ => dtype.widen(blocks, numbers),
+    }
+}
+
+/// The same numbers, each as the nearest bfloat16.
+pub(crate) fn widen_to_bf16(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [bf16]) {
+    match (isa, dtype) {
+        // Safety: the processor has the instructions (`Isa`).
+        #[cfg(target_arch = "x86_64")]
+        (Isa::AmxBf16 | Isa::Avx512Bf16, Dtype::Q8_0) => unsafe { x86::q8_0(blocks, numbers) },
+        // Safety: as above.
+        #[cfg(target_arch = "x86_64")]
+        (Isa::AmxBf16 | Isa::Avx512Bf16, Dtype::Q4_0) => unsafe { x86::q4_0(blocks, numbers) },
+        _ => widen_to(isa, dtype, (blocks, numbers), round_normal),
     }
 }
 
@@ -38,10 +55,10 @@ pub(crate) fn widen_to<T>(
 
 /// Each block and its numbers.
 #[inline(always)]
-fn each<'a, const BYTES: usize, const NUMBERS: usize>(
+fn each<'a, T, const BYTES: usize, const NUMBERS: usize>(
     blocks: &'a [u8],
-    numbers: &'a mut [f32],
-) -> impl Iterator<Item = (&'a [u8; BYTES], &'a mut [f32; NUMBERS])> {
+    numbers: &'a mut [T],
+) -> impl Iterator<Item = (&'a [u8; BYTES], &'a mut [T; NUMBERS])> {
     assert_eq!(blocks.len() / BYTES, numbers.len() / NUMBERS, "blocks of bytes and of numbers");
     blocks.as_chunks().0.iter().zip(numbers.as_chunks_mut().0)
 }
@@ -54,7 +71,7 @@ fn scale(block: &[u8], at: usize) -> f32 {
 
 vectorized! {
     fn q8_0(blocks: &[u8], numbers: &mut [f32]) {
-        for (block, numbers) in each::<34, 32>(blocks, numbers) {
+        for (block, numbers) in each::<f32, 34, 32>(blocks, numbers) {
             let d = scale(block, 0);
             for (number, &q) in numbers.iter_mut().zip(&block[2..]) {
                 *number = f32::from(q as i8) * d;
@@ -65,7 +82,7 @@ vectorized! {
 
 vectorized! {
     fn q4_0(blocks: &[u8], numbers: &mut [f32]) {
-        for (block, numbers) in each::<18, 32>(blocks, numbers) {
+        for (block, numbers) in each::<f32, 18, 32>(blocks, numbers) {
             let d = scale(block, 0);
             let (first, last) = numbers.split_at_mut(16);
             for ((first, last), &q) in first.iter_mut().zip(last).zip(&block[2..]) {
@@ -78,7 +95,7 @@ vectorized! {
 
 vectorized! {
     fn q5_0(blocks: &[u8], numbers: &mut [f32]) {
-        for (block, numbers) in each::<22, 32>(blocks, numbers) {
+        for (block, numbers) in each::<f32, 22, 32>(blocks, numbers) {
             let d = scale(block, 0);
             let upper = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
             let (first, last) = numbers.split_at_mut(16);
@@ -109,7 +126,7 @@ fn steps_and_minima(block: &[u8]) -> ([f32; 8], [f32; 8]) {
 
 vectorized! {
     fn q4_k(blocks: &[u8], numbers: &mut [f32]) {
-        for (block, numbers) in each::<144, 256>(blocks, numbers) {
+        for (block, numbers) in each::<f32, 144, 256>(blocks, numbers) {
             let (steps, minima) = steps_and_minima(block);
             let codes = block[16..].as_chunks::<32>().0;
             for (pair, (numbers, codes)) in numbers.chunks_exact_mut(64).zip(codes).enumerate() {
@@ -125,7 +142,7 @@ vectorized! {
 
 vectorized! {
     fn q5_k(blocks: &[u8], numbers: &mut [f32]) {
-        for (block, numbers) in each::<176, 256>(blocks, numbers) {
+        for (block, numbers) in each::<f32, 176, 256>(blocks, numbers) {
             let (steps, minima) = steps_and_minima(block);
             let (upper, codes) = (&block[16..48], block[48..].as_chunks::<32>().0);
             for (pair, (numbers, codes)) in numbers.chunks_exact_mut(64).zip(codes).enumerate() {
@@ -144,7 +161,7 @@ vectorized! {
 
 vectorized! {
     fn q6_k(blocks: &[u8], numbers: &mut [f32]) {
-        for (block, numbers) in each::<210, 256>(blocks, numbers) {
+        for (block, numbers) in each::<f32, 210, 256>(blocks, numbers) {
             let d = scale(block, 208);
             for (group, numbers) in numbers.as_chunks_mut::<16>().0.iter_mut().enumerate() {
                 let (half, in_half) = (group / 8, group % 8);
@@ -166,7 +183,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::cpu::gemm::Format;
     use crate::cpu::gemm::bf16::nearest_bf16;
-    use burn::tensor::bf16;
     use proptest::prelude::*;
 
     /// Blocks of any bytes, also of scales that are no numbers.

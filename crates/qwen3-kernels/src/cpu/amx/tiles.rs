@@ -45,6 +45,13 @@ pub(crate) trait Tiles {
     /// If they aren't, or `a` is smaller.
     fn multiply(&mut self, a: [Strip; 2], b: &[[Tile; 2]], c: &mut [[Tile; 2]; 2]);
 
+    /// `c[i] = a[i] · b`, the sum over all steps in their order, of the first tile of each step
+    /// of `b`: 16 rows where there are no more.
+    ///
+    /// # Panics
+    /// As [`Tiles::multiply`].
+    fn multiply_first(&mut self, a: [Strip; 4], b: &[[Tile; 2]], c: &mut [Tile; 4]);
+
     /// `c[i] += a[i] · b`, of pairs: 16 rows of each `a`, [`SIDE`] pairs for each
     /// step, and 16 columns. The same `a` and `c` may be given twice.
     ///
@@ -63,9 +70,9 @@ pub(crate) trait Tiles {
 }
 
 /// Whether so many steps are inside of both, equally far apart.
-pub(super) fn hold(a: &[Strip; 2], steps: usize) -> bool {
-    let [first, second] = a.map(|a| (a.rows.stride, a.apart));
-    first == second && a.iter().all(|a| a.holds(steps))
+pub(super) fn hold(a: &[Strip], steps: usize) -> bool {
+    let apart = |a: &Strip| (a.rows.stride, a.apart);
+    a.iter().all(|strip| apart(strip) == apart(&a[0]) && strip.holds(steps))
 }
 
 /// Whether so many steps of pairs are inside of both.
@@ -87,6 +94,16 @@ impl Tiles for Emulated {
                 for (c, a) in c.iter_mut().zip(&a) {
                     add_dot_products(c, a, b);
                 }
+            }
+        }
+    }
+
+    fn multiply_first(&mut self, a: [Strip; 4], b: &[[Tile; 2]], c: &mut [Tile; 4]) {
+        assert!(hold(&a, b.len()), "{} steps", b.len());
+        *c = [Tile::ZERO; 4];
+        for (step, [b, _]) in b.iter().enumerate() {
+            for (c, a) in c.iter_mut().zip(a) {
+                add_dot_products(c, &loaded(a, step), b);
             }
         }
     }

@@ -23,7 +23,6 @@
 use super::accumulate::Accumulate;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx;
-use super::bf16::round_normal;
 use super::block::Macrokernel;
 use super::int8;
 #[cfg(target_arch = "aarch64")]
@@ -96,7 +95,7 @@ impl Format for bf16 {
     }
 
     fn widen(isa: Isa, dtype: Dtype, blocks: &[u8], numbers: &mut [Self]) {
-        blocks::widen_to(isa, dtype, (blocks, numbers), round_normal);
+        blocks::widen_to_bf16(isa, dtype, blocks, numbers);
     }
 }
 

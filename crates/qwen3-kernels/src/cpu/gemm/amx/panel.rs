@@ -75,19 +75,28 @@ impl<'a> Panel<'a> {
         take: &mut impl Take,
     ) {
         let padded: Vec<Option<Vec<Tile>>> = self.starts().map(|at| self.padded(at)).collect();
-        let mut sums = [[Tile::ZERO; 2]; 2];
+        let starts: Vec<usize> = self.starts().collect();
+        let strips = |at: usize| self.strips(starts[at], padded[at].as_deref());
         for block in blocks(&rows) {
-            for (column, padded) in self.starts().zip(&padded) {
-                let strips = self.strips(column, padded.as_deref());
-                tiles.multiply(strips, x.right(self.k, block), &mut sums);
+            let (start, x) = (block * TOKENS, x.right(self.k, block));
+            if rows.end <= start + SIDE {
+                for pair in pairs(&padded) {
+                    let ([a, b], [c, d]) = (strips(pair.start), strips(pair.end - 1));
+                    let mut sums = [Tile::ZERO; 4];
+                    tiles.multiply_first([a, b, c, d], x, &mut sums);
+                    for (at, strips) in pair.zip(sums.as_chunks::<2>().0) {
+                        let strips = strips.each_ref().map(Tile::transposed);
+                        self.give([start, starts[at]], &rows, strips.each_ref(), take);
+                    }
+                }
+                continue;
+            }
+            for (at, &column) in starts.iter().enumerate() {
+                let mut sums = [[Tile::ZERO; 2]; 2];
+                tiles.multiply(strips(at), x, &mut sums);
                 for (half, strips) in sums.iter().enumerate() {
                     let strips = strips.each_ref().map(Tile::transposed);
-                    self.give(
-                        [block * TOKENS + half * SIDE, column],
-                        &rows,
-                        strips.each_ref(),
-                        take,
-                    );
+                    self.give([start + half * SIDE, column], &rows, strips.each_ref(), take);
                 }
             }
         }
@@ -173,4 +182,16 @@ impl<'a> Panel<'a> {
 /// Blocks of 32 rows.
 fn blocks(rows: &Range<usize>) -> Range<usize> {
     rows.start / TOKENS..rows.end.div_ceil(TOKENS)
+}
+
+/// One or two that lie alike, after each other: those that were filled up lie otherwise.
+fn pairs(padded: &[Option<Vec<Tile>>]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let first = padded.get(at)?;
+        let alike = padded.get(at + 1).is_some_and(|next| next.is_some() == first.is_some());
+        let pair = at..at + 1 + usize::from(alike);
+        at = pair.end;
+        Some(pair)
+    })
 }
