@@ -24,8 +24,8 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C or SIGTER
 was finished stays.
 
 Environment: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE as in huggingface_hub;
-QWEN3_CPU_ISA limits the CPU's instructions to portable, avx2, avx512, avx512-vnni, avx512-bf16
-or amx-bf16, on Arm to neon or neon-bf16.";
+QWEN3_CPU_ISA limits the CPU's instructions to portable, avx2, avx-vnni, avx512, avx512-vnni,
+avx512-bf16 or amx-bf16, on Arm to neon or neon-bf16.";
 
 /// Text embeddings and reranking with Qwen3, on any machine.
 #[derive(Parser)]

@@ -25,13 +25,21 @@ impl Ceiling {
                 (x86::int8_512, x86::FLOP_INT8_512)
             }
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni if matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0) => {
+                (x86::int8_256, x86::FLOP_INT8_256)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if dtype == Dtype::Q8_0 => (x86::int8_pairs, x86::FLOP_INT8_PAIRS),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if dtype == Dtype::Q4_0 => (x86::narrow_pairs, x86::FLOP_NARROW_PAIRS),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 if dtype != Dtype::F32 => (x86::bf16_512, x86::FLOP_BF16_512),
             #[cfg(target_arch = "x86_64")]
             Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => {
                 (x86::f32_512, x86::FLOP_F32_512)
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (x86::f32_256, x86::FLOP_F32_256),
+            Isa::AvxVnni | Isa::Avx2 => (x86::f32_256, x86::FLOP_F32_256),
             _ => (portable, FLOP_PORTABLE),
         };
         let gigaflops = (0..3)
@@ -91,6 +99,9 @@ mod x86 {
     pub const FLOP_BF16_TILES: usize = 4 * 2 * 16 * 32 * 16;
     pub const FLOP_BF16_512: usize = SUMS * 64;
     pub const FLOP_INT8_512: usize = SUMS * 128;
+    pub const FLOP_INT8_256: usize = SUMS_256 * 64;
+    pub const FLOP_INT8_PAIRS: usize = SUMS_256 * 64;
+    pub const FLOP_NARROW_PAIRS: usize = SUMS_256 * 64;
     pub const FLOP_F32_512: usize = SUMS * 32;
     pub const FLOP_F32_256: usize = SUMS_256 * 16;
 
@@ -135,6 +146,21 @@ mod x86 {
         unsafe { int8_512_loop(rounds) }
     }
 
+    pub fn int8_256(rounds: usize) {
+        // Safety: as above.
+        unsafe { int8_256_loop(rounds) }
+    }
+
+    pub fn int8_pairs(rounds: usize) {
+        // Safety: as above.
+        unsafe { int8_pairs_loop(rounds) }
+    }
+
+    pub fn narrow_pairs(rounds: usize) {
+        // Safety: as above.
+        unsafe { narrow_pairs_loop(rounds / 4) }
+    }
+
     pub fn f32_512(rounds: usize) {
         // Safety: as above.
         unsafe { f32_512_loop(rounds) }
@@ -163,6 +189,47 @@ mod x86 {
         let x = _mm512_set1_epi8(black_box(1));
         for _ in 0..rounds {
             sums.iter_mut().for_each(|sum| *sum = _mm512_dpbusd_epi32(*sum, x, x));
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx2,avxvnni")]
+    fn int8_256_loop(rounds: usize) {
+        let mut sums = [_mm256_setzero_si256(); SUMS_256];
+        let x = _mm256_set1_epi8(black_box(1));
+        for _ in 0..rounds {
+            sums.iter_mut().for_each(|sum| *sum = _mm256_dpbusd_avx_epi32(*sum, x, x));
+        }
+        black_box(sums);
+    }
+
+    /// Products of codes of 8 bits, whose signs `x` takes over.
+    #[target_feature(enable = "avx2")]
+    fn int8_pairs_loop(rounds: usize) {
+        let mut sums = [_mm256_setzero_si256(); SUMS_256];
+        let (x, one) = (_mm256_set1_epi8(black_box(1)), _mm256_set1_epi16(black_box(1)));
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                let pairs = _mm256_maddubs_epi16(x, _mm256_sign_epi8(x, *sum));
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, one));
+            }
+        }
+        black_box(sums);
+    }
+
+    /// Products of codes of 5 bits, of which four pairs are added in 16 bits.
+    #[target_feature(enable = "avx2")]
+    fn narrow_pairs_loop(rounds: usize) {
+        let mut sums = [_mm256_setzero_si256(); SUMS_256];
+        let (xs, one) =
+            (black_box([1; 4]).map(|x| _mm256_set1_epi8(x)), _mm256_set1_epi16(black_box(1)));
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                let pairs = xs.map(|x| _mm256_maddubs_epi16(x, *sum));
+                let pairs = pairs.into_iter().reduce(|a, b| _mm256_add_epi16(a, b));
+                let pairs = pairs.expect("there are four");
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, one));
+            }
         }
         black_box(sums);
     }

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A set of instructions. A processor that has one has those before it in its
-/// family: x86-64 up to [`Isa::AmxBf16`], Arm from [`Isa::Neon`].
+/// family, x86-64 up to [`Isa::AmxBf16`] and Arm from [`Isa::Neon`]; but one that has
+/// AVX-512 may lack [`Isa::AvxVnni`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Isa {
@@ -13,9 +14,11 @@ pub enum Isa {
     Portable,
     /// AVX2, FMA and F16C.
     Avx2,
+    /// The same and its products of 8 bits (AVX-VNNI).
+    AvxVnni,
     /// AVX-512 F, BW and DQ.
     Avx512,
-    /// The same and its products of 8 bits (VNNI).
+    /// The same and its products of 8 bits (AVX-512-VNNI).
     Avx512Vnni,
     /// The same and its bfloat16 products.
     Avx512Bf16,
@@ -27,9 +30,10 @@ pub enum Isa {
     NeonBf16,
 }
 
-const ALL: [(Isa, &str); 8] = [
+const ALL: [(Isa, &str); 9] = [
     (Isa::Portable, "portable"),
     (Isa::Avx2, "avx2"),
+    (Isa::AvxVnni, "avx-vnni"),
     (Isa::Avx512, "avx512"),
     (Isa::Avx512Vnni, "avx512-vnni"),
     (Isa::Avx512Bf16, "avx512-bf16"),
@@ -75,10 +79,11 @@ impl Isa {
 
 /// Beside [`Isa::Portable`], and whether this processor has them.
 #[cfg(target_arch = "x86_64")]
-fn of_this_processor() -> [(bool, Isa); 5] {
+fn of_this_processor() -> [(bool, Isa); 6] {
     let avx2 = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c");
+    let avx_vnni = avx2 && is_x86_feature_detected!("avxvnni");
     let avx512 = avx2
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -92,6 +97,7 @@ fn of_this_processor() -> [(bool, Isa); 5] {
     let amx = false;
     [
         (avx2, Isa::Avx2),
+        (avx_vnni, Isa::AvxVnni),
         (avx512, Isa::Avx512),
         (vnni, Isa::Avx512Vnni),
         (bf16, Isa::Avx512Bf16),
@@ -169,7 +175,7 @@ mod tests {
         let within =
             |limit| ALL.map(|(isa, _)| isa).into_iter().filter(move |isa| isa.is_within(limit));
         assert!(within(Isa::Portable).eq([Isa::Portable]));
-        assert!(within(Isa::Avx512).eq([Isa::Portable, Isa::Avx2, Isa::Avx512]));
+        assert!(within(Isa::Avx512).eq([Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512]));
         assert!(within(Isa::NeonBf16).eq([Isa::Portable, Isa::Neon, Isa::NeonBf16]));
     }
 }

@@ -38,7 +38,9 @@ macro_rules! vectorized {
                 | $crate::cpu::isa::Isa::Avx512 => unsafe { in_512($($argument),*) },
                 // Safety: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::cpu::isa::Isa::Avx2 => unsafe { in_256($($argument),*) },
+                $crate::cpu::isa::Isa::AvxVnni | $crate::cpu::isa::Isa::Avx2 => unsafe {
+                    in_256($($argument),*)
+                },
                 _ => plain($($argument),*),
             }
         }

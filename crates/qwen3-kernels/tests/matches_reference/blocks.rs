@@ -50,7 +50,7 @@ fn weight(dtype: Dtype, [rows, blocks]: [usize; 2], seed: u64) -> Blocks<B> {
 /// Whether such weights are multiplied in 8 bits.
 fn is_in_8_bits(isa: Isa, dtype: Dtype) -> bool {
     let takes = matches!(dtype, Dtype::Q8_0 | Dtype::Q5_0 | Dtype::Q4_0);
-    takes && matches!(isa, Isa::Avx512Vnni | Isa::Avx512Bf16)
+    takes && matches!(isa, Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni | Isa::Avx512Bf16)
 }
 
 /// Each number within a part of the size of what it is the sum of.

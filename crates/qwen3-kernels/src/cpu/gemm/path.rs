@@ -116,7 +116,11 @@ impl Format for i8 {
     fn path(isa: Isa) -> Path<Self> {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni => Path::Int8(int8::gemm_vnni),
+            Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni => Path::Int8(int8::gemm_avx512_vnni),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => Path::Int8(int8::gemm_avx_vnni),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx2 => Path::Int8(int8::gemm_avx2),
             _ => Path::Int8(int8::gemm_plainly),
         }
     }
@@ -129,7 +133,9 @@ impl Format for i8 {
 /// In which format products take weights in blocks. Tiles of bfloat16 are faster than 8 bits.
 pub(crate) fn dtype_of_blocks(isa: Isa, dtype: Dtype) -> DType {
     match isa {
-        Isa::Avx512Bf16 | Isa::Avx512Vnni if int8::takes(dtype) => DType::I8,
+        Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::AvxVnni | Isa::Avx2 if int8::takes(dtype) => {
+            DType::I8
+        }
         _ if rounds_input::<bf16>(isa) => DType::BF16,
         _ => DType::F32,
     }
@@ -143,7 +149,7 @@ fn widened<W: Widen>(isa: Isa) -> Path<W> {
             Path::DotF32(x86::dot_512::<W>)
         }
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => Path::OuterF32(x86::TILE_256, x86::outer_256::<W>),
+        Isa::AvxVnni | Isa::Avx2 => Path::OuterF32(x86::TILE_256, x86::outer_256::<W>),
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonBf16 => Path::DotF32(neon::dot::<W>),
         _ => Path::DotF32(portable::dot::<W>),
@@ -187,7 +193,7 @@ pub(crate) fn accumulate_f32(isa: Isa) -> Accumulate<f32> {
         #[cfg(target_arch = "x86_64")]
         Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => x86::accumulate_512,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86::accumulate_256,
+        Isa::AvxVnni | Isa::Avx2 => x86::accumulate_256,
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonBf16 => neon::accumulate_f32,
         _ => portable::accumulate_f32,

@@ -1,13 +1,12 @@
 //! The formula in plain Rust: the reference of all other ways.
 
 use super::quantize::QuantizedBlock;
-use super::strips::{Group, QUAD, STRIP};
-use super::{By, Instructions, NUMBERS, block, gemm_by};
+use super::strips::{BlockRows, Group, QUAD, STRIP};
+use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::path::Format;
 use crate::cpu::isa::Isa;
 use burn::tensor::f16;
-use bytemuck::Zeroable;
 use qwen3_dtypes::Dtype;
 
 /// As [`crate::cpu::gemm::gemm`].
@@ -21,15 +20,17 @@ pub(super) struct Plain;
 unsafe impl Instructions for Plain {
     /// # Safety
     /// None is needed.
-    unsafe fn pack(dtype: Dtype, k: usize, rows: &[u8], strip: &mut [Group]) {
-        strip.fill(Group::zeroed());
-        for (row, blocks) in rows.chunks(dtype.bytes_of(k)).enumerate() {
-            for (group, block) in strip.iter_mut().zip(blocks.chunks(dtype.block_bytes())) {
+    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+        let dtype = rows.dtype;
+        for row in 0..STRIP {
+            let blocks = rows.row(row).chunks(dtype.block_bytes());
+            for (block, groups) in blocks.zip(&mut *strips) {
+                let group = &mut groups[which];
                 group.scales[row] = f16::from_le_bytes([block[0], block[1]]).to_f32();
                 let mut numbers = [0; NUMBERS];
                 i8::widen(Isa::Portable, dtype, block, &mut numbers);
                 for (i, code) in numbers.into_iter().enumerate() {
-                    group.codes[i / QUAD][row * QUAD + i % QUAD] = code.cast_unsigned() ^ 0x80;
+                    group.codes[i / QUAD][row * QUAD + i % QUAD] = code.cast_unsigned();
                 }
             }
         }
@@ -37,24 +38,32 @@ unsafe impl Instructions for Plain {
 
     /// # Safety
     /// None is needed.
-    unsafe fn totals<const M: usize>(
-        x: [&[QuantizedBlock]; M],
-        strips: [&[Group]; 2],
-    ) -> [[[f32; STRIP]; 2]; M] {
-        x.map(|x| strips.map(|strip| std::array::from_fn(|column| total(x, strip, column))))
+    unsafe fn add<const M: usize>(
+        _: Dtype,
+        totals: &mut [Totals; M],
+        x: &[[QuantizedBlock; M]],
+        strips: &[[Group; 2]],
+    ) {
+        for (x, groups) in x.iter().zip(strips) {
+            for (totals, x) in totals.iter_mut().zip(x) {
+                for (totals, group) in totals.iter_mut().zip(groups) {
+                    for (column, total) in totals.iter_mut().enumerate() {
+                        let scale = group.scales[column] * x.scale;
+                        *total = (sum(x, group, column) as f32).mul_add(scale, *total);
+                    }
+                }
+            }
+        }
     }
 }
 
-/// Of one row of `x` and one of the weight.
-fn total(x: &[QuantizedBlock], strip: &[Group], column: usize) -> f32 {
-    x.iter().zip(strip).fold(0.0, |total, (x, group)| {
-        let products = x.codes.iter().enumerate().map(|(i, &x)| {
-            let code = group.codes[i / QUAD][column * QUAD + i % QUAD] ^ 0x80;
-            i32::from(x) * i32::from(code.cast_signed())
-        });
-        let sum: i32 = products.sum();
-        (sum as f32).mul_add(group.scales[column] * x.scale, total)
-    })
+/// Of a block of `x` and one of a weight row.
+fn sum(x: &QuantizedBlock, group: &Group, column: usize) -> i32 {
+    let products = x.codes.iter().enumerate().map(|(i, &x)| {
+        let code = group.codes[i / QUAD][column * QUAD + i % QUAD];
+        i32::from(x) * i32::from(code.cast_signed())
+    });
+    products.sum()
 }
 
 /// Those of some blocks: their numbers if their scales were 1.

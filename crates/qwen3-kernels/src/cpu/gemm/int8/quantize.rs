@@ -1,11 +1,12 @@
 //! The left side of a product in 8 bits.
 
-use super::NUMBERS;
+use super::{NUMBERS, ROWS};
 use crate::cpu::buffers::Buffer;
 use crate::cpu::isa::Isa;
 use crate::cpu::vectorized::vectorized;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// 32 numbers of a row: `scale · codes`, to the nearest.
 #[repr(C)]
@@ -19,7 +20,8 @@ pub(super) struct QuantizedBlock {
     pub start: i32,
 }
 
-/// `x`, `[m, k]`, row after row.
+/// `x`, `[m, k]`, in tiles of [`ROWS`] rows, of each of which a block follows on one of the
+/// row before: those of a tile are read from one place on.
 pub(super) struct QuantizedX {
     shape: [usize; 2],
     blocks: Buffer,
@@ -31,12 +33,12 @@ impl QuantizedX {
     /// # Panics
     /// If `x` is not of its shape, or rows are no whole blocks.
     pub fn new(isa: Isa, [m, k]: [usize; 2], x: &[f32]) -> Self {
-        const TASK: usize = 256;
         assert!(k.is_multiple_of(NUMBERS) && m * k == x.len(), "x is not [{m}, {k}]");
         let n = x.len() / NUMBERS;
         let mut blocks = Buffer::new(n * size_of::<QuantizedBlock>());
-        let chunks = blocks.as_mut_slice::<QuantizedBlock>(n).par_chunks_mut(TASK);
-        chunks.zip(x.par_chunks(TASK * NUMBERS)).for_each(|(blocks, x)| quantize(isa, x, blocks));
+        let tile = (ROWS * k).max(NUMBERS);
+        let tiles = blocks.as_mut_slice::<QuantizedBlock>(n).par_chunks_mut(tile / NUMBERS);
+        tiles.zip(x.par_chunks(tile)).for_each(|(blocks, x)| quantize(isa, x, k, blocks));
         Self { shape: [m, k], blocks }
     }
 
@@ -45,21 +47,32 @@ impl QuantizedX {
         self.shape[1]
     }
 
-    /// Some rows from `first` on.
+    /// Some blocks of the tile from row `first` on, which has `M` rows.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there is no such tile, or it is of other rows.
     #[inline(always)]
-    pub fn rows<const M: usize>(&self, first: usize) -> [&[QuantizedBlock]; M] {
+    pub fn tile<const M: usize>(
+        &self,
+        first: usize,
+        blocks: Range<usize>,
+    ) -> &[[QuantizedBlock; M]] {
         let [m, k] = self.shape;
-        let (n, blocks) = (k / NUMBERS, self.blocks.as_slice(m * k / NUMBERS));
-        std::array::from_fn(|row| &blocks[(first + row) * n..][..n])
+        let is_tile = first.is_multiple_of(ROWS) && M == ROWS.min(m - first);
+        assert!(is_tile, "{M} rows from {first} on, of {m}");
+        let (n, all) = (k / NUMBERS, self.blocks.as_slice::<QuantizedBlock>(m * k / NUMBERS));
+        let (tile, _) = all[first * n..][..M * n].as_chunks();
+        &tile[blocks]
     }
 }
 
 vectorized! {
-    fn quantize(x: &[f32], blocks: &mut [QuantizedBlock]) {
-        for (x, block) in x.as_chunks::<NUMBERS>().0.iter().zip(blocks) {
+    /// A tile, of rows of `k` numbers.
+    fn quantize(x: &[f32], k: usize, blocks: &mut [QuantizedBlock]) {
+        let rows = x.len() / k;
+        for (at, x) in x.as_chunks::<NUMBERS>().0.iter().enumerate() {
+            let [row, column] = [at / (k / NUMBERS), at % (k / NUMBERS)];
+            let block = &mut blocks[column * rows + row];
             // The bits of numbers without a sign are in the order of the numbers, NaN last.
             let largest = x.iter().fold(0, |largest, x| x.abs().to_bits().max(largest));
             let largest = f32::from_bits(largest);
@@ -104,8 +117,8 @@ mod tests {
             let x: Vec<f32> = numbers.iter().map(|x| x * 10f32.powi(exponent)).collect();
             for isa in Isa::available() {
                 let quantized = QuantizedX::new(isa, [n, NUMBERS], &x);
-                for (row, x) in x.chunks(NUMBERS).enumerate() {
-                    let [&[block]] = quantized.rows(row) else { panic!("one block") };
+                let blocks = quantized.blocks.as_slice::<QuantizedBlock>(n);
+                for (block, x) in blocks.iter().zip(x.chunks(NUMBERS)) {
                     let largest = x.iter().fold(0f32, |largest, x| largest.max(x.abs()));
                     let scale = if largest / 127.0 < f32::MIN_POSITIVE { 0.0 } else { largest / 127.0 };
                     prop_assert_eq!(block.scale, scale);
@@ -130,8 +143,9 @@ mod tests {
             let mut x = random(3 * NUMBERS, 1);
             x[NUMBERS + 5] = bad;
             let quantized = QuantizedX::new(isa, [1, 3 * NUMBERS], &x);
-            let [blocks] = quantized.rows(0);
-            assert_eq!([0, 1, 2].map(|block| blocks[block].scale.is_nan()), [false, true, false]);
+            let [[first], [second], [third]] = quantized.tile(0, 0..3) else { panic!("3 blocks") };
+            let are_nan = [first, second, third].map(|block| block.scale.is_nan());
+            assert_eq!(are_nan, [false, true, false]);
         }
     }
 }

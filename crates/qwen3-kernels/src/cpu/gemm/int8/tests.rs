@@ -4,6 +4,7 @@ use crate::cpu::blocks::tests::blocks;
 use crate::cpu::gemm::{Format, GatedOut, Input, Output, Source, gemm};
 use crate::cpu::isa::Isa;
 use crate::random::random;
+use burn::tensor::f16;
 use proptest::prelude::*;
 use qwen3_dtypes::Dtype;
 
@@ -69,6 +70,27 @@ proptest! {
             // Each number of `x`, at most 1, is off by at most half a step of 1/127.
             let most: f64 = w.iter().map(|&w| f64::from(w.abs()) * 0.5 / 127.0).sum();
             prop_assert!((f64::from(found) - expected).abs() <= 1.001 * most + 1e-6);
+        }
+    }
+}
+
+#[test]
+fn the_largest_codes_are_summed_exactly() {
+    let [m, k, n] = [7, 64, 33];
+    for (dtype, code) in DTYPES
+        .into_iter()
+        .flat_map(|dtype| [(dtype, 0x80), (dtype, 0x7f), (dtype, 0), (dtype, 0xff)])
+    {
+        let one = f16::ONE.to_le_bytes();
+        let mut bytes = vec![code; n * dtype.bytes_of(k)];
+        bytes.chunks_mut(dtype.block_bytes()).for_each(|block| block[..2].copy_from_slice(&one));
+        let weight = Source::Blocks(dtype, &bytes);
+        // Each as 127 or -127, of one sign in a row or of both.
+        let x: Vec<f32> = (0..m * k).map(|at| [1.0, -1.0][(at * (at / k % 3) / 2) % 2]).collect();
+        let expected = product(Isa::Portable, [m, k, n], &x, weight);
+        for isa in Isa::available() {
+            let found = product(isa, [m, k, n], &x, weight);
+            assert_eq!(found, expected, "{isa} {dtype} {code:#x}");
         }
     }
 }

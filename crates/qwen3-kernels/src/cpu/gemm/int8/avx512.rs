@@ -1,0 +1,97 @@
+//! AVX-512 with its products of 8 bits (`vpdpbusd`).
+
+use super::lanes::pack;
+use super::quantize::{QuantizedBlock, QuantizedX};
+use super::strips::{BlockRows, Group, QUAD};
+use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
+use crate::cpu::gemm::output::{Input, Output};
+use crate::cpu::gemm::tasks::Task;
+use crate::cpu::isa::Isa;
+use qwen3_dtypes::Dtype;
+use std::arch::x86_64::*;
+
+/// As [`crate::cpu::gemm::gemm`].
+///
+/// # Panics
+/// If this processor has not the instructions.
+pub(crate) fn gemm(shape: [usize; 2], x: Input, outputs: &[Output<i8>]) {
+    gemm_by(By { isa: Isa::Avx512Vnni, block: block_512 }, shape, x, outputs);
+}
+
+/// # Safety
+/// As [`block`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+unsafe fn block_512(x: &QuantizedX, task: &Task<i8>) {
+    // Safety: by the caller.
+    unsafe { block::<Avx512Vnni>(x, task) }
+}
+
+pub(super) struct Avx512Vnni;
+
+// Safety: reads through slices, and a block's bytes.
+unsafe impl Instructions for Avx512Vnni {
+    #[inline(always)]
+    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+        // Safety: by the caller.
+        unsafe { pack::<__m512i, 128>(rows, strips, which) }
+    }
+
+    #[inline(always)]
+    unsafe fn add<const M: usize>(
+        _: Dtype,
+        totals: &mut [Totals; M],
+        x: &[[QuantizedBlock; M]],
+        strips: &[[Group; 2]],
+    ) {
+        // Safety: the instructions are there, by the caller.
+        unsafe {
+            let mut sums = [[_mm512_setzero_ps(); 2]; M];
+            for (sums, totals) in sums.iter_mut().zip(&*totals) {
+                *sums = [_mm512_loadu_ps(totals[0].as_ptr()), _mm512_loadu_ps(totals[1].as_ptr())];
+            }
+            for (x, groups) in x.iter().zip(strips) {
+                add_block(&mut sums, x, groups);
+            }
+            for (sums, totals) in sums.iter().zip(totals) {
+                _mm512_storeu_ps(totals[0].as_mut_ptr(), sums[0]);
+                _mm512_storeu_ps(totals[1].as_mut_ptr(), sums[1]);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the instructions.
+#[inline(always)]
+unsafe fn add_block<const M: usize>(
+    totals: &mut [[__m512; 2]; M],
+    x: &[QuantizedBlock; M],
+    [a, b]: &[Group; 2],
+) {
+    // Safety: by the caller.
+    unsafe {
+        let mut sums = [[_mm512_setzero_si512(); 2]; M];
+        for (sums, x) in sums.iter_mut().zip(x) {
+            *sums = [_mm512_set1_epi32(x.start); 2];
+        }
+        for quad in 0..NUMBERS / QUAD {
+            let a = _mm512_loadu_si512(a.codes[quad].as_ptr().cast());
+            let b = _mm512_loadu_si512(b.codes[quad].as_ptr().cast());
+            for (sums, x) in sums.iter_mut().zip(x) {
+                let x =
+                    _mm512_set1_epi32(x.codes.as_ptr().cast::<i32>().add(quad).read_unaligned());
+                sums[0] = _mm512_dpbusd_epi32(sums[0], a, x);
+                sums[1] = _mm512_dpbusd_epi32(sums[1], b, x);
+            }
+        }
+        let a = _mm512_loadu_ps(a.scales.as_ptr());
+        let b = _mm512_loadu_ps(b.scales.as_ptr());
+        for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
+            let x = _mm512_set1_ps(x.scale);
+            for ((total, sum), scales) in totals.iter_mut().zip(sums).zip([a, b]) {
+                let scale = _mm512_mul_ps(scales, x);
+                *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, *total);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Blocks as strips, with registers of lanes of 16 bytes.
+
+use super::NUMBERS;
+use super::strips::{BLOCKS, BlockRows, Group, QUAD, STRIP};
+use qwen3_dtypes::Dtype;
+use std::arch::x86_64::*;
+
+/// Rows of which each lane of a register holds four numbers when they are turned.
+const SQUARE: usize = 4;
+
+/// A register of lanes of 16 bytes each.
+///
+/// # Safety
+/// Implementations read and write [`Lanes::N`] lanes; their methods are called only where the
+/// processor has their instructions.
+pub(super) unsafe trait Lanes: Copy {
+    const N: usize;
+    /// A lane from where `at` says.
+    ///
+    /// # Safety
+    /// 16 bytes can be read there; the processor has the instructions, for this and all that
+    /// follow.
+    unsafe fn load(at: impl Fn(usize) -> *const u8) -> Self;
+    /// # Safety
+    /// All lanes can be written.
+    unsafe fn store(self, to: *mut u8);
+    /// The same in each lane.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn each(lane: [u8; 16]) -> Self;
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn and(self, other: Self) -> Self;
+    /// Of bytes, as all that follow.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn add(self, other: Self) -> Self;
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn min(self, other: Self) -> Self;
+    /// Those of the same lane that `which` says.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn shuffle(self, which: Self) -> Self;
+    /// Bits of pairs of bytes to the right, four places.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn right(self) -> Self;
+    /// Four rows of four numbers of 32 bits as columns, in each lane.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn transposed(rows: [Self; SQUARE]) -> [Self; SQUARE];
+}
+
+/// As [`super::Instructions::pack`], with `ADD` added to each code.
+///
+/// # Safety
+/// The processor has the instructions of `L`, and F16C.
+#[inline(always)]
+pub(super) unsafe fn pack<L: Lanes, const ADD: u8>(
+    rows: &BlockRows,
+    strips: &mut [[Group; 2]],
+    which: usize,
+) {
+    // Safety: by the caller.
+    unsafe {
+        match rows.dtype {
+            Dtype::Q8_0 => pack_codes::<L, Q8_0, ADD>(rows, strips, which),
+            Dtype::Q5_0 => pack_codes::<L, Q5_0, ADD>(rows, strips, which),
+            Dtype::Q4_0 => pack_codes::<L, Q4_0, ADD>(rows, strips, which),
+            other => panic!("products in 8 bits of {other}"),
+        }
+    }
+}
+
+/// Blocks of one dtype.
+///
+/// # Safety
+/// Implementations read no more than [`Codes::BYTES`].
+unsafe trait Codes {
+    /// Bytes of a block, the first two of its scale.
+    const BYTES: usize;
+
+    /// The first 16 codes of a block in each lane, and the others, with `add` added to each.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `L`, and a block can be read where `at` says.
+    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2];
+}
+
+struct Q8_0;
+struct Q5_0;
+struct Q4_0;
+
+// Safety: 2 bytes and 32.
+unsafe impl Codes for Q8_0 {
+    const BYTES: usize = 34;
+
+    #[inline(always)]
+    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
+        // Safety: by the caller.
+        unsafe {
+            let codes = [L::load(|lane| at(lane).add(2)), L::load(|lane| at(lane).add(18))];
+            codes.map(|codes| codes.add(L::each([add; 16])))
+        }
+    }
+}
+
+// Safety: 2 bytes, 4 and 16.
+unsafe impl Codes for Q5_0 {
+    const BYTES: usize = 22;
+
+    #[inline(always)]
+    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
+        // Safety: by the caller.
+        unsafe {
+            let upper = L::load(|lane| at(lane).add(2));
+            let bit = L::each(std::array::from_fn(|i| 1 << (i % 8)));
+            let [first, second] = nibbles::<L>(|lane| at(lane).add(6));
+            [(first, 0), (second, 2)].map(|(lower, byte)| {
+                let bytes = L::each(std::array::from_fn(|i| byte + i as u8 / 8));
+                let upper = upper.shuffle(bytes).and(bit).min(L::each([1; 16]));
+                // As 16 where the bit is set.
+                let upper =
+                    L::each([0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).shuffle(upper);
+                lower.add(upper).add(L::each([add.wrapping_sub(16); 16]))
+            })
+        }
+    }
+}
+
+// Safety: 2 bytes and 16.
+unsafe impl Codes for Q4_0 {
+    const BYTES: usize = 18;
+
+    #[inline(always)]
+    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
+        // Safety: by the caller.
+        unsafe {
+            let add = L::each([add.wrapping_sub(8); 16]);
+            nibbles::<L>(|lane| at(lane).add(2)).map(|codes| codes.add(add))
+        }
+    }
+}
+
+/// The lower halves of the bytes, and the upper ones.
+///
+/// # Safety
+/// As [`Lanes::load`].
+#[inline(always)]
+unsafe fn nibbles<L: Lanes>(at: impl Fn(usize) -> *const u8) -> [L; 2] {
+    // Safety: by the caller.
+    unsafe {
+        let bytes = L::load(at);
+        [bytes, bytes.right()].map(|nibbles| nibbles.and(L::each([15; 16])))
+    }
+}
+
+/// # Safety
+/// As [`pack`].
+#[inline(always)]
+unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
+    rows: &BlockRows,
+    strips: &mut [[Group; 2]],
+    which: usize,
+) {
+    let n = rows.blocks();
+    assert!(strips.len() == n && n <= BLOCKS && rows.dtype.block_bytes() == C::BYTES, "{n} blocks");
+    let rows: [*const u8; STRIP] = std::array::from_fn(|row| rows.row(row).as_ptr());
+    let mut scales = [[0u16; STRIP]; BLOCKS];
+    for (block, (groups, scales)) in strips.iter_mut().zip(&mut scales).enumerate() {
+        let group = &mut groups[which];
+        // Safety: each row has this block, by the assertion; by the caller.
+        unsafe {
+            let at = |row: usize| rows[row].add(block * C::BYTES);
+            for (row, scale) in scales.iter_mut().enumerate() {
+                *scale = at(row).cast::<u16>().read_unaligned();
+            }
+            for first in (0..STRIP).step_by(SQUARE * L::N) {
+                let [mut lower, mut upper] = [[L::each([0; 16]); SQUARE]; 2];
+                for (row, (lower, upper)) in lower.iter_mut().zip(&mut upper).enumerate() {
+                    let codes = C::codes::<L>(|lane| at(first + SQUARE * lane + row), ADD);
+                    [*lower, *upper] = codes;
+                }
+                for (half, rows) in [lower, upper].into_iter().enumerate() {
+                    for (quad, codes) in L::transposed(rows).into_iter().enumerate() {
+                        let to = &mut group.codes[half * NUMBERS / QUAD / 2 + quad];
+                        codes.store(to[first * QUAD..][..SQUARE * L::N * QUAD].as_mut_ptr());
+                    }
+                }
+            }
+        }
+    }
+    // Not at once: what was just stored in parts can't be loaded as a whole.
+    for (groups, scales) in strips.iter_mut().zip(&scales) {
+        for (numbers, halves) in
+            groups[which].scales.as_chunks_mut::<8>().0.iter_mut().zip(scales.as_chunks::<8>().0)
+        {
+            // Safety: 8 numbers of each; by the caller.
+            unsafe {
+                let halves = _mm_loadu_si128(halves.as_ptr().cast());
+                _mm256_storeu_ps(numbers.as_mut_ptr(), _mm256_cvtph_ps(halves));
+            }
+        }
+    }
+}
