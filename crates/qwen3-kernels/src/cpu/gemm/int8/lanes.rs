@@ -169,8 +169,8 @@ unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
     strips: &mut [[Group; 2]],
     which: usize,
 ) {
-    let n = rows.blocks();
-    assert!(strips.len() == n && n <= BLOCKS && rows.dtype.block_bytes() == C::BYTES, "{n} blocks");
+    let n = strips.len();
+    assert!(n <= BLOCKS && rows.row(0).len() == n * C::BYTES, "{n} blocks");
     let rows: [*const u8; STRIP] = std::array::from_fn(|row| rows.row(row).as_ptr());
     let mut scales = [[0u16; STRIP]; BLOCKS];
     for (block, (groups, scales)) in strips.iter_mut().zip(&mut scales).enumerate() {

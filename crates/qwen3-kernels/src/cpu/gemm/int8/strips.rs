@@ -47,10 +47,6 @@ impl<'a> BlockRows<'a> {
         self.bytes.len().div_ceil(self.row_bytes)
     }
 
-    pub fn blocks(&self) -> usize {
-        self.blocks
-    }
-
     /// Those of a row, or of the last one if there are fewer.
     pub fn row(&self, row: usize) -> &'a [u8] {
         let start = row.min(self.len() - 1) * self.row_bytes;
