@@ -1,6 +1,5 @@
 //! The left side of a product in 8 bits.
 
-use super::strips::BLOCKS;
 use super::{NUMBERS, ROWS};
 use crate::cpu::buffers::Buffer;
 use crate::cpu::isa::Isa;
@@ -21,9 +20,8 @@ pub(super) struct QuantizedBlock {
     pub start: i32,
 }
 
-/// `x`, `[m, k]`, in the order in which it is read: the first [`BLOCKS`] blocks of all rows,
-/// the next, and so on; of these tile after tile of [`ROWS`] rows, and of a tile one block of
-/// each row, the next of each, and so on.
+/// `x`, `[m, k]`, in tiles of [`ROWS`] rows, of each of which a block follows on one of the
+/// row before: those of a tile are read from one place on.
 pub(super) struct QuantizedX {
     shape: [usize; 2],
     blocks: Buffer,
@@ -38,19 +36,9 @@ impl QuantizedX {
         assert!(k.is_multiple_of(NUMBERS) && m * k == x.len(), "x is not [{m}, {k}]");
         let n = x.len() / NUMBERS;
         let mut blocks = Buffer::new(n * size_of::<QuantizedBlock>());
-        let parts = blocks.as_mut_slice::<QuantizedBlock>(n).par_chunks_mut((m * BLOCKS).max(1));
-        parts.enumerate().for_each(|(part, blocks)| {
-            let columns = blocks.len() / m;
-            let tiles = blocks.par_chunks_mut(ROWS * columns);
-            tiles.enumerate().for_each(|(tile, blocks)| {
-                let first = tile * ROWS * k + part * BLOCKS * NUMBERS;
-                let rows = blocks.len() / columns;
-                for row in 0..rows {
-                    let x = &x[first + row * k..][..columns * NUMBERS];
-                    quantize(isa, x, &mut blocks[row..], rows);
-                }
-            });
-        });
+        let tile = (ROWS * k).max(NUMBERS);
+        let tiles = blocks.as_mut_slice::<QuantizedBlock>(n).par_chunks_mut(tile / NUMBERS);
+        tiles.zip(x.par_chunks(tile)).for_each(|(blocks, x)| quantize(isa, x, k, blocks));
         Self { shape: [m, k], blocks }
     }
 
@@ -59,7 +47,7 @@ impl QuantizedX {
         self.shape[1]
     }
 
-    /// The tile from row `first` on, which has `M` rows, of [`BLOCKS`] blocks or the last ones.
+    /// Some blocks of the tile from row `first` on, which has `M` rows.
     ///
     /// # Panics
     /// If there is no such tile, or it is of other rows.
@@ -72,16 +60,19 @@ impl QuantizedX {
         let [m, k] = self.shape;
         let is_tile = first.is_multiple_of(ROWS) && M == ROWS.min(m - first);
         assert!(is_tile, "{M} rows from {first} on, of {m}");
-        let all = self.blocks.as_slice::<QuantizedBlock>(m * k / NUMBERS);
-        let start = m * blocks.start + first * blocks.len();
-        all[start..][..M * blocks.len()].as_chunks().0
+        let (n, all) = (k / NUMBERS, self.blocks.as_slice::<QuantizedBlock>(m * k / NUMBERS));
+        let (tile, _) = all[first * n..][..M * n].as_chunks();
+        &tile[blocks]
     }
 }
 
 vectorized! {
-    /// Blocks of one row, each `step` from the one before.
-    fn quantize(x: &[f32], blocks: &mut [QuantizedBlock], step: usize) {
-        for (x, block) in x.as_chunks::<NUMBERS>().0.iter().zip(blocks.iter_mut().step_by(step)) {
+    /// A tile, of rows of `k` numbers.
+    fn quantize(x: &[f32], k: usize, blocks: &mut [QuantizedBlock]) {
+        let rows = x.len() / k;
+        for (at, x) in x.as_chunks::<NUMBERS>().0.iter().enumerate() {
+            let [row, column] = [at / (k / NUMBERS), at % (k / NUMBERS)];
+            let block = &mut blocks[column * rows + row];
             // The bits of numbers without a sign are in the order of the numbers, NaN last.
             let largest = x.iter().fold(0, |largest, x| x.abs().to_bits().max(largest));
             let largest = f32::from_bits(largest);
