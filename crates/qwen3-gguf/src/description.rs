@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::file::GgufFile;
 use crate::metadata::Metadata;
 use crate::names::CLASSIFIER;
+use crate::value::Value;
 use serde_json::json;
 
 /// What a GGUF file is.
@@ -171,33 +172,62 @@ fn vocab_size(file: &GgufFile, hidden_size: usize) -> Result<usize, Error> {
     }
 }
 
-/// Refuses what would be computed otherwise.
+/// What is read of the network, and what says nothing of its numbers: rows of the table are
+/// counted, and of a scaling that there isn't nobody needs to know from where it begins.
+const READ: [&str; 14] = [
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.layer_norm_rms_epsilon",
+    "block_count",
+    "classifier.output_labels",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "pooling_type",
+    "rope.freq_base",
+    "rope.scaling.finetuned",
+    "rope.scaling.original_context_length",
+    "vocab_size",
+];
+
+/// Refuses what would be computed otherwise: by every key of the architecture that isn't known,
+/// unless its value says that there is no such thing. The keys are `LLM_KV_NAMES` of llama.cpp's
+/// `llama-arch.cpp`; a factor without a type scales there, as `scale_linear` does.
 fn check_network(metadata: Metadata) -> Result<(), Error> {
-    let scaling = "qwen3.rope.scaling.type";
-    let found = metadata.text(scaling)?.unwrap_or("none");
-    supported(metadata, scaling, found, found == "none")?;
-    let causal = "qwen3.attention.causal";
-    supported(metadata, causal, false, metadata.bool(causal)? != Some(false))?;
-    let window = "qwen3.attention.sliding_window";
-    let found = metadata.unsigned(window)?.unwrap_or(0);
-    supported(metadata, window, found, found == 0)?;
-    let head_dim = metadata.unsigned("qwen3.attention.key_length")?;
-    for key in ["qwen3.attention.value_length", "qwen3.rope.dimension_count"] {
-        if let Some(found) = metadata.unsigned(key)? {
-            supported(metadata, key, found, head_dim.is_none_or(|head_dim| head_dim == found))?;
-        }
+    let head_dim = size(metadata, "qwen3.attention.key_length")?;
+    for key in metadata.keys() {
+        let (Some(of_network), Some(value)) = (key.strip_prefix("qwen3."), metadata.get(key))
+        else {
+            continue;
+        };
+        let number = value.as_number();
+        let has_no_effect = match of_network {
+            of_network if READ.contains(&of_network) => true,
+            "attention.value_length" | "rope.dimension_count" => {
+                metadata.unsigned(key)? == Some(head_dim as u64)
+            }
+            "attention.causal" => value == Value::Bool(true),
+            "rope.scaling.type" => value == Value::Text("none"),
+            "rope.scaling.factor" | "rope.scale_linear" => [Some(0.0), Some(1.0)].contains(&number),
+            "rope.scaling.attn_factor" => number == Some(1.0),
+            _ => number == Some(0.0) || value == Value::Bool(false),
+        };
+        supported(metadata, key, value, has_no_effect)?;
     }
     Ok(())
 }
 
 fn pooling(metadata: Metadata) -> Result<Option<Pooling>, Error> {
     let key = "qwen3.pooling_type";
-    // `enum llama_pooling_type`; 1 is the mean, 2 the first token.
+    // `enum llama_pooling_type`
     match metadata.unsigned(key)? {
         None => Ok(None),
         Some(0) => Ok(Some(Pooling::None)),
         Some(3) => Ok(Some(Pooling::Last)),
         Some(4) => Ok(Some(Pooling::Rank)),
+        Some(1) => Err(unsupported(metadata, key, "mean")),
+        Some(2) => Err(unsupported(metadata, key, "cls")),
         Some(other) => Err(unsupported(metadata, key, other)),
     }
 }

@@ -80,6 +80,12 @@ pub enum Error {
     )]
     TensorShape { path: PathBuf, name: String, expected: String, found: Vec<usize> },
 
+    /// A tensor that no vector can be computed from.
+    #[error(
+        "tensor `{name}` of `{path}` holds NaN or infinity; download the file again, or take another one"
+    )]
+    NotFinite { path: PathBuf, name: String },
+
     /// Two tensors of the file for one of the network.
     #[error(
         "`{path}` has the tensor `{name}` twice, once fused with others; convert the model again"

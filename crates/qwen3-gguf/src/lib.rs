@@ -39,7 +39,7 @@ pub use description::{Description, ModelConfig, Pooling, Purpose};
 pub use error::{Error, Fault};
 pub use file::GgufFile;
 pub use metadata::Metadata;
-pub use names::{checkpoint_name, weights};
+pub use names::{checkpoint_name, ggml_name, weights};
 pub use qwen3_dtypes::Dtype;
 pub use tensors::Tensor;
 pub use tokenizer::tokenizer_json;

@@ -1,5 +1,6 @@
 //! Typed access to what a file says about itself. Values stay where they are in the file.
 
+use crate::description::unsupported;
 use crate::error::Error;
 use crate::header::Cursor;
 use crate::value::{Array, Value, ValueType};
@@ -61,8 +62,11 @@ impl<'f> Metadata<'f> {
     /// A whole number from 0 on of any width; `None`: there is no such key.
     ///
     /// # Errors
-    /// If it is none.
+    /// If it is none, or below 0.
     pub fn unsigned(self, key: &str) -> Result<Option<u64>, Error> {
+        if let Some(Value::Signed(negative @ ..0)) = self.get(key) {
+            return Err(unsupported(self, key, negative));
+        }
         self.typed(key, "a whole number", Value::as_unsigned)
     }
 

@@ -47,6 +47,18 @@ pub fn checkpoint_name(name: &str) -> Option<String> {
     has_kind.then(|| format!("model.layers.{layer}.{module}.{kind}"))
 }
 
+/// The name that a file has for a tensor of a checkpoint, which [`checkpoint_name`] turns back;
+/// `None`: it has none.
+pub fn ggml_name(name: &str) -> Option<String> {
+    if let Some((ggml, _)) = OUTER.iter().find(|(_, outer)| *outer == name) {
+        return Some((*ggml).to_owned());
+    }
+    let (layer, module) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (module, kind) = module.rsplit_once('.')?;
+    let (ggml, _) = OF_LAYER.iter().find(|(_, of_checkpoint)| *of_checkpoint == module)?;
+    Some(format!("blk.{layer}.{ggml}.{kind}"))
+}
+
 /// Layer, module and kind of `blk.0.attn_q.weight`.
 fn of_layer(name: &str) -> Option<(usize, &str, &str)> {
     let mut parts = name.strip_prefix("blk.")?.split('.');

@@ -139,7 +139,7 @@ fn types(metadata: Metadata, n_tokens: usize) -> Result<Vec<u64>, Error> {
     let known = |found: u64| [NORMAL, CONTROL, USER_DEFINED, UNUSED].contains(&found);
     let types = array.iter().map(|value| match value.as_unsigned() {
         Some(found) if known(found) => Ok(found),
-        _ => Err(unsupported(metadata, TYPES, format!("{value:?}"))),
+        _ => Err(unsupported(metadata, TYPES, value)),
     });
     types.collect()
 }

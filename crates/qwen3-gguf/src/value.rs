@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::header::Cursor;
+use std::fmt;
 
 /// A value, borrowed from the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +56,32 @@ impl<'f> Value<'f> {
             Self::Unsigned(value) => Some(value),
             Self::Signed(value) => value.try_into().ok(),
             _ => None,
+        }
+    }
+
+    /// A number of any type.
+    pub fn as_number(self) -> Option<f64> {
+        match self {
+            Self::Unsigned(value) => Some(value as f64),
+            Self::Signed(value) => Some(value as f64),
+            Self::F32(value) => Some(value.into()),
+            Self::F64(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// As messages show it.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned(value) => value.fmt(f),
+            Self::Signed(value) => value.fmt(f),
+            Self::F32(value) => value.fmt(f),
+            Self::F64(value) => value.fmt(f),
+            Self::Bool(value) => value.fmt(f),
+            Self::Text(value) => f.write_str(value),
+            Self::Array(array) => write!(f, "an array of {}", array.len()),
         }
     }
 }

@@ -4,7 +4,8 @@
 mod support;
 
 use qwen3_gguf::{
-    Description, Dtype, Error, GgufFile, Pooling, Purpose, Tensor, checkpoint_name, weights,
+    Description, Dtype, Error, GgufFile, Pooling, Purpose, Tensor, checkpoint_name, ggml_name,
+    weights,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -154,7 +155,7 @@ fn sizes_are_those_of_the_file_and_not_of_a_model() {
 #[test]
 fn what_is_another_network_is_refused() {
     type Change = fn(&mut Writer);
-    let changes: [(Change, &str); 19] = [
+    let changes: [(Change, &str); 29] = [
         (|w| w.set("general.architecture", text("llama")), "`general.architecture`: `llama`"),
         (|w| w.set("general.type", text("adapter")), "`general.type`: `adapter`"),
         (|w| w.set("qwen3.rope.freq_base", f32(f32::NAN)), "freq_base`: `NaN`"),
@@ -166,7 +167,17 @@ fn what_is_another_network_is_refused() {
         (|w| w.set("qwen3.attention.sliding_window", u32(9)), "sliding_window`: `9`"),
         (|w| w.set("qwen3.attention.value_length", u32(8)), "value_length`: `8`"),
         (|w| w.set("qwen3.rope.dimension_count", u32(8)), "dimension_count`: `8`"),
-        (|w| w.set("qwen3.pooling_type", u32(1)), "pooling_type`: `1`"),
+        (|w| w.set("qwen3.pooling_type", u32(1)), "pooling_type`: `mean`"),
+        (|w| w.set("qwen3.rope.scaling.factor", f32(4.0)), "scaling.factor`: `4`"),
+        (|w| w.set("qwen3.rope.scale_linear", f32(2.0)), "scale_linear`: `2`"),
+        (|w| w.set("qwen3.rope.scaling.attn_factor", f32(0.5)), "attn_factor`: `0.5`"),
+        (|w| w.set("qwen3.attention.scale", f32(0.1)), "attention.scale`: `0.1`"),
+        (|w| w.set("qwen3.expert_count", u32(8)), "expert_count`: `8`"),
+        (|w| w.set("qwen3.any_other", text("on")), "any_other`: `on`"),
+        (|w| w.set("qwen3.deepstack_mapping", i32s(&[1, 2])), "mapping`: `an array of 2`"),
+        (|w| w.set("qwen3.attention.key_length", u32(0)), "key_length`: `0`"),
+        (|w| w.set("qwen3.block_count", value(5, &(-5i32).to_le_bytes())), "block_count`: `-5`"),
+        (|w| w.set("qwen3.pooling_type", value(5, &[255; 4])), "pooling_type`: `-1`"),
         (|w| w.set("qwen3.embedding_length", u32(0)), "embedding_length`: `0`"),
         (|w| w.set("qwen3.block_count", text("many")), "is a text, expected a whole number"),
         (|w| w.remove("qwen3.attention.key_length"), "has no `qwen3.attention.key_length`"),
@@ -185,6 +196,26 @@ fn what_is_another_network_is_refused() {
         let found = describe(change).unwrap_err().to_string();
         assert!(found.contains(expected), "`{found}` has `{expected}`");
     }
+}
+
+#[test]
+fn what_says_that_there_is_no_such_thing_is_taken() {
+    let model = describe(|w| {
+        w.set("qwen3.rope.scaling.type", text("none"));
+        w.set("qwen3.rope.scaling.factor", f32(1.0));
+        w.set("qwen3.rope.scaling.attn_factor", f32(1.0));
+        w.set("qwen3.rope.scaling.original_context_length", u32(64));
+        w.set("qwen3.rope.dimension_count", u32(16));
+        w.set("qwen3.vocab_size", u32(4));
+        w.set("qwen3.attention.causal", bool(true));
+        w.set("qwen3.attention.sliding_window", u32(0));
+        w.set("qwen3.expert_count", u32(0));
+        w.set("qwen3.use_parallel_residual", bool(false));
+        // Of another architecture, and of what doesn't compute.
+        w.set("llama.rope.scaling.factor", f32(4.0));
+        w.set("general.file_type", u32(7));
+    });
+    assert_eq!(model.unwrap(), describe(|_| {}).unwrap());
 }
 
 #[test]
@@ -223,5 +254,7 @@ fn names_are_those_of_the_checkpoint() {
         ("token_embd.bias", None),
     ] {
         assert_eq!(checkpoint_name(name).as_deref(), expected, "{name}");
+        let back = expected.map(|expected| ggml_name(expected).unwrap());
+        assert!(back.is_none_or(|back| back == name), "{name}");
     }
 }

@@ -110,7 +110,7 @@ fn another_tokenizer_is_refused() {
         (|w| w.set("tokenizer.ggml.merges", texts(&["a b", "ab"])), "merge 1 of"),
         (|w| w.set("tokenizer.ggml.merges", texts(&["a b c"])), "`a b c`, not two tokens"),
         (|w| w.set("tokenizer.ggml.token_type", i32s(&[1, 1])), "4 tokens and 2 types"),
-        (|w| w.set("tokenizer.ggml.token_type", i32s(&[1, 1, 6, 3])), "token_type`: `Signed(6)`"),
+        (|w| w.set("tokenizer.ggml.token_type", i32s(&[1, 1, 6, 3])), "token_type`: `6`"),
         (|w| w.set("tokenizer.ggml.eos_token_id", u32(4)), "is 4, and there are 4 tokens"),
         (
             |w| w.set("tokenizer.ggml.tokens", texts(&["a", "b", "ab", "a"])),
