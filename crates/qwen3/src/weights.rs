@@ -1,11 +1,12 @@
 //! The tensors of safetensors files by the network's names for them.
 
 mod contents;
+mod faults;
 
 use crate::dtype::{burn_dtype, convert};
 use crate::error::Error;
 use crate::index::weight_map;
-use crate::names::{EMBEDDING_TABLE, before, is_wrapped};
+use crate::names::{EMBEDDING_TABLE, before};
 use crate::tensor_file::{Bytes, TensorFile};
 use burn::tensor::{AllocationProperty, TensorData};
 use contents::Contents;
@@ -46,8 +47,10 @@ pub struct Stored<'a> {
 
 #[derive(Debug)]
 struct Entry {
-    /// Its name in the file.
+    /// Its name in the file; in a GGUF file, the checkpoint's name for it.
     key: String,
+    /// Its name in a GGUF file.
+    ggml_name: Option<String>,
     file: usize,
     /// `Err`: the name of one that isn't read.
     dtype: Result<Dtype, String>,
@@ -225,7 +228,10 @@ impl Weights {
             let shape = if dtype.is_blocks() { &words } else { shape };
             return Ok(TensorData::from_bytes(bytes, shape, element));
         }
-        let lost = |value| Error::Float16Range { name: name.to_owned(), value, dtype };
+        let lost = |value: f32| match value.is_finite() {
+            true => Error::Float16Range { name: entry.told(name).to_owned(), value, dtype },
+            false => self.not_finite(name),
+        };
         let data = convert(values, stored, shape, dtype).map_err(lost)?;
         file.release(bytes);
         Ok(data)
@@ -244,43 +250,8 @@ impl Weights {
         let row: Vec<f32> = data.into_vec().expect("converted to float32");
         match row.iter().all(|x| x.is_finite()) {
             true => Ok(row),
-            false => Err(Error::NotFinite { name: name.to_owned() }),
+            false => Err(self.not_finite(name)),
         }
-    }
-
-    /// # Errors
-    /// If there is a tensor other than those.
-    pub fn all_in(&self, known: &BTreeSet<String>) -> Result<(), Error> {
-        let unknown: Vec<&Entry> = self
-            .tensors
-            .iter()
-            .filter(|(name, _)| !known.contains(*name))
-            .map(|(_, e)| e)
-            .collect();
-        match unknown.first() {
-            None => Ok(()),
-            Some(entry) => {
-                Err(Error::UnusedTensors { name: entry.key.clone(), count: unknown.len() })
-            }
-        }
-    }
-
-    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, Error> {
-        let entry = self.tensors.get(name).ok_or_else(|| self.missing(name))?;
-        if entry.shape != shape {
-            return Err(Error::TensorShape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: entry.shape.clone(),
-            });
-        }
-        Ok(entry)
-    }
-
-    fn missing(&self, name: &str) -> Error {
-        let mut keys = self.tensors.values().map(|entry| &entry.key);
-        let instead = keys.find(|key| is_wrapped(key, name)).cloned();
-        Error::MissingTensor { name: name.to_owned(), instead }
     }
 }
 
@@ -293,5 +264,10 @@ impl Entry {
 
     fn numbers(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// What its user knows it by, where the network calls it `name`.
+    fn told<'a>(&'a self, name: &'a str) -> &'a str {
+        self.ggml_name.as_deref().unwrap_or(name)
     }
 }

@@ -35,7 +35,8 @@ impl Contents {
                 None => (of_numbers(info.dtype), info.shape.clone()),
             };
             let (file_index, bytes) = (self.files.len(), file.bytes_of(info));
-            self.entries.push(Entry { key, file: file_index, dtype, shape, bytes });
+            let entry = Entry { key, ggml_name: None, file: file_index, dtype, shape, bytes };
+            self.entries.push(entry);
         }
         self.files.push(file.bytes.clone());
         self.paths.push(file.path.clone());
@@ -47,7 +48,8 @@ impl Contents {
     pub fn add_gguf(&mut self, file: &GgufFile, model: &Description) -> Result<(), Error> {
         for (key, tensor) in qwen3_gguf::weights(file, model)? {
             let (dtype, shape, bytes) = (Ok(tensor.dtype), tensor.shape, tensor.bytes);
-            self.entries.push(Entry { key, file: self.files.len(), dtype, shape, bytes });
+            let (ggml_name, file) = (Some(tensor.name), self.files.len());
+            self.entries.push(Entry { key, ggml_name, file, dtype, shape, bytes });
         }
         self.files.push(Bytes::Gguf(file.clone()));
         self.paths.push(file.path().to_owned());
