@@ -157,3 +157,27 @@ fn a_file_that_is_cut_short_or_of_another_model_is_an_error() {
     let error = Checkpoint::open(fixture("gguf/blocks.gguf"), &Hooks::default()).err().unwrap();
     assert!(error.to_string().contains("no `qwen3.embedding_length`"), "{error}");
 }
+
+/// The processor computes from the file itself.
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_written_to_in_its_place_gives_no_other_vectors() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(fixture("gguf/tiny-embedding-q8_0.gguf")).unwrap();
+    let path = folder.path().join("model.gguf");
+    let encode = |model: &Embedder| model.encode(TEXTS, &EncodeOptions::default());
+    for content in [&whole[..], &whole[..1_000]] {
+        fs::write(&path, &whole).unwrap();
+        let model = Embedder::load(&path, &options("cpu", "auto")).unwrap();
+        let expected = encode(&model).unwrap();
+        let replaced = folder.path().join("replaced.gguf");
+        fs::rename(&path, &replaced).unwrap();
+        fs::write(&path, content).unwrap();
+        assert_eq!(encode(&model).unwrap(), expected, "another file has its name");
+        fs::rename(&replaced, &path).unwrap();
+        assert_eq!(encode(&model).unwrap(), expected);
+        fs::write(&path, content).unwrap();
+        let error = encode(&model).unwrap_err();
+        assert!(matches!(error, Error::FilesChanged { .. }), "{error:?}");
+    }
+}

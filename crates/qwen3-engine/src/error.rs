@@ -1,11 +1,12 @@
 //! Everything that can go wrong, as values.
 
+mod blame;
 mod lists;
 mod option_name;
 
 use crate::choices::Kind;
 use crate::device::id::DeviceId;
-use lists::{any_of, instead, list};
+use lists::{any_of, instead, list, or_take, without_nan};
 use std::path::PathBuf;
 
 pub use option_name::OptionName;
@@ -37,8 +38,8 @@ pub enum Error {
     NotAModel { folder: PathBuf },
 
     /// A folder of GGUF files, each of which is a model.
-    #[error("the folder `{}` is no model, but `{file}` may be one; name that file", .file.parent().unwrap_or(file).display())]
-    GgufInFolder { file: PathBuf },
+    #[error("the folder `{folder}` is no model, but it has GGUF files, which are; name one: {}", any_of(.files))]
+    GgufInFolder { folder: PathBuf, files: Vec<String> },
 
     /// An adapter, with or without the model that it is for.
     #[error(
@@ -66,7 +67,7 @@ pub enum Error {
 
     /// A file that is no model.
     #[error(
-        "`{file}` is neither a file of a model's folder nor one that `convert` wrote; pass the folder, or check that the file is complete"
+        "`{file}` is neither a GGUF file, nor one that `convert` wrote, nor a file of a model's folder; pass the folder, or check that the file is complete"
     )]
     NotAModelFile { file: PathBuf },
 
@@ -83,6 +84,12 @@ pub enum Error {
     /// Converting would replace something.
     #[error("`{path}` exists; write to another path, or allow to replace the file with `force`")]
     Exists { path: PathBuf },
+
+    /// A name that says that the file is of another format.
+    #[error(
+        "`{path}` would be a safetensors file with the ending of GGUF, which isn't written; give it the ending `.safetensors`"
+    )]
+    GgufOut { path: PathBuf },
 
     /// A file would replace one that it is made of.
     #[error("`{path}` is a file of the model itself; write to another one")]
@@ -111,6 +118,18 @@ pub enum Error {
         "`{model}` is neither a folder with a config.json, nor a converted or GGUF file, nor a model on the hub (`owner/name`, or `owner/name:Q8_0` for one of its GGUF files)"
     )]
     NoSuchModel { model: String },
+
+    /// A file that isn't there, by a path that could be a name on the hub.
+    #[error(
+        "there is no file `{file}`; check the path, or name a GGUF file on the hub after a colon, as in `owner/name:Q8_0`"
+    )]
+    NoSuchFile { file: PathBuf },
+
+    /// A repository on the hub without a file to begin with.
+    #[error(
+        "`{model}` has neither a config.json nor a GGUF file on the hub, so it is no model that can be read"
+    )]
+    NotAModelOnHub { model: String },
 
     /// The name of the model inside the program, and there is none.
     #[error(
@@ -147,6 +166,10 @@ pub enum Error {
     /// A name that several GGUF files of a model on the hub have.
     #[error("`{model}` means several GGUF files; take {}", any_of(.choices))]
     SeveralGguf { model: String, choices: Vec<String> },
+
+    /// A GGUF file on the hub whose name says a dtype that isn't read.
+    #[error("`{file}` of `{model}` is in a dtype that is not read{}", or_take(.choices))]
+    GgufDtype { model: String, file: String, choices: Vec<String> },
 
     /// A GGUF file that was cut into parts.
     #[error(
@@ -242,7 +265,7 @@ pub enum Error {
 
     /// A vector holds NaN or infinity, or nothing but zeros. It is never returned.
     #[error(
-        "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype}; use dtype f32, and if that doesn't help, check the model's files"
+        "input {input} gave a vector with NaN or infinity, or of zeros, on `{device}` in {dtype}; {}", without_nan(*.dtype)
     )]
     NonFinite { input: usize, device: DeviceId, dtype: qwen3::Dtype },
 
@@ -271,28 +294,4 @@ pub enum Error {
     /// The caller cancelled it.
     #[error("cancelled")]
     Cancelled,
-}
-
-impl Error {
-    /// Whether a text or its tokens are to blame. The network is as good as
-    /// before, and computes the other texts.
-    pub fn is_of_input(&self) -> bool {
-        use qwen3::Error as ModelError;
-        matches!(
-            self,
-            Self::Input { .. }
-                | Self::Model(
-                    ModelError::EmptyBatch
-                        | ModelError::EmptySequence { .. }
-                        | ModelError::SequenceTooLong { .. }
-                        | ModelError::TokenId { .. }
-                )
-        )
-    }
-}
-
-impl From<qwen3::Error> for Error {
-    fn from(error: qwen3::Error) -> Self {
-        if let qwen3::Error::Stopped = error { Self::Cancelled } else { Self::Model(error) }
-    }
 }

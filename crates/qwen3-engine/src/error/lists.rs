@@ -1,4 +1,4 @@
-//! Names in messages.
+//! Names in messages, and ways out.
 
 /// As many names are told in one message.
 const MAX_CHOICES: usize = 40;
@@ -11,6 +11,14 @@ pub fn instead(choices: &[String]) -> String {
     }
 }
 
+/// What to take in place of a file, if there is anything.
+pub fn or_take(choices: &[String]) -> String {
+    match choices {
+        [] => String::new(),
+        _ => format!("; take {}", any_of(choices)),
+    }
+}
+
 /// Names to choose from.
 pub fn any_of(choices: &[String]) -> String {
     let (shown, more) = choices.split_at(choices.len().min(MAX_CHOICES));
@@ -19,6 +27,16 @@ pub fn any_of(choices: &[String]) -> String {
         names.push(format!("or one of {} more", more.len()));
     }
     names.join(", ")
+}
+
+/// What to do about NaN.
+pub fn without_nan(dtype: qwen3::Dtype) -> &'static str {
+    match dtype {
+        qwen3::Dtype::F32 => "`qwen3 doctor --model` tells whether the weights hold such numbers",
+        _ => {
+            "use dtype f32, and if that doesn't help, `qwen3 doctor --model` tells whether the weights hold such numbers"
+        }
+    }
 }
 
 /// Names one after the other.

@@ -4,7 +4,7 @@ mod files;
 mod kind;
 mod side_files;
 
-use super::folder::{CONFIG, files_of, gguf_of, other_weights, refuse_adapter};
+use super::folder::{CONFIG, files_of, gguf_instead, other_weights, refuse_adapter};
 use super::gguf::{Gguf, is_gguf};
 use super::mini::{self, place};
 use super::model_files::{ModelFiles, stamps};
@@ -159,7 +159,14 @@ impl Checkpoint {
     fn of_gguf(path: &Path) -> Result<Self, Error> {
         let (gguf, weights) = Gguf::open(path)?;
         let config = gguf.file(CONFIG).unwrap_or_default();
-        let config = Config::from_json(config, &inside(path, CONFIG))?;
+        let config = Config::from_json(config, path).map_err(|error| match error {
+            // The keys are those of a config.json that the file doesn't have.
+            qwen3::Error::Unsupported { key, value } => {
+                let path = path.to_owned();
+                qwen3::Error::Gguf(qwen3_gguf::Error::Unsupported { path, key, value })
+            }
+            error => error,
+        })?;
         Self::new(Some(path), config, weights, Some(Inside::Gguf(gguf)))
     }
 
@@ -170,9 +177,8 @@ impl Checkpoint {
             if !matches!(error, qwen3::Error::NoWeights { .. }) {
                 return error.into();
             }
-            let gguf = gguf_of(path).map(|file| Error::GgufInFolder { file });
             let other = || other_weights(path).map(|file| Error::OtherWeights { file });
-            gguf.or_else(other).unwrap_or_else(|| error.into())
+            gguf_instead(path).or_else(other).unwrap_or_else(|| error.into())
         })?;
         Self::new(Some(path), config, weights, None)
     }

@@ -66,8 +66,9 @@ impl Checkpoint {
     /// appears when it is complete and verified, or not at all.
     ///
     /// # Errors
-    /// If the model doesn't load, a value doesn't fit the dtype, `out` is there and
-    /// not to be replaced, is a file of the model, or the disk is full.
+    /// If the model doesn't load, a number of it is NaN or infinity or doesn't fit the dtype,
+    /// `out` is there and not to be replaced, is a file of the model or called `.gguf`, or the
+    /// disk is full.
     pub fn convert(
         &self,
         out: impl AsRef<Path>,
@@ -78,6 +79,7 @@ impl Checkpoint {
         let parts = parts(self, options.dtype, options.trim_head)?;
         check_target(self, &parts, &new, out)?;
         check_loads(self, hooks)?;
+        self.check_numbers(hooks)?;
         let provenance = Provenance { kind: self.kind, sources: sources(self, hooks)? };
         let header = portable::header(&provenance, infos(&parts), blocks(&parts));
         let whole = Whole { checkpoint: self, header, parts, out };
@@ -92,6 +94,9 @@ impl Checkpoint {
 
 /// The file to be, before anything is read that takes long.
 fn create(out: &Path, force: bool) -> Result<NewFile, Error> {
+    if out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
+        return Err(Error::GgufOut { path: out.to_owned() });
+    }
     if out.is_dir() || (out.exists() && !force) {
         return Err(Error::Exists { path: out.to_owned() });
     }

@@ -1,6 +1,6 @@
 //! A GGUF file as a model: its weights, and the files of a checkpoint that its metadata says.
 
-use super::folder::{CONFIG, called};
+use super::folder::{CONFIG, kind_called, names};
 use crate::choices::Kind;
 use crate::error::Error;
 use qwen3::Weights;
@@ -40,8 +40,7 @@ impl Gguf {
             let file = GgufFile::open(path)?;
             let model = Description::of(&file)?;
             let weights = Weights::from_gguf(&file, &model)?;
-            let name = model.name.clone().unwrap_or_default();
-            let kind = kind(&model, &[name, called(path)]);
+            let kind = kind(&model, path);
             let (config, tokenizer) = (model.config_json(), tokenizer_json(&file)?);
             Ok((Self { config, tokenizer, kind }, weights))
         };
@@ -59,17 +58,11 @@ impl Gguf {
 }
 
 /// As the head or the pooling says, else the names: many conversions of rerankers have neither.
-fn kind(model: &Description, names: &[String]) -> Option<Kind> {
+fn kind(model: &Description, path: &Path) -> Option<Kind> {
     match model.purpose {
         Some(Purpose::Embedding) => Some(Kind::Embedding),
         Some(Purpose::Reranker) => Some(Kind::Reranker),
         Some(Purpose::SequenceClassification) => Some(Kind::SequenceClassification),
-        None => names.iter().map(|name| name.to_lowercase()).find_map(|name| {
-            match (name.contains("rerank"), name.contains("embed")) {
-                (true, false) => Some(Kind::Reranker),
-                (false, true) => Some(Kind::Embedding),
-                _ => None,
-            }
-        }),
+        None => kind_called(model.name.iter().cloned().chain(names(path))),
     }
 }

@@ -18,6 +18,7 @@ use cache::Repo;
 use client::Client;
 use download::{ATTEMPTS, Hub, configs};
 use gguf::choose;
+pub use gguf::{is_part, is_projector};
 use names::{Commit, Revision};
 use qwen3::index::files_of_index;
 use std::env;
@@ -118,9 +119,9 @@ fn cached_gguf(
         Err(Error::NoSuchGguf { model, choices }) if is_offline() && !choices.is_empty() => {
             Err(Error::GgufNotCached { model, choices })
         }
-        Err(error @ (Error::SeveralGguf { .. } | Error::GgufParts { .. })) if is_offline() => {
-            Err(error)
-        }
+        Err(
+            error @ (Error::SeveralGguf { .. } | Error::GgufParts { .. } | Error::GgufDtype { .. }),
+        ) if is_offline() => Err(error),
         _ => Ok(None),
     }
 }

@@ -70,6 +70,20 @@ impl ModelFiles {
         }
     }
 
+    /// # Errors
+    /// If one of the files was written to in its place: memory that is mapped from it has the
+    /// new bytes. One that was replaced or removed is still what was mapped.
+    pub(crate) fn check_in_place(&self) -> Result<(), Error> {
+        let is_written = |(path, stamp): (&PathBuf, &Stamp)| {
+            let now = Stamp::of(path);
+            now.is_ok_and(|now| now.is_same_file(stamp) && !now.has_content_of(stamp))
+        };
+        match self.stamps.iter().any(is_written) {
+            true => Err(self.changed()),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn changed(&self) -> Error {
         Error::FilesChanged { path: place(self.path()).to_owned() }
     }
@@ -87,6 +101,21 @@ impl Stamp {
         let metadata = metadata.map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let (bytes, modified) = (metadata.len(), metadata.modified().ok());
         Ok(Self { bytes, modified, inode: inode(&metadata) })
+    }
+
+    /// Whether it is the same file on the disk, whatever is in it; known on Unix, where a
+    /// mapped file can be written to.
+    fn is_same_file(&self, other: &Self) -> bool {
+        match (self.inode, other.inode) {
+            (Some((device, number, _)), Some((other_device, other_number, _))) => {
+                (device, number) == (other_device, other_number)
+            }
+            _ => false,
+        }
+    }
+
+    fn has_content_of(&self, other: &Self) -> bool {
+        (self.bytes, self.modified) == (other.bytes, other.modified)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a model is, as users say it.
 
-use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, gguf_of, refuse_adapter};
+use super::folder::{CONFIG, INDEX, SIDE_FILES, SINGLE, gguf_instead, refuse_adapter};
 use super::gguf::is_gguf;
 use super::hub::{HubModel, HubName, HubToken};
 use super::mini;
@@ -105,11 +105,20 @@ impl Source {
         if path.is_file() {
             return folder_of(path);
         }
+        if path.exists() {
+            // A pipe or a device, which is said.
+            files::check_regular(path)?;
+        }
         let name = match &self.place {
             Place::Named(name) => HubName::parse(name),
             _ => None,
         };
         let name = name.ok_or_else(|| Error::NoSuchModel { model: self.to_string() })?;
+        if name.file.is_none()
+            && [".gguf", ".safetensors"].iter().any(|end| name.model.ends_with(end))
+        {
+            return Err(Error::NoSuchFile { file: path.to_owned() });
+        }
         let (revision, cache) = (self.revision.as_deref(), self.cache_folder.as_deref());
         HubModel { name, revision, cache, token: self.token.as_ref() }.locate(hooks)
     }
@@ -144,10 +153,7 @@ fn model_folder(folder: &Path) -> Result<PathBuf, Error> {
     if folder.join(CONFIG).exists() {
         return Ok(folder.to_owned());
     }
-    Err(match gguf_of(folder) {
-        Some(file) => Error::GgufInFolder { file },
-        None => Error::NotAModel { folder: folder.to_owned() },
-    })
+    Err(gguf_instead(folder).unwrap_or_else(|| Error::NotAModel { folder: folder.to_owned() }))
 }
 
 /// The file itself if it is a whole model, else the folder that it is in.

@@ -32,6 +32,8 @@ const GPU_BATCH_TOKENS: usize = 16_384;
 ///
 /// It may be shared between threads: batches are computed one after the other.
 pub struct Session {
+    /// What a processor computes from is mapped from these.
+    mapped: Option<ModelFiles>,
     /// Else the passes of several callers would run inside of each other: a
     /// thread that waits for its part of one would begin the next.
     network: Turns<Loaded>,
@@ -95,6 +97,7 @@ impl Session {
         // Activations are tensors too.
         let max_tokens = max_tokens(storage.max_tensor_bytes, &checkpoint.config);
         Ok(Self {
+            mapped: device.id.is_processor().then(|| checkpoint.files.clone()),
             network: Turns::new(network),
             config: checkpoint.config.clone(),
             device,
@@ -137,6 +140,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::NonFinite`] names the first sequence that has no usable row;
+    /// [`Error::FilesChanged`] tells that a file of the weights was written to in its place;
     /// otherwise if an id is out of range, the device fails, or the call is cancelled.
     pub fn rows(
         &self,
@@ -175,12 +179,20 @@ impl Session {
     fn forward(&self, batch: &PackedBatch, rows: Rows, hooks: &Hooks) -> Result<Vec<f32>, Error> {
         let network = self.network.take(&hooks.cancel)?;
         self.batch_fits(batch)?;
+        self.check_mapped()?;
         let should_stop = || hooks.cancel.is_cancelled();
         let result = self.install(|| network.forward(batch, rows, &should_stop));
         // What a usual batch needs stays; that of a rare long text goes.
         let usual = self.max_batch_tokens as u64 * activation_bytes(&self.config);
         network.shrink_buffers(usual.saturating_mul(2));
+        // What was written meanwhile is in the rows, or isn't.
+        self.check_mapped()?;
         result
+    }
+
+    /// A file that is cut short between this and a read of it still ends the process.
+    fn check_mapped(&self) -> Result<(), Error> {
+        self.mapped.as_ref().map_or(Ok(()), ModelFiles::check_in_place)
     }
 
     fn batch_fits(&self, batch: &PackedBatch) -> Result<(), Error> {

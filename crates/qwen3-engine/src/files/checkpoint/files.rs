@@ -2,13 +2,15 @@
 
 use super::{Checkpoint, Inside};
 use crate::error::Error;
-use crate::files::folder::{INDEX, SIDE_FILES, SINGLE, parse};
+use crate::files::folder::{INDEX, SIDE_FILES, SINGLE, names, parse};
 use crate::files::mini::place;
 use crate::files::portable::inside;
-use qwen3::files;
+use crate::progress::Hooks;
 use qwen3::index::files_of_index;
+use qwen3::{Dtype, files};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,51 @@ use std::path::{Path, PathBuf};
 const MAX_INSIDE_BYTES: u64 = 32 << 20;
 
 impl Checkpoint {
+    /// What it is called: the name of its folder, of its file without the ending, or of the
+    /// model on the hub that the folder is a snapshot of.
+    pub fn name(&self) -> String {
+        let path = place(self.path());
+        let name = names(path).swap_remove(0);
+        match Path::new(&name).file_stem() {
+            Some(stem) if path.is_file() => stem.to_string_lossy().into_owned(),
+            _ => name,
+        }
+    }
+
+    /// Looks at every number of the weights, in whatever dtype they are stored.
+    ///
+    /// # Errors
+    /// If one is NaN or infinity, which names its tensor, or `hooks` say that it is cancelled.
+    pub fn check_numbers(&self, hooks: &Hooks) -> Result<(), Error> {
+        for stored in self.weights.tensors()? {
+            hooks.check()?;
+            self.weights.check_finite(stored.name)?;
+        }
+        Ok(())
+    }
+
+    /// How the matrices are stored, that of the most numbers first.
+    ///
+    /// # Errors
+    /// If one is in no format that is read here.
+    pub fn dtypes(&self) -> Result<Vec<Dtype>, Error> {
+        let mut counted: Vec<(Dtype, usize)> = vec![];
+        for stored in self.weights.tensors()?.iter().filter(|stored| stored.shape.len() == 2) {
+            let numbers: usize = stored.shape.iter().product();
+            match counted.iter_mut().find(|(dtype, _)| *dtype == stored.dtype) {
+                Some((_, count)) => *count += numbers,
+                None => counted.push((stored.dtype, numbers)),
+            }
+        }
+        counted.sort_by_key(|(_, count)| Reverse(*count));
+        Ok(counted.into_iter().map(|(dtype, _)| dtype).collect())
+    }
+
+    /// Whether it is a GGUF file.
+    pub fn is_gguf(&self) -> bool {
+        matches!(self.inside, Some(Inside::Gguf(_)))
+    }
+
     /// The files that the model consists of, by their names in its folder: the
     /// one file that holds all, or the weights and those beside them that are used. None
     /// for a part of the program.
@@ -52,8 +99,12 @@ impl Checkpoint {
         names
     }
 
-    /// Where a file of this name is, or would be; for messages.
+    /// Where a file of this name is, or would be; for messages. What stands in the metadata of
+    /// a GGUF file is in that file.
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {
+        if let (Some(path), true) = (self.path(), self.is_gguf()) {
+            return path.to_owned();
+        }
         inside(place(self.path.as_deref()), name)
     }
 

@@ -3,7 +3,7 @@
 use super::Checkpoint;
 use crate::choices::Kind;
 use crate::error::Error;
-use crate::files::folder::called;
+use crate::files::folder::{kind_called, names};
 use crate::files::mini::place;
 use crate::files::modules::{Modules, refused};
 use serde::Deserialize;
@@ -24,6 +24,13 @@ impl Checkpoint {
             Some(kind) => kind,
             None => self.detect()?,
         };
+        if told.is_none() && self.is_gguf() {
+            tracing::warn!(
+                "`{}` has no pooling type and no classifier, and no name that says what it is for: it is taken for a {}",
+                place(self.path()).display(),
+                self.kind
+            );
+        }
         // A pooling that nobody lists says nothing about a reranker.
         if is_listed || self.kind == Kind::Embedding {
             self.check_modules()?;
@@ -50,15 +57,10 @@ impl Checkpoint {
         if weights.contains("lm_head.weight") {
             return Ok(Kind::Reranker);
         }
-        let name = called(place(self.path())).to_lowercase();
-        // The owner of a model says nothing about it.
-        let name =
-            name.strip_prefix("models--").and_then(|id| id.rsplit("--").next()).unwrap_or(&name);
-        Ok(match (name.contains("rerank"), name.contains("embed")) {
-            (true, false) => Kind::Reranker,
-            (false, true) => Kind::Embedding,
-            _ if weights.has_model_prefix() => Kind::Reranker,
-            _ => Kind::Embedding,
+        Ok(match kind_called(names(place(self.path()))) {
+            Some(kind) => kind,
+            None if weights.has_model_prefix() => Kind::Reranker,
+            None => Kind::Embedding,
         })
     }
 

@@ -7,7 +7,7 @@ use super::cache::{Repo, is_whole, written};
 use super::client::{Client, Delivery, Failure, Found};
 use super::names::{Commit, Revision, is_config, is_gguf_name, is_shard};
 use crate::error::Error;
-use crate::files::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
+use crate::files::folder::{CONFIG, INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
 use crate::files::modules::{MODULES, configs_in};
 use crate::progress::{Hooks, Progress};
 use qwen3::index::files_of_index;
@@ -82,6 +82,9 @@ impl Hub {
         }
         if let Some(file) = self.only_gguf(&listing)? {
             return self.get_gguf(revision, &listing, &file);
+        }
+        if !listing.files.contains(CONFIG) {
+            return Err(Error::NotAModelOnHub { model: self.model.clone() }.into());
         }
         self.get_folder(&asked, &listing)?;
         self.repo.set_commit(revision, &listing.commit, &self.hooks)?;

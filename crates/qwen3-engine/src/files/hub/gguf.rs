@@ -8,24 +8,30 @@ const EXTENSION: &str = ".gguf";
 /// What may stand before a part of a name, and what may follow it: `Q4_K` is no part of `Q4_K_M`.
 const BEFORE: [char; 4] = ['-', '.', '/', '_'];
 const AFTER: [char; 3] = ['-', '.', '/'];
+/// How the names of dtypes begin that aren't read, before a digit.
+const UNREAD: [&str; 4] = ["IQ", "TQ", "MXFP", "NVFP"];
 
 /// The one of `files` that is asked for: by its path, with or without the extension, else
 /// by a part of its name, which is the quantisation mostly. Without a name it is the only
-/// one. Files of projectors and names that aren't plain are passed over.
+/// one. Files of projectors and names that aren't plain are passed over, and so are those
+/// whose name says a dtype that isn't read.
 ///
 /// # Errors
-/// If there is none, there are several, or it is cut into parts.
+/// If there is none, there are several, it is cut into parts, or its dtype isn't read.
 pub fn choose(
     name: HubName<'_>,
     files: impl IntoIterator<Item = impl Into<String>>,
 ) -> Result<String, Error> {
     let files = files.into_iter().map(Into::into);
     let models = files.filter(|file| is_gguf_name(file) && !is_projector(file));
-    let (parts, mut whole): (Vec<String>, Vec<String>) = models.partition(|file| is_part(file));
+    let (unread, models): (Vec<String>, Vec<String>) = models.partition(|file| is_unread(file));
+    let (parts, mut whole): (Vec<String>, Vec<String>) =
+        models.into_iter().partition(|file| is_part(file));
     whole.sort_unstable();
     let Some(asked) = name.file else {
         return match (&whole[..], &parts[..]) {
             ([file], []) => Ok(file.clone()),
+            ([], []) if !unread.is_empty() => Err(in_unread_dtype(name, &unread[0], &whole)),
             ([], [part, ..]) => Err(in_parts(name, part)),
             ([], []) => Err(Error::NoSuchGguf { model: name.to_string(), choices: vec![] }),
             _ => Err(several(name, &whole, &whole)),
@@ -33,9 +39,10 @@ pub fn choose(
     };
     match &asked_for(asked, &whole)[..] {
         [file] => Ok((*file).clone()),
-        [] => Err(match asked_for(asked, &parts).first() {
-            Some(part) => in_parts(name, part),
-            None => {
+        [] => Err(match (asked_for(asked, &parts).first(), asked_for(asked, &unread).first()) {
+            (Some(part), _) => in_parts(name, part),
+            (None, Some(file)) => in_unread_dtype(name, file, &whole),
+            (None, None) => {
                 let choices = as_typed(name.model, &whole, &whole);
                 Error::NoSuchGguf { model: name.to_string(), choices }
             }
@@ -45,6 +52,11 @@ pub fn choose(
             Err(several(name, &found, &whole))
         }
     }
+}
+
+fn in_unread_dtype(name: HubName<'_>, file: &str, whole: &[String]) -> Error {
+    let (model, choices) = (name.model.to_owned(), as_typed(name.model, whole, whole));
+    Error::GgufDtype { model, file: file.to_owned(), choices }
 }
 
 fn in_parts(name: HubName<'_>, part: &str) -> Error {
@@ -104,19 +116,26 @@ fn quantisation_of(file: &str) -> Option<&str> {
 /// Whether llama.cpp's tools may call a format so, in whatever case.
 fn is_quantisation(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    let of_blocks = ["Q", "IQ", "TQ"].iter().filter_map(|kind| name.strip_prefix(kind));
+    let kinds = ["Q"].iter().chain(&UNREAD);
+    let of_blocks = kinds.filter_map(|kind| name.strip_prefix(kind));
     let is_digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     ["F32", "F16", "BF16", "FP32", "FP16"].contains(&name.as_str())
         || of_blocks.into_iter().any(is_digit)
 }
 
+/// Whether the dtype that a name tells isn't read.
+fn is_unread(file: &str) -> bool {
+    let quantisation = quantisation_of(file).unwrap_or_default().to_ascii_uppercase();
+    UNREAD.iter().any(|kind| quantisation.starts_with(kind))
+}
+
 /// Whether a file turns pictures or sounds into vectors, beside a model.
-fn is_projector(file: &str) -> bool {
+pub fn is_projector(file: &str) -> bool {
     file.to_ascii_lowercase().contains("mmproj")
 }
 
 /// Whether a file is a part of a model, as `model-00001-of-00003.gguf`.
-fn is_part(file: &str) -> bool {
+pub fn is_part(file: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let numbers = file.strip_suffix(EXTENSION).and_then(|stem| {
         let (rest, total) = stem.rsplit_once("-of-")?;

@@ -46,8 +46,8 @@ fn a_file_is_named_by_its_quantisation_in_any_case() {
     for asked in ["F16", "f16", "Qwen3-Embedding-0.6B-f16.gguf", "qwen3-embedding-0.6b-F16.GGUF"] {
         check(asked, &QWEN, QWEN[1]);
     }
-    for (asked, file) in ["Q4_K", "Q4_K_M", "IQ4_XS", "BF16", "F16"].into_iter().zip(MANY) {
-        check(asked, &MANY, file);
+    for (asked, file) in [("Q4_K", 0), ("Q4_K_M", 1), ("BF16", 3), ("F16", 4)] {
+        check(asked, &MANY, MANY[file]);
     }
     check("Q8_0", &["Q8_0/model.gguf", "Q4_0/model.gguf"], "Q8_0/model.gguf");
 }
@@ -74,7 +74,7 @@ fn parts_of_words_are_no_parts_of_names() {
 #[test]
 fn choices_are_written_as_they_are_typed() {
     assert_eq!(several(None, &QWEN), ["a/b:Q8_0", "a/b:f16"]);
-    let expected = ["a/b:bf16", "a/b:f16", "a/b:Q4_K", "a/b:Q4_K_M", "a/b:iq4_xs"];
+    let expected = ["a/b:bf16", "a/b:f16", "a/b:Q4_K", "a/b:Q4_K_M"];
     assert_eq!(several(None, &MANY), expected);
     // Two files of one quantisation, and one that tells none.
     let files = ["v1-Q8_0.gguf", "v2-Q8_0.gguf", "v2-q4_0-tuned.gguf", "Qwen3.gguf"];
@@ -102,6 +102,24 @@ fn only_the_only_file_needs_no_name() {
             assert!(is_none(&found), "{asked:?} of {none:?}: {found:?}");
         }
     }
+}
+
+#[test]
+fn files_in_dtypes_that_are_not_read_are_refused_by_name() {
+    let files = ["Q8_0.gguf", "x-IQ4_XS.gguf", "x-mxfp4_moe.gguf", "x.TQ1_0.gguf", "IQ-Q4_0.gguf"];
+    for (asked, expected) in
+        [("iq4_xs", files[1]), ("MXFP4_MOE", files[2]), ("x.TQ1_0", files[3]), (files[1], files[1])]
+    {
+        let found = chosen(Some(asked), &files);
+        let Err(Error::GgufDtype { file, choices, .. }) = found else { panic!("{found:?}") };
+        assert_eq!(
+            (file.as_str(), &choices[..]),
+            (expected, &["a/b:Q4_0", "a/b:Q8_0"].map(str::to_owned)[..])
+        );
+    }
+    assert_eq!(chosen(None, &files[..2]).unwrap(), files[0]);
+    let found = chosen(None, &files[1..2]);
+    assert!(matches!(&found, Err(Error::GgufDtype { choices, .. }) if choices.is_empty()));
 }
 
 #[test]
