@@ -10,12 +10,14 @@ use qwen3_engine::{Checkpoint, ConvertOptions, DtypeChoice};
 use std::path::{Path, PathBuf};
 
 pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
+    if args.out.as_deref() == Some(Path::new("-")) {
+        return Err(Error::OutStdout);
+    }
     let hooks = hooks(&args.source, stop);
-    let source = args.source.source(DEFAULT_MODEL);
-    let checkpoint = Checkpoint::open(&source, &hooks)?;
+    let checkpoint = Checkpoint::open(args.source.source(DEFAULT_MODEL), &hooks)?;
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => default_out(&source.to_string(), args.dtype, &checkpoint)?,
+        None => default_out(args.dtype, &checkpoint)?,
     };
     let options = ConvertOptions::default()
         .dtype(args.dtype)
@@ -31,18 +33,14 @@ pub fn convert(args: &ConvertArgs, stop: &Stop) -> Result<(), Error> {
     print(&format!("{}\n", out.display()))
 }
 
-/// `Qwen3-Embedding-0.6B-bf16.safetensors` for `Qwen/Qwen3-Embedding-0.6B`.
-fn default_out(model: &str, dtype: DtypeChoice, checkpoint: &Checkpoint) -> Result<PathBuf, Error> {
+/// `Qwen3-Embedding-0.6B-bf16.safetensors` for `Qwen/Qwen3-Embedding-0.6B`. A name that ends
+/// with the dtype says it already.
+fn default_out(dtype: DtypeChoice, checkpoint: &Checkpoint) -> Result<PathBuf, Error> {
     let dtype = match dtype {
         DtypeChoice::Auto => checkpoint.dtype()?.into(),
         chosen => chosen,
     };
-    // A name on the hub with a quantisation behind its colon leads to a file.
-    let file = checkpoint.path().filter(|path| path.is_file());
-    let path = file.unwrap_or(Path::new(model));
-    // A folder such as `.` has a name only in full.
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let name = if full.is_file() { full.file_stem() } else { full.file_name() };
-    let name = name.unwrap_or_default().to_string_lossy();
-    Ok(PathBuf::from(format!("{name}-{dtype}.safetensors")))
+    let (name, ending) = (checkpoint.name(), format!("-{dtype}"));
+    let ending = if name.to_lowercase().ends_with(&ending) { "" } else { &ending };
+    Ok(PathBuf::from(format!("{name}{ending}.safetensors")))
 }

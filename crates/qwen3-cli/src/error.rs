@@ -21,7 +21,7 @@ pub enum Error {
 
     /// A model of another kind than the command wants.
     #[error(
-        "`{model}` looks like {found}, not like {}; use `qwen3 {}` for it, or say what it is with `--kind`",
+        "`{model}` looks like {found}, not like {}; use `qwen3 {}` for it, or say what it is with `--kind {wanted}`",
         .wanted.in_words(),
         command_for(*found)
     )]
@@ -52,6 +52,10 @@ pub enum Error {
     /// The file to be written is there.
     #[error("`{}` exists; write elsewhere with `--out`, or replace a file with `--force`", .path.display())]
     Exists { path: PathBuf },
+
+    /// A model into a pipe.
+    #[error("`--out` takes the path of a file, which is read back before it has its name")]
+    OutStdout,
 
     /// `--trim-head` for a model without such a head.
     #[error(

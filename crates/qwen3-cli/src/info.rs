@@ -23,6 +23,14 @@ pub fn info(args: &InfoArgs, stop: &Stop) -> Result<(), Error> {
     print_value(args.format, &Value::from_iter(facts.clone()), as_table)
 }
 
+fn format_of(checkpoint: &Checkpoint) -> &'static str {
+    match (checkpoint.is_gguf(), checkpoint.provenance()) {
+        (true, _) => "GGUF",
+        (false, Some(_)) => "portable file",
+        (false, None) => "safetensors",
+    }
+}
+
 /// To two digits: dtypes are mixed, and blocks have scales.
 fn bits_per_weight(checkpoint: &Checkpoint) -> f64 {
     let bits = 8.0 * checkpoint.weight_bytes() as f64;
@@ -31,11 +39,14 @@ fn bits_per_weight(checkpoint: &Checkpoint) -> f64 {
 
 fn facts(source: &Source, checkpoint: &Checkpoint) -> Result<Vec<(&'static str, Value)>, Error> {
     let config = checkpoint.config();
+    let dtypes: Vec<String> = checkpoint.dtypes()?.iter().map(ToString::to_string).collect();
     let mut facts = vec![
         ("model", json!(source.to_string())),
         ("path", json!(checkpoint.path())),
         ("kind", json!(checkpoint.kind().to_string())),
+        ("format", json!(format_of(checkpoint))),
         ("dtype", json!(checkpoint.dtype()?.to_string())),
+        ("dtypes_of_matrices", json!(dtypes.join(", "))),
         ("bits_per_weight", json!(bits_per_weight(checkpoint))),
         ("weight_bytes", json!(checkpoint.weight_bytes())),
         ("parameters", json!(checkpoint.parameters())),

@@ -45,12 +45,12 @@ fn unknown_tokens(tokens: &[String]) -> String {
     )
 }
 
-/// From here on, shows what the engine logs while it finds a model. `qwen3 serve` has
-/// a log of its own.
-pub fn show_those_of_the_hub() {
+/// From here on, shows what the engine logs while it finds and opens a model. `qwen3 serve`
+/// has a log of its own.
+pub fn show_those_of_files() {
     // The other notes of the library are in its results, and printed from these.
-    let of_the_hub = Targets::new().with_target("qwen3_engine::files::hub", Level::INFO);
-    let _ = tracing_subscriber::registry().with(Notes.with_filter(of_the_hub)).try_init();
+    let of_files = Targets::new().with_target("qwen3_engine::files", Level::INFO);
+    let _ = tracing_subscriber::registry().with(Notes.with_filter(of_files)).try_init();
 }
 
 /// Prints messages as lines.

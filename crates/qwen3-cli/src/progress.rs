@@ -15,7 +15,7 @@ const OF_COUNTS: &str = "{msg} {bar:30} {pos}/{len} {eta}";
 /// cancels.
 pub fn hooks(source: &SourceArgs, stop: &Stop) -> Hooks {
     if !source.quiet {
-        notes::show_those_of_the_hub();
+        notes::show_those_of_files();
     }
     let bars = !source.quiet && std::io::stderr().is_terminal();
     let hooks = Hooks::default().cancel(stop.token());

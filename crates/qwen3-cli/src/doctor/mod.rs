@@ -1,5 +1,6 @@
 //! `qwen3 doctor`: whether this machine's devices, and a model, can be trusted.
 
+mod model;
 mod report;
 
 use crate::args::{DoctorArgs, OutputArgs};
@@ -7,15 +8,10 @@ use crate::error::Error;
 use crate::output::{Inputs, Output};
 use crate::print::print;
 use crate::terminal::{escaped, escaped_json};
-use qwen3_checks::Published;
-use qwen3_checks::published::model_with_file;
+use model::examine_model;
 use qwen3_engine::internals::{SelfCheck, processor_name, self_check, speed};
-use qwen3_engine::{
-    Checkpoint, Device, DeviceChoice, Devices, Dtype, Error as EngineError, Hooks, devices, sha256,
-};
-use report::{
-    DeviceReport, DtypeReport, FileReport, Line, Machine, Mark, ModelReport, NumbersReport, Report,
-};
+use qwen3_engine::{Device, DeviceChoice, Devices, Error as EngineError, devices};
+use report::{DeviceReport, DtypeReport, Line, Machine, Mark, Report};
 use std::path::Path;
 
 pub fn doctor(args: &DoctorArgs) -> Result<(), Error> {
@@ -133,82 +129,4 @@ fn examine_dtype(
     let report = DtypeReport { device: device.id, check, speed };
     teller.tell(report.lines())?;
     Ok(report)
-}
-
-/// The files' hashes, and the numbers that were published of the model.
-fn examine_model(
-    model: &str,
-    devices: &[Device],
-    teller: &mut Teller,
-) -> Result<ModelReport, Error> {
-    // A converted file is compared with its checksums when it is opened.
-    let checkpoint = Checkpoint::open(model, &Hooks::default())?;
-    let (kind, path) = (checkpoint.kind().to_string(), checkpoint.path());
-    let place = path.map_or("inside this program".to_owned(), |path| path.display().to_string());
-    teller.tell([Mark::Heading.line(format!("{model}: {kind}, {place}"))])?;
-    if checkpoint.provenance().is_some() {
-        teller.tell([Mark::Passed.line("all checksums of the converted file are right")])?;
-    }
-    let files = hashed(&checkpoint)?;
-    teller.tell(files.iter().map(FileReport::line))?;
-
-    let is_published = files.iter().any(|file| file.published_as.is_some());
-    let mut numbers = vec![];
-    match Published::with_shape_of(&checkpoint) {
-        Some(of) if checkpoint.dtype()?.is_blocks() => {
-            teller.tell([Mark::Unknown.line(format!(
-                "weights in {} give other numbers than those published of {}: they aren't compared",
-                checkpoint.dtype()?,
-                of.model
-            ))])?
-        }
-        Some(of) if is_published || path.is_some_and(|path| of.is_called(model, path)) => {
-            let text = format!("numbers published of {}, in the dtype of the file", of.model);
-            teller.tell([Mark::Heading.line(text)])?;
-            for device in devices {
-                let report = published_numbers(of, &checkpoint, device)?;
-                teller.tell(report.lines())?;
-                numbers.push(report);
-            }
-        }
-        Some(of) => teller.tell([Mark::Unknown.line(format!(
-            "has the shape of {}, but neither its file nor its name: its numbers aren't compared",
-            of.model
-        ))])?,
-        None => {
-            let text = "no numbers are published of a model of this shape";
-            teller.tell([Mark::Unknown.line(text)])?;
-        }
-    }
-    Ok(ModelReport { model: model.to_owned(), kind, files, numbers })
-}
-
-/// The files of weights that the checkpoint has, or that it was converted from.
-fn hashed(checkpoint: &Checkpoint) -> Result<Vec<FileReport>, Error> {
-    let digests: Vec<(String, String)> = match checkpoint.provenance() {
-        Some(provenance) => provenance.sources.clone().into_iter().collect(),
-        None => {
-            let files = checkpoint.source_files()?.into_iter();
-            let digest = |path: &Path| sha256(path, &Hooks::default());
-            let files = files.map(|(name, path)| Ok((name, digest(&path)?)));
-            files.collect::<Result<_, EngineError>>()?
-        }
-    };
-    let weights = digests.into_iter().filter(|(file, _)| file.ends_with(".safetensors"));
-    let report = |(file, sha256): (String, String)| {
-        let published_as = model_with_file(&sha256).map(|of| &of.model[..]);
-        FileReport { file, sha256, published_as }
-    };
-    Ok(weights.map(report).collect())
-}
-
-fn published_numbers(
-    of: &Published,
-    checkpoint: &Checkpoint,
-    device: &Device,
-) -> Result<NumbersReport, Error> {
-    let stored = checkpoint.dtype()?;
-    let dtype = if device.dtypes.contains(&stored) { stored } else { Dtype::F32 };
-    let checks = of.check(checkpoint, device.id, dtype);
-    Ok(NumbersReport { device: device.id, dtype, checks })
 }

@@ -167,16 +167,21 @@ pub struct ModelReport {
     pub model: String,
     pub kind: String,
     pub files: Vec<FileReport>,
+    pub weights: WeightsReport,
     pub numbers: Vec<NumbersReport>,
+    /// On each device, where no numbers are published.
+    pub computed: Vec<ComputedReport>,
 }
 
 impl ModelReport {
     fn json(&self) -> Value {
-        let Self { model, kind, files, numbers } = self;
+        let Self { model, kind, files, weights, numbers, computed } = self;
         json!({
             "model": model, "kind": kind,
             "files": files.iter().map(FileReport::json).collect::<Vec<_>>(),
+            "weights": weights.json(),
             "numbers": numbers.iter().map(NumbersReport::json).collect::<Vec<_>>(),
+            "computed": computed.iter().map(ComputedReport::json).collect::<Vec<_>>(),
         })
     }
 }
@@ -201,6 +206,46 @@ impl FileReport {
     fn json(&self) -> Value {
         let Self { file, sha256, published_as } = self;
         json!({"file": file, "sha256": sha256, "published_as": published_as})
+    }
+}
+
+/// Whether all weights are numbers that something can be computed from.
+pub struct WeightsReport(pub Result<(), Error>);
+
+impl WeightsReport {
+    pub fn line(&self) -> Line {
+        match &self.0 {
+            Ok(()) => Mark::Passed.line("every number of the weights is finite"),
+            Err(error) => Mark::Failed.line(error.to_string()),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"ok": self.0.is_ok(), "error": self.0.as_ref().err().map(Error::to_string)})
+    }
+}
+
+/// Whether the model loads on a device and computes there, and in which dtype.
+pub struct ComputedReport {
+    pub device: DeviceId,
+    pub dtype: Result<Dtype, Error>,
+}
+
+impl ComputedReport {
+    pub fn line(&self) -> Line {
+        let Self { device, dtype } = self;
+        match dtype {
+            Ok(dtype) => Mark::Passed.line(format!("{device} {dtype}: loads, and computes a text")),
+            Err(error) => Mark::Failed.line(format!("{device}: {error}")),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let device = self.device.to_string();
+        match &self.dtype {
+            Ok(dtype) => json!({"device": device, "dtype": dtype.to_string()}),
+            Err(error) => json!({"device": device, "error": error.to_string()}),
+        }
     }
 }
 

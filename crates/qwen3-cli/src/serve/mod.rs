@@ -150,14 +150,23 @@ fn load(args: &ServeArgs, settings: Settings) -> Result<App, Error> {
 
 fn failed(what: &'static str, served: &ModelToServe, error: &ReplicaError) -> Error {
     let way_out = match error {
-        ReplicaError::Engine(qwen3_engine::Error::WrongKind { .. }) => {
-            Some("`--model` takes embedding models, `--reranker` rerankers".to_owned())
+        ReplicaError::Engine(qwen3_engine::Error::WrongKind { model, found, wanted }) => {
+            let (model, reason) = (model.clone(), wrong_kind(*found, *wanted));
+            return Error::Serve { what, model, reason };
         }
         ReplicaError::Engine(error) if what == EMBEDDING_MODEL => way_without_network(error),
         _ => None,
     };
     let reason = way_out.map_or(error.to_string(), |way_out| format!("{error}; {way_out}"));
     Error::Serve { what, model: served.source.to_string(), reason }
+}
+
+/// The server has no option for it, as it may have a model of each kind.
+fn wrong_kind(found: Kind, wanted: Kind) -> String {
+    format!(
+        "it looks like {found}, not like {}; `--model` takes embedding models, `--reranker` rerankers; if it is one after all, write it with `qwen3 convert --kind {wanted}` and serve that file",
+        wanted.in_words()
+    )
 }
 
 /// Ready at the first signal; a Ctrl-C after it ends the process at once.

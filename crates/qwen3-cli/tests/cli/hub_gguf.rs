@@ -193,6 +193,21 @@ fn a_gguf_download_that_was_given_up_is_resumed_by_the_next_run() {
 }
 
 #[test]
+fn a_dtype_that_is_not_read_is_not_downloaded() {
+    let files = ["tiny-IQ4_XS.gguf", "tiny-MXFP4.gguf", Q8];
+    let words = ["`tiny-IQ4_XS.gguf` of `test/tiny`", "not read; take `test/tiny:Q8_0`"];
+    for name in ["iq4_xs", "tiny-IQ4_XS.gguf"] {
+        check_refused(&files, &named(name), &words);
+    }
+    check_refused(&files[..1], MODEL, &["`tiny-IQ4_XS.gguf`", "not read"]);
+    let (hub, home) = hub_with(&files);
+    check(&hub, &home, MODEL, Q8);
+    let (hub, home) = hub_with(&[]);
+    let words = ["`test/tiny`", "neither a config.json nor a GGUF file"];
+    named_from_hub(["info", MODEL], &hub, &home).fails(1, &words);
+}
+
+#[test]
 fn a_revision_of_a_gguf_file_is_asked_for_by_its_name() {
     let (hub, home) = hub_with(&[Q8, F16]);
     let run = named_from_hub(["download", &named("Q8_0")], &hub, &home);
@@ -240,7 +255,15 @@ fn paths_come_before_names_of_the_hub() {
     fs::copy(file(), local.join(Q8)).unwrap();
     let mut run = qwen3(["info", "--model", MODEL]);
     run.command.current_dir(folder.path());
-    run.fails(1, &["`test/tiny`", "`test/tiny/tiny-Q8_0.gguf`", "name that file"]);
+    fs::copy(file(), local.join(F16)).unwrap();
+    fs::copy(file(), local.join("mmproj-a.gguf")).unwrap();
+    let words = ["`test/tiny`", "name one: `test/tiny/tiny-Q8_0.gguf`, `test/tiny/tiny-f16.gguf`"];
+    let outcome = run.fails(1, &words);
+    assert!(!outcome.stderr.contains("mmproj"), "{outcome:?}");
+    // A path with a wrong letter is not asked of a hub.
+    for path in ["test/tony-Q8_0.gguf", "models/model.safetensors"] {
+        qwen3(["info", "--model", path]).fails(1, &[path, "there is no file", "check the path"]);
+    }
     // A file is one by how it begins.
     fs::copy(file(), folder.path().join("any.name")).unwrap();
     let mut run = qwen3(["download", "--model", "any.name"]);

@@ -15,6 +15,7 @@ mod embed_inputs;
 mod embed_options;
 mod convert;
 mod doctor;
+mod gguf;
 mod inspect;
 mod mini;
 mod rerank;

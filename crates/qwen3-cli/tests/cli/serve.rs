@@ -232,3 +232,38 @@ fn what_can_not_be_served_is_told_before_it_is_loaded() {
     );
     qwen3(["serve", "--tls-cert", "a.pem"]).fails(2, &["--tls-key"]);
 }
+
+/// What is served is mapped: a file that is written to gives an error and not other vectors,
+/// and one that was replaced is served on.
+#[test]
+fn a_file_that_is_overwritten_is_not_served_on() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("model.gguf");
+    let whole = std::fs::read(crate::fixtures::folder("gguf/tiny-embedding-q8_0.gguf")).unwrap();
+    std::fs::write(&path, &whole).unwrap();
+    let server = Server::of(on_cpu("serve", &path, ON_ANY_PORT).start());
+    let answer = |text: &str| server.ask("/embed", "", &format!("{{\"inputs\": \"{text}\"}}"));
+    assert!(answer("a").starts_with("HTTP/1.1 200 OK\r\n"));
+    let new = folder.path().join("new.gguf");
+    std::fs::write(&new, &whole).unwrap();
+    let other = std::fs::hard_link(&path, folder.path().join("old.gguf"));
+    std::fs::rename(&new, &path).unwrap();
+    assert!(answer("b").starts_with("HTTP/1.1 200 OK\r\n"));
+    other.unwrap();
+    // The old one, by its other name, is what is mapped; by this name it is the new one.
+    std::fs::rename(folder.path().join("old.gguf"), &path).unwrap();
+    std::fs::write(&path, &whole).unwrap();
+    let refused = answer("c");
+    assert!(!refused.starts_with("HTTP/1.1 200 OK\r\n"), "{refused}");
+    assert!(answer("d").starts_with("HTTP/1.1 503 "));
+    let (outcome, log) = server.stop("-TERM");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(log.contains("have changed since the model was opened"), "{log}");
+}
+
+#[test]
+fn a_model_of_the_other_kind_is_refused_with_a_way_that_there_is() {
+    let words = ["tiny-reranker-tied", "looks like reranker", "`qwen3 convert --kind embedding`"];
+    let outcome = on_cpu("serve", &reranker(), ON_ANY_PORT).fails(1, &words);
+    assert!(!outcome.stderr.contains("option `kind`"), "{outcome:?}");
+}
