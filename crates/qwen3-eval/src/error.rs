@@ -108,6 +108,24 @@ pub enum Error {
     #[error("line {line} of `{path}` has no {wanted} in the column `{column}`")]
     Column { path: PathBuf, line: usize, column: String, wanted: &'static str },
 
+    /// A split without judgements or rows.
+    #[error("`{path}` has no split `{split}`; there are: {splits}")]
+    NoSplit { path: PathBuf, split: String, splits: String },
+
+    /// Data whose type can't be told.
+    #[error(
+        "can't tell what `{path}` is for from its {of}; say it with `--task`, or name its columns with `--column`"
+    )]
+    UnknownData { path: PathBuf, of: &'static str },
+
+    /// A type of task that there isn't.
+    #[error("there is no task `{name}`; there are: {known}")]
+    UnknownTask { name: String, known: String },
+
+    /// Data in a form that isn't read here.
+    #[error("`{path}` is {form}, which is not read here; {way_out}")]
+    Form { path: PathBuf, form: &'static str, way_out: &'static str },
+
     /// A line with another number of fields, or with something else in one.
     #[error("line {line} of `{path}` is not `{expected}`")]
     Fields { path: PathBuf, line: usize, expected: &'static str },

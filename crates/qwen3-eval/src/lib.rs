@@ -35,6 +35,7 @@ mod significance;
 mod sts;
 mod summarization;
 mod sums;
+mod tasks;
 mod vectors;
 
 pub use bitext::{BitextScores, bitext_mining};
@@ -43,8 +44,8 @@ pub use classification::{ClassificationScores, classification, examples};
 pub use clustering::{Clustering, ClusteringScores, ClusteringSize};
 pub use correlation::{pearson, spearman};
 pub use data::{
-    Beir, Documents, Groups, Label, LabelIds, Table, Text, read_qrels, read_run, reranking_groups,
-    write_run,
+    Beir, Columns, Documents, Groups, Label, LabelIds, Table, Text, read_lists, read_qrels,
+    read_run, reranking_groups, write_run,
 };
 pub use error::Error;
 pub use multilabel::{
@@ -58,7 +59,10 @@ pub use retrieval::{
     instruction_retrieval, p_mrr, retrieval,
 };
 pub use search::{Neighbour, Search, nearest, rescore, run_of};
-pub use significance::{Comparison, randomization_test};
+pub use significance::{Comparison, bootstrap_test, randomization_test};
 pub use sts::{StsScores, sts};
 pub use summarization::{Summaries, SummarizationScores, summarization};
+pub use tasks::{
+    Evaluation, OpenOptions, Ranking, Role, Rows, Sample, TaskData, TaskType, compare,
+};
 pub use vectors::Vectors;

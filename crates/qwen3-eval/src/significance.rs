@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::error::{all_finite, at_least, same_count};
 use crate::random::{RandomState, SEED};
+use rayon::prelude::*;
 use serde::Serialize;
 
 /// Two settings compared query by query, or row by row.
@@ -62,6 +63,41 @@ pub fn randomization_test(
     })
 }
 
+/// The paired bootstrap of Efron, two-sided: rows are drawn with replacement, as many as there are, and
+/// the difference of both settings on them is looked at, in `rounds` samples that are always the
+/// same. A sample on which it can't be computed is left out.
+///
+/// # Errors
+/// If there is no row, `rounds` is 0, or the difference can't be computed on the rows
+/// themselves.
+pub fn bootstrap_test(
+    rows: usize,
+    rounds: usize,
+    difference: impl Fn(&[usize]) -> Option<f64> + Sync,
+) -> Result<Comparison, Error> {
+    at_least("rows", rows, 1)?;
+    at_least("rounds", rounds, 1)?;
+    let observed = difference(&(0..rows).collect::<Vec<_>>());
+    let mean_difference = observed.filter(|number| number.is_finite());
+    let mean_difference = mean_difference.ok_or(Error::NotFinite { what: "difference", row: 0 })?;
+    let sample = |round: usize| {
+        let mut random = RandomState::new(SEED.wrapping_add(round as u32));
+        let mut row = || ((random.uniform() * rows as f64) as usize).min(rows - 1);
+        let sample: Vec<usize> = (0..rows).map(|_| row()).collect();
+        difference(&sample)
+    };
+    let of_samples: Vec<f64> = (0..rounds).into_par_iter().filter_map(sample).collect();
+    let count = |is_so: fn(&f64) -> bool| of_samples.iter().filter(|d| is_so(d)).count();
+    let fewer = count(|d| *d <= 0.0).min(count(|d| *d >= 0.0));
+    let p_value = 2.0 * (fewer + 1) as f64 / (of_samples.len() + 1) as f64;
+    Ok(Comparison {
+        mean_difference,
+        p_value: p_value.min(1.0),
+        rounds: of_samples.len(),
+        is_exact: false,
+    })
+}
+
 fn signed(differences: &[f64], mut is_swapped: impl FnMut(usize) -> bool) -> f64 {
     let sign =
         |(at, difference): (usize, &f64)| if is_swapped(at) { -difference } else { *difference };
@@ -90,6 +126,24 @@ mod tests {
         // Three standard errors of 4,000 draws.
         let error = 3.0 * (exact.p_value * (1.0 - exact.p_value) / 4_000.0).sqrt();
         assert!((exact.p_value - random.p_value).abs() < error, "{exact:?} {random:?}");
+    }
+
+    #[test]
+    fn the_bootstrap_tells_a_difference_from_chance() {
+        let mean = |of: &[f64], rows: &[usize]| {
+            Some(rows.iter().map(|&row| of[row]).sum::<f64>() / rows.len() as f64)
+        };
+        let clear: Vec<f64> = (0..50).map(|i| 1.0 + f64::from(i % 3)).collect();
+        let test = bootstrap_test(50, 500, |rows| mean(&clear, rows)).unwrap();
+        assert!(test.p_value < 0.01 && test.mean_difference > 1.9, "{test:?}");
+        let chance: Vec<f64> = (0..50).map(|i| f64::from(i % 2) - 0.5).collect();
+        let test = bootstrap_test(50, 500, |rows| mean(&chance, rows)).unwrap();
+        assert!(test.p_value > 0.5, "{test:?}");
+        let none = bootstrap_test(50, 500, |_| Some(0.0)).unwrap();
+        assert_eq!(none.p_value, 1.0);
+        assert!(
+            bootstrap_test(0, 500, |_| None).is_err() && bootstrap_test(5, 9, |_| None).is_err()
+        );
     }
 
     #[test]

@@ -39,6 +39,16 @@ pub fn classification(
     train: (&Vectors, &[i64]),
     test: (&Vectors, &[i64]),
 ) -> Result<ClassificationScores, Error> {
+    same_count("labels to learn from", train.1.len(), train.0.len())?;
+    classify(train, &examples(train.1), test)
+}
+
+/// The same with the rows of each experiment given.
+pub(crate) fn classify(
+    train: (&Vectors, &[i64]),
+    examples: &[Vec<usize>],
+    test: (&Vectors, &[i64]),
+) -> Result<ClassificationScores, Error> {
     let ((train, labels), (test, test_labels)) = (train, test);
     same_count("labels to learn from", labels.len(), train.len())?;
     same_count("labels of the test", test_labels.len(), test.len())?;
@@ -56,7 +66,7 @@ pub fn classification(
         let predicted: Vec<i64> = test.rows().map(|row| classes[model.predict(row)]).collect();
         ClassScores::new(test_labels, &predicted)
     };
-    let scores: Vec<_> = examples(labels).par_iter().map(experiment).collect();
+    let scores: Vec<_> = examples.par_iter().map(experiment).collect();
     Ok(ClassificationScores { mean: ClassScores::mean(&scores), scores_per_experiment: scores })
 }
 

@@ -1,6 +1,7 @@
 //! A folder of retrieval data in the layout of BEIR.
 
 use super::lines::Lines;
+use super::qrels::{qrels_path, read_qrels};
 use crate::{Error, Qrels};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ pub struct Text {
     pub text: String,
 }
 
-/// Retrieval data: `corpus.jsonl`, `queries.jsonl`, and `qrels/SPLIT.tsv`.
+/// Retrieval data: `corpus.jsonl`, `queries.jsonl`, and `qrels/SPLIT.tsv` or `.jsonl`.
 #[derive(Clone, Debug)]
 pub struct Beir {
     corpus: PathBuf,
@@ -35,7 +36,7 @@ impl Beir {
     pub fn open(folder: &Path, split: &str) -> Result<Self, Error> {
         let path = folder.join("queries.jsonl");
         let mut queries = read_queries(&path)?;
-        let qrels_path = folder.join("qrels").join(format!("{split}.tsv"));
+        let qrels_path = qrels_path(folder, split)?;
         let qrels = read_qrels(&qrels_path)?;
         let known: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
         if let Some((id, _)) = qrels.queries().find(|(id, _)| !known.contains(id)) {
@@ -151,48 +152,14 @@ impl Texts {
 }
 
 fn id(row: &Map<String, Value>) -> Option<String> {
-    match row.get("_id").or_else(|| row.get("id"))? {
+    as_id(row.get("_id").or_else(|| row.get("id"))?)
+}
+
+/// An id, also one that is written as a number.
+pub(super) fn as_id(value: &Value) -> Option<String> {
+    match value {
         Value::String(id) if !id.is_empty() => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
-}
-
-/// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs
-/// between them, perhaps below a line of names.
-///
-/// # Errors
-/// If the file can't be read, has no judgement, a line is something else, or a document is
-/// judged twice for a query.
-pub fn read_qrels(path: &Path) -> Result<Qrels, Error> {
-    let mut lines = Lines::open(path)?;
-    let mut qrels = Qrels::default();
-    let mut is_first = true;
-    while let Some((line, text)) = lines.next()? {
-        let fields: Vec<&str> = text.trim_end_matches(['\n', '\r']).split('\t').collect();
-        let relevance = fields.get(2).and_then(|field| whole(field));
-        match (&fields[..], relevance) {
-            ([query, document, _], Some(relevance))
-                if !query.is_empty() && !document.is_empty() =>
-            {
-                qrels.insert(query, document, relevance)?;
-            }
-            ([_, _, _], None) if is_first => {}
-            _ => {
-                let expected = "query-id, corpus-id and a whole number, with tabs between them";
-                return Err(Error::Fields { path: path.to_owned(), line, expected });
-            }
-        }
-        is_first = false;
-    }
-    if qrels.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(qrels) }
-}
-
-/// A whole number, also as `1.0`, which tables are often saved with.
-fn whole(field: &str) -> Option<i64> {
-    let field = field.trim();
-    let digits = field.split_once('.').map_or(field, |(whole, rest)| {
-        if rest.bytes().all(|digit| digit == b'0') { whole } else { field }
-    });
-    digits.parse().ok()
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// No row of data is longer.
-const MAX_LINE_BYTES: usize = 64 << 20;
+pub(super) const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// A row of JSON with the number of its line.
 pub(super) type Row = (usize, Map<String, Value>);
@@ -51,7 +51,8 @@ impl Lines {
         serde_json::from_str(&text).map(|row| Some((line, row))).map_err(failed)
     }
 
-    fn line(&mut self) -> Result<Option<String>, Error> {
+    /// The next line, also an empty one.
+    pub fn line(&mut self) -> Result<Option<String>, Error> {
         let path = || self.path.clone();
         let mut bytes = vec![];
         // One byte more than allowed, to tell a long line from one that just fits.

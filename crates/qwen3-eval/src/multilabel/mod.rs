@@ -50,6 +50,16 @@ pub fn multilabel_classification(
     train: (&Vectors, &[Vec<i64>]),
     test: (&Vectors, &[Vec<i64>]),
 ) -> Result<MultilabelScores, Error> {
+    same_count("label lists to learn from", train.1.len(), train.0.len())?;
+    multilabel_of(train, &multilabel_examples(train.1), test)
+}
+
+/// The same with the rows of each experiment given.
+pub(crate) fn multilabel_of(
+    train: (&Vectors, &[Vec<i64>]),
+    examples: &[Vec<usize>],
+    test: (&Vectors, &[Vec<i64>]),
+) -> Result<MultilabelScores, Error> {
     let ((train, labels), (test, test_labels)) = (train, test);
     same_count("label lists to learn from", labels.len(), train.len())?;
     same_count("label lists of the test", test_labels.len(), test.len())?;
@@ -60,9 +70,9 @@ pub fn multilabel_classification(
     let truth = binarized(test_labels, &classes);
     let known = binarized(labels, &classes);
     let mut scores = vec![];
-    for examples in multilabel_examples(labels) {
+    for examples in examples {
         at_least("examples of an experiment", examples.len(), NEIGHBOURS)?;
-        let tell = |row: usize| told(test.row(row), train, &examples, &known);
+        let tell = |row: usize| told(test.row(row), train, examples, &known);
         let predicted: Vec<Vec<bool>> = (0..test.len()).into_par_iter().map(tell).collect();
         scores.push(measures(&truth, &predicted));
     }

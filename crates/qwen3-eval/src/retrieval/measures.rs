@@ -45,6 +45,14 @@ pub(super) const MEASURES: [(&str, Measure); 7] = [
 ];
 
 impl QueryScores {
+    /// A measure by mteb's name, such as `ndcg_at_10`.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let (name, k) = name.rsplit_once("_at_")?;
+        let at = CUTOFFS.iter().position(|cutoff| cutoff.to_string() == k)?;
+        let (_, measure) = MEASURES.iter().find(|(known, _)| *known == name)?;
+        Some(measure(self)[at])
+    }
+
     pub(super) fn new(
         judged: &BTreeMap<String, i64>,
         hits: &[Hit],

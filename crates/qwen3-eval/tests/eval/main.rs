@@ -9,3 +9,4 @@ mod properties;
 mod pairs;
 mod ranking;
 mod support;
+mod tasks;

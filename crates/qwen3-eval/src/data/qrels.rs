@@ -1,0 +1,113 @@
+//! Judgements in files.
+
+use super::beir::as_id;
+use super::lines::Lines;
+use crate::{Error, Qrels};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The file of judgements of a split, in BEIR's layout or mteb's.
+///
+/// # Errors
+/// [`Error::NoSplit`] with those that are there.
+pub(super) fn qrels_path(folder: &Path, split: &str) -> Result<PathBuf, Error> {
+    let folder = folder.join("qrels");
+    let paths = ["tsv", "jsonl"].map(|ending| folder.join(format!("{split}.{ending}")));
+    if let Some(path) = paths.into_iter().find(|path| path.exists()) {
+        return Ok(path);
+    }
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|source| Error::Read { path: folder.clone(), source })?;
+    let mut splits: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    splits.sort_unstable();
+    Err(Error::NoSplit { split: split.to_owned(), path: folder, splits: splits.join(", ") })
+}
+
+/// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs
+/// between them, perhaps below a line of names. In a file that ends in `.jsonl` each line is an object
+/// with `query-id`, `corpus-id` and `score`.
+///
+/// # Errors
+/// If the file can't be read, has no judgement, a line is something else, or a document is
+/// judged twice for a query.
+pub fn read_qrels(path: &Path) -> Result<Qrels, Error> {
+    let is_json = path.extension().is_some_and(|ending| ending == "jsonl");
+    let qrels = if is_json { of_json(path)? } else { of_tabs(path)? };
+    if qrels.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(qrels) }
+}
+
+fn of_tabs(path: &Path) -> Result<Qrels, Error> {
+    let mut lines = Lines::open(path)?;
+    let mut qrels = Qrels::default();
+    let mut is_first = true;
+    while let Some((line, text)) = lines.next()? {
+        let fields: Vec<&str> = text.trim_end_matches(['\n', '\r']).split('\t').collect();
+        let relevance = fields.get(2).and_then(|field| whole(field));
+        match (&fields[..], relevance) {
+            ([query, document, _], Some(relevance))
+                if !query.is_empty() && !document.is_empty() =>
+            {
+                qrels.insert(query, document, relevance)?;
+            }
+            ([_, _, _], None) if is_first => {}
+            _ => {
+                let expected = "query-id, corpus-id and a whole number, with tabs between them";
+                return Err(Error::Fields { path: path.to_owned(), line, expected });
+            }
+        }
+        is_first = false;
+    }
+    Ok(qrels)
+}
+
+fn of_json(path: &Path) -> Result<Qrels, Error> {
+    let mut lines = Lines::open(path)?;
+    let mut qrels = Qrels::default();
+    while let Some((line, row)) = lines.next_row()? {
+        let id = |name| as_id(row.get(name)?);
+        let relevance = row.get("score").and_then(|score| whole(&score.to_string()));
+        let (Some(query), Some(document), Some(relevance)) =
+            (id("query-id"), id("corpus-id"), relevance)
+        else {
+            let expected = "an object with query-id, corpus-id and a whole number as score";
+            return Err(Error::Fields { path: path.to_owned(), line, expected });
+        };
+        qrels.insert(&query, &document, relevance)?;
+    }
+    Ok(qrels)
+}
+
+/// Reads a list of documents for each query: lines with `query-id` and `corpus-ids`.
+///
+/// # Errors
+/// If the file can't be read, has no line, a line is something else, or a query stands twice.
+pub fn read_lists(path: &Path) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut lines = Lines::open(path)?;
+    let mut lists = BTreeMap::new();
+    while let Some((line, row)) = lines.next_row()? {
+        let query = row.get("query-id").and_then(as_id);
+        let ids = row.get("corpus-ids").and_then(|ids| ids.as_array());
+        let ids: Option<Vec<String>> = ids.and_then(|ids| ids.iter().map(as_id).collect());
+        let (Some(query), Some(ids)) = (query, ids) else {
+            let expected = "an object with query-id and corpus-ids, a list";
+            return Err(Error::Fields { path: path.to_owned(), line, expected });
+        };
+        if lists.insert(query.clone(), ids).is_some() {
+            let place = format!("line {line} of `{}`", path.display());
+            return Err(Error::DuplicateId { place, id: query });
+        }
+    }
+    if lists.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(lists) }
+}
+
+/// A whole number, also as `1.0`, which tables are often saved with.
+fn whole(field: &str) -> Option<i64> {
+    let field = field.trim();
+    let digits = field.split_once('.').map_or(field, |(whole, rest)| {
+        if rest.bytes().all(|digit| digit == b'0') { whole } else { field }
+    });
+    digits.parse().ok()
+}

@@ -1,0 +1,67 @@
+//! Texts with categories, in levels.
+
+use super::evaluation::{Evaluation, Role, Rows, Sample};
+use super::labelled::{either, texts};
+use crate::{Clustering, ClusteringSize, Error, Label, LabelIds, NamedScores, Table};
+
+/// Rows of a text with its category at each level.
+#[derive(Clone, Debug)]
+pub(super) struct Categorized {
+    texts: Vec<String>,
+    labels: Vec<Vec<i64>>,
+    size: ClusteringSize,
+}
+
+impl Categorized {
+    pub fn new(table: &Table, fraction: Option<f64>) -> Result<Self, Error> {
+        let labels = table.label_lists(either(table, ["labels", "label"]))?;
+        let size = ClusteringSize { fraction, ..ClusteringSize::default() };
+        // Before anything is embedded.
+        Clustering::new(labels.len(), size)?;
+        Ok(Self { texts: texts(table)?, labels: numbers(&labels)?, size })
+    }
+
+    pub fn texts(&self) -> usize {
+        Clustering::new(self.texts.len(), self.size).map_or(0, |task| task.documents().len())
+    }
+
+    pub fn evaluate<E: From<Error>>(
+        &self,
+        main_score: &str,
+        mut embed: impl FnMut(Role, &[String]) -> Result<Rows, E>,
+    ) -> Result<Evaluation, E> {
+        let task = Clustering::new(self.texts.len(), self.size)?;
+        let drawn = task.documents().to_vec();
+        let texts: Vec<String> = drawn.iter().map(|&row| self.texts[row].clone()).collect();
+        let labels: Vec<Vec<i64>> = drawn.iter().map(|&row| self.labels[row].clone()).collect();
+        let scores = task.evaluate(&embed(Role::Text, &texts)?.vectors()?, &labels)?;
+        let of_runs = match main_score {
+            "v_measure" => Some(&scores.v_measures),
+            "ami" => Some(&scores.ami_scores),
+            _ => None,
+        };
+        let sample = of_runs.map_or(Sample::Whole, |levels| {
+            let runs = levels.iter().flat_map(|(level, runs)| {
+                runs.iter()
+                    .zip(1..)
+                    .map(move |(score, run)| (format!("{level}, run {run}"), *score))
+            });
+            Sample::Units { what: "run", scores: runs.collect() }
+        });
+        let scores = NamedScores::from(&scores);
+        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample }.checked()?)
+    }
+}
+
+/// Level by level, since one may have names and another numbers.
+fn numbers(labels: &[Vec<Label>]) -> Result<Vec<Vec<i64>>, Error> {
+    let levels = labels.iter().map(Vec::len).max().unwrap_or(0);
+    let mut numbers = vec![vec![]; labels.len()];
+    for level in 0..levels {
+        let ids = LabelIds::new(labels.iter().filter_map(|labels| labels.get(level)))?;
+        for (row, numbers) in labels.iter().zip(&mut numbers) {
+            numbers.extend(row.get(level).and_then(|label| ids.id(label)));
+        }
+    }
+    Ok(numbers)
+}
