@@ -27,6 +27,7 @@ mod data;
 mod error;
 mod multilabel;
 mod pairs;
+mod published;
 mod random;
 mod results;
 mod retrieval;
@@ -53,6 +54,7 @@ pub use multilabel::{
     stratified_rows,
 };
 pub use pairs::{PairMeasures, PairScores, pair_classification, pair_measures};
+pub use published::{Published, PublishedRow, PublishedTable, published};
 pub use results::{MTEB_VERSION, NamedScores, Task, task_result, write_result};
 pub use retrieval::{
     CUTOFFS, Hit, InstructionScores, Qrels, QueryScores, RetrievalScores, Run,

@@ -5,7 +5,7 @@ use crate::significance::{bootstrap_test, randomization_test};
 use crate::{Comparison, Error, pair_measures, spearman};
 
 /// Random swaps of the test on units.
-const SWAPS: usize = 100_000;
+const SWAPS: usize = 10_000;
 /// Samples of the test on pairs, each of which sorts all of them.
 const SAMPLES: usize = 2_000;
 
