@@ -4,10 +4,12 @@
 //! `cargo fuzz run TARGET` looks for such bytes with libFuzzer. Where that can't
 //! be built, `cargo test` runs the targets on the seeds and on changes of them.
 
+mod evaluation;
 mod files;
 mod gguf;
 mod requests;
 
+pub use evaluation::evaluation;
 pub use files::{folder, index, portable};
 pub use gguf::gguf;
 pub use requests::request;
@@ -21,7 +23,7 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of the folder of its seeds.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("config", config),
     ("tokenizer", tokenizer),
     ("prompts", prompts),
@@ -31,6 +33,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("portable", portable),
     ("gguf", gguf),
     ("request", request),
+    ("evaluation", evaluation),
 ];
 
 /// Tensors above this are not asked for: a few bytes of header may name them,

@@ -37,9 +37,22 @@ pub const OURS: [(&str, &[&str]); 22] = [
     ("qwen3-checks", &["qwen3-engine"]),
     ("qwen3-server", &["qwen3-engine"]),
     ("qwen3-otlp", &[]),
-    ("qwen3-cli", &["qwen3-engine", "qwen3-train", "qwen3-checks", "qwen3-server", "qwen3-otlp"]),
+    (
+        "qwen3-cli",
+        &[
+            "qwen3-engine",
+            "qwen3-train",
+            "qwen3-eval",
+            "qwen3-checks",
+            "qwen3-server",
+            "qwen3-otlp",
+        ],
+    ),
     ("qwen3-proof", &["qwen3-engine", "qwen3-checks"]),
-    ("qwen3-fuzz", &["qwen3-text", "qwen3-gguf", "qwen3", "qwen3-engine", "qwen3-server"]),
+    (
+        "qwen3-fuzz",
+        &["qwen3-text", "qwen3-gguf", "qwen3", "qwen3-engine", "qwen3-eval", "qwen3-server"],
+    ),
     ("xtask", &[]),
 ];
 
