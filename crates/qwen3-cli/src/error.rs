@@ -188,6 +188,10 @@ pub enum Error {
     #[error(transparent)]
     Otlp(#[from] qwen3_otlp::OtlpError),
 
+    /// An evaluation failed.
+    #[error(transparent)]
+    Eval(#[from] crate::eval::EvalError),
+
     /// Training failed.
     #[cfg(feature = "train")]
     #[error(transparent)]

@@ -9,6 +9,7 @@ mod devices;
 mod doctor;
 mod download;
 mod embed;
+mod eval;
 mod info;
 mod rerank;
 mod serve;
@@ -92,6 +93,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Embed(args) => embed::embed(&args, &stop),
         Command::Similarity(args) => similarity::similarity(&args, &stop),
         Command::Rerank(args) => rerank::rerank(&args, &stop),
+        Command::Eval(args) => eval::eval(&args, &stop),
         Command::Devices(args) => devices::devices(&args),
         Command::Info(args) => info::info(&args, &stop),
         Command::Download(args) => download::download(&args, &stop),

@@ -11,6 +11,7 @@ pub use texts::{
     EmbedFormat, InputArgs, OutputArgs, PromptArgs, TextFormat, VectorArgs, encode_options,
 };
 
+use crate::eval::args::EvalArgs;
 use crate::serve::args::ServeArgs;
 #[cfg(feature = "train")]
 use crate::train::args::{MergeArgs, TrainArgs};
@@ -50,6 +51,11 @@ pub enum Command {
         after_help = "Example: qwen3 rerank --query 'Explain gravity' --input documents.txt --top-n 3"
     )]
     Rerank(RerankArgs),
+    /// Measure models on data of your own, with mteb's scores, and compare settings
+    #[command(
+        after_help = "Example: qwen3 eval my-data --dimensions 1024,256,64 --dtype bf16,q8_0\n\nExample: qwen3 eval pairs.csv --column sentence1=left --column sentence2=right"
+    )]
+    Eval(Box<EvalArgs>),
     /// List the devices that a model can run on
     #[command(after_help = "Example: qwen3 devices --format json")]
     Devices(DevicesArgs),

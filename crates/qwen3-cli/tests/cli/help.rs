@@ -4,8 +4,9 @@
 
 use crate::command::qwen3;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "embed",
+    "eval",
     "similarity",
     "rerank",
     "devices",

@@ -4,6 +4,7 @@
 
 // What the tests below share.
 mod command;
+mod eval_bench;
 mod fixtures;
 mod http;
 mod hub_server;
@@ -13,6 +14,7 @@ mod vectors;
 mod embed_formats;
 mod embed_inputs;
 mod embed_options;
+mod eval;
 mod convert;
 mod doctor;
 mod gguf;
@@ -33,6 +35,7 @@ mod help;
 mod access;
 
 // What goes wrong, and how it is told.
+mod eval_wrong;
 mod output_files;
 mod wrong_arguments;
 mod wrong_inputs;
