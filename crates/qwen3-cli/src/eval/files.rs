@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// What runs are tagged with.
 const TAG: &str = "qwen3";
+/// In ISO 639 and 15924. mteb gives no score to a result without a language.
+const UNKNOWN_LANGUAGE: &str = "und-Zyyy";
 
 /// Where results are to be written.
 pub struct Files<'a> {
@@ -43,7 +45,7 @@ impl Files<'_> {
         run: Option<&Run>,
     ) -> Result<(), Error> {
         if let (Some(path), Some(run)) = (&self.args.run_file, run) {
-            write_run(path, run, TAG)?;
+            write_run_file(path, run)?;
         }
         let Some(folder) = &self.args.output else { return Ok(()) };
         let name = name_in_results(outcome);
@@ -56,13 +58,13 @@ impl Files<'_> {
             dataset_revision: "local".to_owned(),
             main_score: outcome.evaluation.main_score.clone(),
             split: self.split.to_owned(),
-            languages: vec![],
+            languages: vec![UNKNOWN_LANGUAGE.to_owned()],
         };
         let result = task_result(&task, &outcome.evaluation.scores, outcome.seconds)?;
         write_json(&folder.join(format!("{}.json", data.name)), &result)?;
         write_json(&folder.join("model_meta.json"), &model_meta(outcome, &name, &revision))?;
         match run {
-            Some(run) => Ok(write_run(&folder.join(format!("{}.trec", data.name)), run, TAG)?),
+            Some(run) => write_run_file(&folder.join(format!("{}.trec", data.name)), run),
             None => Ok(()),
         }
     }
@@ -185,6 +187,13 @@ fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
     let mut file = new_file(path)?;
     file.write_all(format!("{value:#}\n").as_bytes()).map_err(failed)?;
     file.replace().map_err(failed)
+}
+
+/// A run under its name when it is whole.
+fn write_run_file(path: &Path, run: &Run) -> Result<(), Error> {
+    let file = new_file(path)?;
+    write_run(file.path(), run, TAG)?;
+    file.replace().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 fn new_file(path: &Path) -> Result<NewFile, Error> {
