@@ -152,6 +152,11 @@ fn sizes_are_those_of_the_file_and_not_of_a_model() {
     assert!(config.attention_bias && !config.tie_word_embeddings);
 }
 
+fn labelled_no_first(w: &mut Writer) {
+    w.tensor("cls.output.weight", &[32, 2]);
+    w.set("qwen3.classifier.output_labels", texts(&["no", "yes"]));
+}
+
 #[test]
 fn what_is_another_network_is_refused() {
     type Change = fn(&mut Writer);
@@ -184,13 +189,7 @@ fn what_is_another_network_is_refused() {
         (|w| w.remove("qwen3.rope.freq_base"), "has no `qwen3.rope.freq_base`"),
         (|w| w.tensors.clear(), "no tensor `token_embd.weight`"),
         (|w| w.tensors[0].dimensions = vec![16, 8], "shape [8, 16], expected [_, 32]"),
-        (
-            |w| {
-                w.tensor("cls.output.weight", &[32, 2]);
-                w.set("qwen3.classifier.output_labels", texts(&["no", "yes"]));
-            },
-            "output_labels`: `no, yes`",
-        ),
+        (labelled_no_first, "output_labels`: `no, yes`"),
     ];
     for (change, expected) in changes {
         let found = describe(change).unwrap_err().to_string();

@@ -33,7 +33,7 @@ pub fn examine_model(
     teller.tell(files.iter().map(FileReport::line))?;
     let weights = WeightsReport(checkpoint.check_numbers(&Hooks::default()));
     teller.tell([weights.line()])?;
-    let numbers = published_numbers(model, &files, &checkpoint, devices, teller)?;
+    let numbers = published_numbers((model, &files), &checkpoint, devices, teller)?;
     // Those that were published have been computed.
     let devices = if numbers.is_empty() { devices } else { &[] };
     let computed = devices.iter().map(|device| {
@@ -47,8 +47,7 @@ pub fn examine_model(
 
 /// The numbers that were published of a model, on every device, if they can be compared.
 fn published_numbers(
-    model: &str,
-    files: &[FileReport],
+    (model, files): (&str, &[FileReport]),
     checkpoint: &Checkpoint,
     devices: &[Device],
     teller: &mut Teller,
