@@ -111,13 +111,7 @@ impl Measuring<'_> {
         self.around.told.end();
         let facts = model.facts.clone();
         let dimensions = model.check_dimensions(variant.dimensions)?;
-        let label = Label {
-            model: facts.model.clone(),
-            dtype: facts.dtype.clone(),
-            dimensions: Some(dimensions),
-            instruction: variant.instruction.clone(),
-            reranker: None,
-        };
+        let label = label(&facts, variant, dimensions);
         let model = Some(Measured { facts, cost, bytes: 4 * dimensions });
         let outcome = Outcome {
             label,
@@ -193,6 +187,16 @@ impl Measuring<'_> {
         self.files.write(&measures.data, &outcome, run)?;
         measures.outcomes.push(outcome);
         Ok(())
+    }
+}
+
+fn label(facts: &Facts, variant: &Variant, dimensions: usize) -> Label {
+    Label {
+        model: facts.model.clone(),
+        dtype: facts.dtype.clone(),
+        dimensions: Some(dimensions),
+        instruction: variant.instruction.clone(),
+        reranker: None,
     }
 }
 

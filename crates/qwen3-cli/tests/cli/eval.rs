@@ -187,15 +187,13 @@ fn the_scores_of_each_query_and_a_picture_are_written() {
 fn every_type_of_rows_is_told_by_its_columns() {
     let bench = Bench::new();
     let all = |row: &dyn Fn(usize) -> Value| (0..8).map(row).collect::<Vec<_>>();
-    let text = |at: usize| TEXTS[at % 8];
+    let text = |at| TEXTS[at % 8];
     let pair = |at: usize| json!({"sentence1": text(at), "sentence2": text(at / 2)});
-    let with = |mut row: Value, name: &str, value: Value| {
-        row[name] = value;
-        row
-    };
     let label = |at: usize| json!(["a", "b"][at % 2]);
-    bench.lines("sts.jsonl", all(&|at| with(pair(at), "score", json!(at))));
-    bench.lines("pairs.jsonl", all(&|at| with(pair(at), "label", json!(at % 2))));
+    let scored = |at| json!({"sentence1": text(at), "sentence2": text(at / 2), "score": at});
+    let told = |at| json!({"sentence1": text(at), "sentence2": text(at / 2), "label": at % 2});
+    bench.lines("sts.jsonl", all(&scored));
+    bench.lines("pairs.jsonl", all(&told));
     bench.lines("bitext.jsonl", all(&pair));
     bench.lines("clusters.jsonl", all(&|at| json!({"text": text(at), "label": label(at)})));
     let group = |at| json!({"query": text(at), "positive": [text(at)], "negative": [text(at + 1)]});
@@ -221,9 +219,9 @@ fn every_type_of_rows_is_told_by_its_columns() {
         ("labels", "multilabel-classification"),
         ("summaries.jsonl", "summarization"),
     ] {
-        let value = bench.eval(&bench.at(name), &[]).succeeds().json();
-        assert_eq!(value[0]["task"], task);
-        let score = number(&value[0]["results"][0]["score"]);
+        let value = &bench.eval(&bench.at(name), &[]).succeeds().json()[0];
+        assert_eq!(value["task"], task);
+        let score = number(&value["results"][0]["score"]);
         assert!((-1.0..=1.0).contains(&score), "{task}: {score}");
     }
 }
