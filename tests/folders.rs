@@ -148,7 +148,7 @@ fn weights_of_another_format_are_named() {
     for (file, way_out) in [
         ("pytorch_model.bin", "`model.safetensors`"),
         ("pytorch_model-00001-of-00002.bin", "`model.safetensors`"),
-        ("model-q8.gguf", "name that file"),
+        ("model-q8.gguf", "name one"),
     ] {
         let folder = changed("tiny-embedding", |folder| {
             fs::rename(folder.join("model.safetensors"), folder.join(file)).unwrap();

@@ -155,7 +155,7 @@ fn a_file_that_is_cut_short_or_of_another_model_is_an_error() {
         assert!(error.to_string().contains("model.gguf"), "{error}");
     }
     let error = Checkpoint::open(fixture("gguf/blocks.gguf"), &Hooks::default()).err().unwrap();
-    assert!(error.to_string().contains("no `qwen3.embedding_length`"), "{error}");
+    assert!(error.to_string().contains("has no `qwen3."), "{error}");
 }
 
 /// The processor computes from the file itself.

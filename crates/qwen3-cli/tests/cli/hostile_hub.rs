@@ -187,7 +187,7 @@ fn a_body_without_an_end_is_cut_off() {
         (format!("HTTP/1.1 200 x\r\n{etag}\r\n"), false),
     ];
     for (start, is_chunked) in starts {
-        let listing = format!(r#"{{"sha":"{COMMIT}","siblings":[]}}"#);
+        let listing = format!(r#"{{"sha":"{COMMIT}","siblings":[{{"rfilename":"config.json"}}]}}"#);
         let hub = Hub::answer(move |request, stream| match request.path.contains("/resolve/") {
             true => endless(stream, &start, is_chunked),
             false => respond(stream, "200 OK", "", listing.as_bytes()),
@@ -203,7 +203,7 @@ fn sizes_that_can_not_be_are_refused() {
     // More than any disk has; another than was announced; too much for a config.
     let huge = format!("{}Content-Length: 9000000000000000000\r\n", headers(&git_sha1(b"a")));
     let start = format!("HTTP/1.1 200 OK\r\n{huge}\r\n");
-    let listing = format!(r#"{{"sha":"{COMMIT}","siblings":[]}}"#);
+    let listing = format!(r#"{{"sha":"{COMMIT}","siblings":[{{"rfilename":"config.json"}}]}}"#);
     let hub_of_one = Hub::answer(move |request, stream| match request.path.contains("/resolve/") {
         true => stream.write_all(start.as_bytes()),
         false => respond(stream, "200 OK", "", listing.as_bytes()),
@@ -220,7 +220,7 @@ fn sizes_that_can_not_be_are_refused() {
 fn a_short_body_is_no_file() {
     let start =
         format!("HTTP/1.1 200 OK\r\n{}Content-Length: 9\r\n\r\nab", headers(&git_sha1(b"ab")));
-    let listing = format!(r#"{{"sha":"{COMMIT}","siblings":[]}}"#);
+    let listing = format!(r#"{{"sha":"{COMMIT}","siblings":[{{"rfilename":"config.json"}}]}}"#);
     let hub = Hub::answer(move |request, stream| match request.path.contains("/resolve/") {
         true => stream.write_all(start.as_bytes()),
         false => respond(stream, "200 OK", "", listing.as_bytes()),

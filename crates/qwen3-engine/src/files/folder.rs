@@ -162,7 +162,9 @@ mod tests {
             snapshot.join("Q8_0/x.gguf"),
             root.path().join("Embedding.gguf"),
         ];
-        [&file, &below, &link].map(|file| symlink(&blob, file).unwrap());
+        for file in [&file, &below, &link] {
+            symlink(&blob, file).unwrap();
+        }
         assert_eq!(called(&snapshot), "models--embed--Reranker-GGUF");
         assert_eq!(names(&snapshot), ["Reranker-GGUF"]);
         assert_eq!(names(&file)[..2], ["x.gguf", "Reranker-GGUF"]);
