@@ -138,5 +138,6 @@ fn gate_and_scale_rows<N: Size>(
 
 #[cube]
 fn silu<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
-    x / (Vector::new(1.0) + Vector::exp(-x))
+    // Not `-x`: in CUDA C++ vectors have no such operator.
+    x / (Vector::new(1.0) + Vector::exp(Vector::new(0.0) - x))
 }
