@@ -134,11 +134,12 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     }
 
     fn varlen_attention(attention: VarlenAttention<Self>) -> Tensor<Self, 3> {
-        let VarlenAttention { q, k, v, layout, scale, round_to } = attention;
+        let VarlenAttention { q, k, v, layout, scale, round_to, strategy } = attention;
         let ((q_node, q), (k_node, k), (v_node, v)) = (split(q), split(k), split(v));
         let saved =
             Attention { qkv: [q.clone(), k.clone(), v.clone()], layout: layout.clone(), scale };
-        let output = B::varlen_attention(VarlenAttention { q, k, v, layout, scale, round_to });
+        let attention = VarlenAttention { q, k, v, layout, scale, round_to, strategy };
+        let output = B::varlen_attention(attention);
         node([&q_node, &k_node, &v_node], saved, output)
     }
 }

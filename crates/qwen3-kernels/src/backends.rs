@@ -281,9 +281,7 @@ mod gpu {
 
         fn varlen_attention(attention: VarlenAttention<Self>) -> Tensor<Self, 3> {
             attention.assert_shapes();
-            let VarlenAttention { q, k, v, layout, scale, .. } = attention;
-            let qkv = [q, k, v].map(contiguous);
-            tensor(varlen_attention::gpu::varlen_attention(qkv, layout, scale))
+            tensor(varlen_attention::gpu::varlen_attention(attention))
         }
     }
 }

@@ -133,6 +133,7 @@ fn of_attention() {
             layout: &layout,
             scale: 0.25,
             round_to: DType::F32,
+            strategy: PlainUnits,
         };
         let found = gradients!(A::varlen_attention(attention()), q, k, v);
         let expected = varlen_attention::reference::varlen_attention(attention());

@@ -152,8 +152,8 @@ impl<B: Kernels> Attention<B> {
         // What attention gives goes into `o_proj`, which may round it to its weight's dtype:
         // then attention may round what it multiplies as far.
         let round_to = self.o_proj.weight.round_to();
-        let layout = &rows.layout;
-        let attention = VarlenAttention { q, k, v, layout, scale, round_to };
+        let (layout, strategy) = (&rows.layout, self.o_proj.strategy);
+        let attention = VarlenAttention { q, k, v, layout, scale, round_to, strategy };
         let attended = B::varlen_attention(attention); // [R, H, D]
         observer.see(stage(Step::Attention), &attended)?;
         Ok(self.o_proj.add_to(rows.of(hidden), attended.flatten(1, 2))) // [R, C]

@@ -190,7 +190,15 @@ impl Bench {
         self.run(&name, Work::Flop(4 * H * D * pairs), || {
             let (q, k, v, layout) = (q.clone(), k.clone(), v.clone(), &layout);
             let (scale, round_to) = (0.088, dtype);
-            Flex::varlen_attention(VarlenAttention { q, k, v, layout, scale, round_to })
+            Flex::varlen_attention(VarlenAttention {
+                q,
+                k,
+                v,
+                layout,
+                scale,
+                round_to,
+                strategy: PlainUnits,
+            })
         });
     }
 

@@ -171,9 +171,15 @@ impl<B: Gradients> Saved<B, 3> for Attention<B> {
         _: [bool; 3],
     ) -> [Option<B::FloatTensorPrimitive>; 3] {
         let [q, k, v] = self.qkv;
-        let round_to = DType::F32;
-        let attention =
-            VarlenAttention { q, k, v, layout: &self.layout, scale: self.scale, round_to };
+        let attention = VarlenAttention {
+            q,
+            k,
+            v,
+            layout: &self.layout,
+            scale: self.scale,
+            round_to: DType::F32,
+            strategy: MatmulStrategy::PlainUnits,
+        };
         B::varlen_attention_gradient(attention, tensor(output)).map(|x| Some(primitive(x)))
     }
 }

@@ -5,6 +5,7 @@
 //! block; a *vector* is what a unit reads at once.
 
 pub(crate) mod blocks;
+pub(crate) mod cuda;
 
 use burn::tensor::{DType, Shape, Tensor, TensorPrimitive};
 use burn_cubecl::kernel::into_contiguous;
@@ -74,6 +75,39 @@ pub(crate) fn empty<R: CubeRuntime>(
     assert_indexable(&shape);
     let memory = like.client.empty(shape.num_elements() * dtype.size());
     CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, memory, dtype)
+}
+
+/// The nearest numbers of `dtype`, without gaps.
+pub(crate) fn rounded<R: CubeRuntime>(x: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
+    if x.dtype == dtype {
+        return x;
+    }
+    let y = empty(&x, x.meta.shape().clone(), dtype);
+    let numbers = x.meta.num_elements();
+    if numbers > 0 {
+        let size = vector_size(numbers);
+        round_numbers::launch::<R>(
+            &y.client,
+            cube_count((numbers / size).div_ceil(UNITS)),
+            CubeDim::new_1d(UNITS as u32),
+            size,
+            x.into_array_arg(),
+            y.clone().into_array_arg(),
+            dtype.into(),
+        );
+    }
+    y
+}
+
+#[cube(launch)]
+fn round_numbers<H: Float, N: Size>(
+    x: &Array<Vector<f32, N>>,
+    y: &mut Array<Vector<H, N>>,
+    #[define(H)] _dtype: StorageType,
+) {
+    if ABSOLUTE_POS < y.len() {
+        y[ABSOLUTE_POS] = Vector::cast_from(x[ABSOLUTE_POS]);
+    }
 }
 
 /// Rows and columns of a matrix.

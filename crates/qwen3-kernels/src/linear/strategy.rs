@@ -5,6 +5,8 @@ use std::fmt;
 /// How a device multiplies matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MatmulStrategy {
+    /// With the tensor cores of an NVIDIA GPU, in kernels written for them in CUDA C++.
+    CudaTensorCores,
     /// With tensor cores, which multiply small tiles of 16-bit numbers at once.
     TensorCores,
     /// With the units that compute everything else.
@@ -14,6 +16,7 @@ pub enum MatmulStrategy {
 impl fmt::Display for MatmulStrategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::CudaTensorCores => "CUDA tensor cores",
             Self::TensorCores => "tensor cores",
             Self::PlainUnits => "plain units",
         })

@@ -11,6 +11,7 @@ pub mod gradient;
 pub mod reference;
 mod shared_prefix;
 
+use crate::MatmulStrategy;
 use burn::tensor::{DType, Tensor, backend::Backend};
 pub use shared_prefix::SharedPrefix;
 
@@ -31,6 +32,8 @@ pub struct VarlenAttention<'a, B: Backend> {
     /// they are multiplied, as inputs of a linear layer are to the weight's
     /// dtype; with float32 nothing is.
     pub round_to: DType,
+    /// How the device multiplies: as in [`crate::Kernels::linears`].
+    pub strategy: MatmulStrategy,
 }
 
 impl<B: Backend> VarlenAttention<'_, B> {

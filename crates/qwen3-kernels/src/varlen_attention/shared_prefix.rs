@@ -51,6 +51,7 @@ fn before_each<B: Backend>(
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
     use super::*;
+    use crate::MatmulStrategy;
     use crate::random::random;
     use burn::tensor::{DType, TensorData};
     use burn_flex::Flex;
@@ -67,8 +68,16 @@ mod tests {
         let k = Tensor::cat(vec![prefix.k.clone(), k], 0);
         let v = Tensor::cat(vec![prefix.v.clone(), v], 0);
         let layout = VarlenLayout::new(vec![0, q.dims()[0]], vec![0, k.dims()[0]]);
-        let (scale, round_to) = (0.5, DType::F32);
-        Flex::varlen_attention(VarlenAttention { q, k, v, layout: &layout, scale, round_to })
+        let (scale, round_to, strategy) = (0.5, DType::F32, MatmulStrategy::PlainUnits);
+        Flex::varlen_attention(VarlenAttention {
+            q,
+            k,
+            v,
+            layout: &layout,
+            scale,
+            round_to,
+            strategy,
+        })
     }
 
     #[test]
@@ -83,8 +92,8 @@ mod tests {
             expected(&prefix, [q, own(&k), own(&v)])
         });
         let expected = Tensor::cat(alone.collect(), 0);
-        let (scale, round_to) = (0.5, DType::F32);
-        let attention = VarlenAttention { q, k, v, layout: &layout, scale, round_to };
+        let (scale, round_to, strategy) = (0.5, DType::F32, MatmulStrategy::PlainUnits);
+        let attention = VarlenAttention { q, k, v, layout: &layout, scale, round_to, strategy };
         let found = prefix.attend(attention);
         assert_eq!(found.into_data(), expected.into_data());
     }
@@ -94,8 +103,8 @@ mod tests {
         let prefix = SharedPrefix { k: heads([5, 2, 8], 1), v: heads([5, 2, 8], 2) };
         let (q, k, v) = (heads([0, 4, 8], 3), heads([0, 2, 8], 4), heads([0, 2, 8], 5));
         let layout = VarlenLayout::new(vec![0], vec![0]);
-        let (scale, round_to) = (0.5, DType::F32);
-        let attention = VarlenAttention { q, k, v, layout: &layout, scale, round_to };
+        let (scale, round_to, strategy) = (0.5, DType::F32, MatmulStrategy::PlainUnits);
+        let attention = VarlenAttention { q, k, v, layout: &layout, scale, round_to, strategy };
         assert_eq!(prefix.attend(attention).dims(), [0, 4, 8]);
     }
 }

@@ -10,7 +10,15 @@ pub fn attention<'a>(
     scale: f64,
     round_to: DType,
 ) -> VarlenAttention<'a, B> {
-    VarlenAttention { q: q.clone(), k: k.clone(), v: v.clone(), layout, scale, round_to }
+    VarlenAttention {
+        q: q.clone(),
+        k: k.clone(),
+        v: v.clone(),
+        layout,
+        scale,
+        round_to,
+        strategy: PlainUnits,
+    }
 }
 
 /// Expects of every set of instructions what the reference computes.

@@ -46,7 +46,8 @@ impl Heads {
         device: &B::Device,
     ) -> VarlenAttention<'a, B> {
         let (q, k, v) = (self.q.on(device), self.k.on(device), self.v.on(device));
-        VarlenAttention { q, k, v, layout, scale: 0.3, round_to: DType::F32 }
+        let (scale, round_to, strategy) = (0.3, DType::F32, PlainUnits);
+        VarlenAttention { q, k, v, layout, scale, round_to, strategy }
     }
 
     fn attended(&self, layout: &VarlenLayout, gpu: &WgpuDevice) -> Tensor<Gpu, 3> {

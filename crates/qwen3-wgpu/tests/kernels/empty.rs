@@ -23,7 +23,7 @@ fn no_rows_give_no_rows() {
         let layout = attention::layout(&[]);
         let (q, k, v, layout) = (heads(), heads(), heads(), &layout);
         let (scale, round_to) = (1.0, DType::F32);
-        let attention = VarlenAttention { q, k, v, layout, scale, round_to };
+        let attention = VarlenAttention { q, k, v, layout, scale, round_to, strategy: PlainUnits };
         assert_eq!(Gpu::varlen_attention(attention).dims(), [0, 2, 16]);
     });
 }

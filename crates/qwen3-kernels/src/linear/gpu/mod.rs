@@ -3,18 +3,18 @@
 //! tensor cores one matrix at a time is widened to float16, for as long as its product takes.
 
 mod blocks;
+pub(crate) mod cuda;
 pub(crate) mod rows;
 mod tile;
 
 use crate::gpu::blocks::{BlocksOnGpu, widen};
-use crate::gpu::{empty, rows_and_columns};
+use crate::gpu::cuda::generation;
+use crate::gpu::{empty, rounded, rows_and_columns};
 use crate::linear::strategy::{LaunchError, MatmulStrategy};
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
-use burn_cubecl::kernel::cast;
 use burn_cubecl::ops::numeric::add;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::Runtime;
 use cubecl::client::ComputeClient;
 use cubecl::ir::StorageType;
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
@@ -23,7 +23,7 @@ use cubek::std::InputBinding;
 use rows::{add_times_rms, times_rms, unit_rms_rows};
 
 /// See [`crate::Kernels::matmul_strategies`].
-pub(crate) fn strategies<R: Runtime>(
+pub(crate) fn strategies<R: CubeRuntime>(
     client: &ComputeClient<R>,
     dtype: DType,
 ) -> Vec<MatmulStrategy> {
@@ -37,10 +37,18 @@ pub(crate) fn strategies<R: Runtime>(
         .any(|tile| (tile.a_type, tile.b_type, tile.cd_type) == (factor, factor, sum));
     // With float32 they would round the factors to TF32.
     match has_tiles && dtype != DType::F32 {
+        true if generation(client).is_some() => vec![
+            MatmulStrategy::CudaTensorCores,
+            MatmulStrategy::TensorCores,
+            MatmulStrategy::PlainUnits,
+        ],
         true => vec![MatmulStrategy::TensorCores, MatmulStrategy::PlainUnits],
         false => vec![MatmulStrategy::PlainUnits],
     }
 }
+
+/// Why [`cuda`] doesn't take a weight.
+const NO_WHOLE_CHUNKS: &str = "its rows and columns must be multiples of 8";
 
 /// A weight in the memory of a device, `[out, in]`.
 #[derive(Clone)]
@@ -50,12 +58,19 @@ pub(crate) enum WeightOnGpu<R: CubeRuntime> {
 }
 
 impl<R: CubeRuntime> WeightOnGpu<R> {
+    fn float(&self) -> Option<&CubeTensor<R>> {
+        match self {
+            Self::Float(weight) => Some(weight),
+            Self::Blocks(_) => None,
+        }
+    }
+
     /// In which dtype it is multiplied: of blocks tensor cores take float16, plain units float32.
     pub fn factor_dtype(&self, strategy: MatmulStrategy) -> DType {
         match (self, strategy) {
             (Self::Float(weight), _) => weight.dtype,
-            (Self::Blocks(_), MatmulStrategy::TensorCores) => DType::F16,
             (Self::Blocks(_), MatmulStrategy::PlainUnits) => DType::F32,
+            (Self::Blocks(_), _) => DType::F16,
         }
     }
 }
@@ -64,7 +79,7 @@ impl<R: CubeRuntime> WeightOnGpu<R> {
 /// weights they are divided by their root mean square.
 #[derive(Clone)]
 pub(crate) struct Input<R: CubeRuntime> {
-    x: CubeTensor<R>,
+    pub x: CubeTensor<R>,
     /// What the product's rows must be multiplied with, `[T]`.
     pub rms: Option<CubeTensor<R>>,
 }
@@ -78,8 +93,13 @@ impl<R: CubeRuntime> Input<R> {
                 let (x, rms) = unit_rms_rows(x);
                 Self::of_unit_rms(x, rms)
             }
-            dtype => Self { x: cast(x, dtype), rms: None },
+            dtype => Self::rounded(rounded(x, dtype)),
         }
+    }
+
+    /// Of rows in the dtype that is wanted.
+    pub fn rounded(x: CubeTensor<R>) -> Self {
+        Self { x, rms: None }
     }
 
     /// Of float16 rows that were divided by `rms`.
@@ -143,12 +163,21 @@ impl<R: CubeRuntime> Input<R> {
         if rows == 0 {
             return Ok(empty(&self.x, [0, outputs], DType::F32));
         }
+        if strategy == MatmulStrategy::CudaTensorCores {
+            return match cuda::takes(&[&weight]) {
+                true => {
+                    let [y] = cuda::products(&self.x, [weight], None);
+                    Ok(y)
+                }
+                false => Err(LaunchError { strategy, message: NO_WHOLE_CHUNKS.to_owned() }),
+            };
+        }
         weight.meta.swap(0, 1);
         let y = empty(&self.x, [rows, outputs], DType::F32);
         let dtype = self.x.dtype;
         let kernel = match strategy {
-            MatmulStrategy::TensorCores => Strategy::SimpleCyclicCmma(Default::default()),
             MatmulStrategy::PlainUnits => Strategy::SimpleUnit(Default::default()),
+            _ => Strategy::SimpleCyclicCmma(Default::default()),
         };
         let globals =
             MatmulGlobalElems { lhs: dtype.into(), rhs: dtype.into(), out: DType::F32.into() };
@@ -177,12 +206,29 @@ impl<R: CubeRuntime> Input<R> {
     }
 }
 
+/// The weights, if [`cuda`] computes products with all of them in one launch.
+pub(crate) fn at_once<R: CubeRuntime, const N: usize>(
+    weights: &[WeightOnGpu<R>; N],
+    strategy: MatmulStrategy,
+) -> Option<[CubeTensor<R>; N]> {
+    let floats: Vec<&CubeTensor<R>> = weights.iter().filter_map(WeightOnGpu::float).collect();
+    let is_taken = strategy == MatmulStrategy::CudaTensorCores
+        && floats.len() == N
+        && floats.iter().all(|weight| weight.dtype == floats[0].dtype)
+        && cuda::takes(&floats);
+    is_taken.then(|| std::array::from_fn(|index| floats[index].clone()))
+}
+
 /// See [`crate::Kernels::linears`]: `x` is rounded once.
 pub(crate) fn linears<R: CubeRuntime, const N: usize>(
     x: CubeTensor<R>,
     weights: [WeightOnGpu<R>; N],
     strategy: MatmulStrategy,
 ) -> [CubeTensor<R>; N] {
+    if let Some(weights) = at_once(&weights, strategy) {
+        let input = Input::new(x, weights[0].dtype);
+        return cuda::products(&input.x, weights, input.rms.as_ref());
+    }
     let mut known: Option<Input<R>> = None;
     weights.map(|weight| {
         let dtype = weight.factor_dtype(strategy);
@@ -203,6 +249,9 @@ pub(crate) fn linear_add<R: CubeRuntime>(
     weight: WeightOnGpu<R>,
     strategy: MatmulStrategy,
 ) -> CubeTensor<R> {
+    if let Some([weight]) = at_once(std::array::from_ref(&weight), strategy) {
+        return cuda::add_product(&residual, &input.x, weight, input.rms.as_ref());
+    }
     let y = input.product(weight, strategy);
     match input.rms {
         Some(rms) => add_times_rms(residual, y, rms),

@@ -30,7 +30,7 @@ const QUERY_BLOCK: usize = 24;
 /// See [`crate::Kernels::varlen_attention`].
 pub(crate) fn varlen_attention(attention: VarlenAttention<Flex>) -> Tensor<Flex, 3> {
     attention.assert_shapes();
-    let VarlenAttention { q, k, v, layout, scale, round_to } = attention;
+    let VarlenAttention { q, k, v, layout, scale, round_to, .. } = attention;
     let [tokens, heads, width] = q.dims();
     let [_, kv_heads, _] = k.dims();
     let (q, k, v) = (contiguous(q), contiguous(k), contiguous(v));

@@ -40,6 +40,11 @@ impl<R: CubeRuntime> Blocks<R> {
         // Safety: the memory was made of so many numbers.
         unsafe { ArrayArg::from_raw_parts(self.memory, self.count * FIELDS) }
     }
+
+    /// The same for a kernel in CUDA C++.
+    pub fn memory(&self) -> Handle {
+        self.memory.clone()
+    }
 }
 
 impl<R: CubeRuntime> Clone for Blocks<R> {

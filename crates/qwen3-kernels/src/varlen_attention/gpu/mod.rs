@@ -4,16 +4,18 @@
 //! a block of scores exists at a time.
 
 mod blocks;
+mod cuda;
 mod rows;
 mod shape;
 mod shared;
 
-use super::VarlenLayout;
-use crate::gpu::{cube_count, empty, vector_size};
+use super::VarlenAttention;
+use crate::MatmulStrategy;
+use crate::gpu::{contiguous, cube_count, empty, vector_size};
 pub(crate) use blocks::OnDevice;
 use blocks::{FIELDS, block_of_cube};
-use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::prelude::*;
 use rows::UnitRows;
 use shape::{ROWS, Shape, UNITS};
@@ -24,17 +26,26 @@ use shared::Shared;
 const MAX_SHARED_BYTES: usize = 32 << 10;
 
 /// See [`crate::Kernels::varlen_attention`].
-pub(crate) fn varlen_attention<R: CubeRuntime>(
-    [q, k, v]: [CubeTensor<R>; 3],
-    layout: &VarlenLayout,
-    scale: f64,
-) -> CubeTensor<R> {
+pub(crate) fn varlen_attention<R, F, I, BT>(
+    attention: VarlenAttention<CubeBackend<R, F, I, BT>>,
+) -> CubeTensor<R>
+where
+    R: CubeRuntime,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+{
+    let VarlenAttention { q, k, v, layout, scale, round_to, strategy } = attention;
+    let [q, k, v] = [q, k, v].map(contiguous);
     let [queries, query_heads, width] = q.meta.shape().dims();
     let [_, kv_heads, _] = k.meta.shape().dims();
     if queries == 0 {
         return q;
     }
     let group = query_heads / kv_heads;
+    if strategy == MatmulStrategy::CudaTensorCores && cuda::takes(round_to, width, group) {
+        return cuda::varlen_attention([q, k, v], layout, scale);
+    }
     assert!(
         group <= ROWS,
         "varlen_attention: {group} query heads share a key head, at most {ROWS}"
