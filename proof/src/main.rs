@@ -33,6 +33,7 @@ fn run(command: Command) -> Result<bool, Error> {
     if let Ok(isa) = std::env::var("QWEN3_CPU_ISA") {
         qwen3_engine::internals::limit_cpu_isa(&isa)?;
     }
+    qwen3_engine::keep_kernels_in(in_repository("target/kernels"));
     match command {
         Command::Parity(args) => parity(&args),
         Command::Bench(args) => run_bench(&args),

@@ -28,6 +28,7 @@ mod table;
 mod vectors;
 
 // The run itself: its model, what is told meanwhile, what ends it.
+mod cache;
 mod error;
 mod loading;
 mod notes;
@@ -83,6 +84,9 @@ fn run(command: Command) -> Result<(), Error> {
         && !isa.is_empty()
     {
         qwen3_engine::internals::limit_cpu_isa(&isa)?;
+    }
+    if let Some(folder) = cache::cache_folder() {
+        qwen3_engine::keep_kernels_in(folder.join("kernels"));
     }
     let stop = match &command {
         // It has a runtime to listen with.

@@ -7,8 +7,10 @@ use burn_cubecl::CubeBackend;
 use burn_cuda::CudaDevice;
 use cubecl::cuda::CudaRuntime;
 use qwen3::{DeviceInfo, DeviceKind, Dtype, OpenDevice};
+use qwen3_kernels::before_opening;
 use qwen3_sys::cuda_driver::{CudaGpu, gpus};
 
+pub use qwen3_kernels::keep_kernels_in;
 pub use qwen3_sys::cuda_driver::Unavailable;
 
 /// The GPUs, in the driver's order.
@@ -39,18 +41,18 @@ pub fn open_training(index: usize) -> Result<Box<dyn qwen3_autodiff::OpenTrainin
 }
 
 fn device(index: usize) -> Result<CudaDevice, Unavailable> {
-    let found = devices()?.len();
-    match index < found {
-        true => Ok(CudaDevice::new(index)),
-        false => Err(Unavailable::NotFound { index, found }),
-    }
+    let gpus = devices()?;
+    let found = gpus.len();
+    let gpu = gpus.get(index).ok_or(Unavailable::NotFound { index, found })?;
+    before_opening(&format!("{}, {}", gpu.name, gpu.driver.as_deref().unwrap_or_default()));
+    Ok(CudaDevice::new(index))
 }
 
 fn describe(gpu: CudaGpu) -> DeviceInfo {
     DeviceInfo {
         name: gpu.name,
         kind: DeviceKind::DiscreteGpu,
-        driver: Some("CUDA".to_owned()),
+        driver: Some(format!("CUDA {}", gpu.driver)),
         memory_bytes: Some(gpu.memory_bytes),
         dtypes: vec![Dtype::F32, Dtype::Bf16, Dtype::F16],
         max_tensor_bytes: u64::MAX,

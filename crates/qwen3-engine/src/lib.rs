@@ -49,7 +49,9 @@ mod device;
 pub mod internals;
 
 pub use choices::{DtypeChoice, Kind};
-pub use device::{Absent, Device, DeviceChoice, DeviceId, Devices, Fallback, GpuApi, devices};
+pub use device::{
+    Absent, Device, DeviceChoice, DeviceId, Devices, Fallback, GpuApi, devices, keep_kernels_in,
+};
 pub use embedder::{Embedder, Embedding, EncodeOptions, TokenEmbeddings};
 pub use error::{Cause, Error, OptionName};
 pub use files::{

@@ -54,6 +54,8 @@ mod weight;
 use burn::tensor::{DType, Int, Tensor, backend::Backend};
 #[cfg(feature = "cpu")]
 pub use cpu::isa;
+#[cfg(feature = "gpu")]
+pub use gpu::{before_opening, keep_kernels_in};
 #[cfg(feature = "autodiff")]
 pub use gradients::{AdamW, Gradients, Moments};
 pub use linear::strategy::{LaunchError, MatmulStrategy};

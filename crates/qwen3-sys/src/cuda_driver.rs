@@ -11,6 +11,8 @@ pub struct CudaGpu {
     pub name: String,
     /// Its memory.
     pub memory_bytes: u64,
+    /// The CUDA version that its driver was made for, such as `13.0`.
+    pub driver: String,
 }
 
 /// Why CUDA can't be used.
@@ -46,8 +48,9 @@ pub enum Unavailable {
 
 /// What is called of the driver, here and by CubeCL. The binding panics at the
 /// call of a function that isn't there.
-const DRIVER: [&str; 27] = [
+const DRIVER: [&str; 29] = [
     "cuInit",
+    "cuDriverGetVersion",
     "cuDeviceGetCount",
     "cuDeviceGet",
     "cuDeviceGetName",
@@ -74,6 +77,7 @@ const DRIVER: [&str; 27] = [
     "cuModuleGetFunction",
     "cuFuncSetAttribute",
     "cuLaunchKernel",
+    "cuTensorMapEncodeTiled",
 ];
 /// The same of the run-time compiler.
 const COMPILER: [&str; 7] = [
@@ -130,7 +134,11 @@ fn gpu(ordinal: i32) -> Result<CudaGpu, Unavailable> {
     // Safety: `device` was given by the driver just now.
     let memory = unsafe { result::device::total_mem(device) }.map_err(failed)?;
     let name = result::device::get_name(device).map_err(failed)?;
-    Ok(CudaGpu { name, memory_bytes: memory as u64 })
+    let mut version = 0;
+    // Safety: the driver writes a number to the place that it is given.
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failed)?;
+    let driver = format!("{}.{}", version / 1000, version % 1000 / 10);
+    Ok(CudaGpu { name, memory_bytes: memory as u64, driver })
 }
 
 fn failed(error: impl std::fmt::Debug) -> Unavailable {

@@ -4,6 +4,7 @@
 use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuSetup, graphics, init_device, init_setup};
 use cubecl::future::block_on;
 use qwen3::{DeviceInfo, DeviceKind, Dtype};
+use qwen3_kernels::before_opening;
 use std::sync::{Mutex, OnceLock};
 
 /// A way to reach GPUs, and the compiler used for its kernels.
@@ -51,6 +52,8 @@ pub fn open(api: Api, index: usize) -> Result<WgpuDevice, OpenError> {
     if index >= adapters.len() {
         return Err(OpenError::NotFound { api, index, found: adapters.len() });
     }
+    let DeviceInfo { name, driver, .. } = describe(&adapters[index]);
+    before_opening(&format!("{name}, {api:?}, {}", driver.unwrap_or_default()));
     let device = match api {
         Api::Wgpu | Api::Dx12 => open_wgsl(adapters.swap_remove(index))?,
         Api::Vulkan => open_native::<graphics::Vulkan>(&adapters, index),

@@ -9,6 +9,7 @@ pub use adapters::{Api, OpenError, devices, open as open_adapter};
 use burn_cubecl::CubeBackend;
 use burn_wgpu::WgpuRuntime;
 use qwen3::OpenDevice;
+pub use qwen3_kernels::keep_kernels_in;
 
 /// Opens the GPU at `index` in [`devices`], once per process: later calls give
 /// the same one.

@@ -3,6 +3,7 @@
 use super::args::ResultArgs;
 use super::error::EvalError;
 use super::measure::{Measures, Outcome};
+use crate::cache::cache_folder;
 use crate::error::Error;
 use qwen3_engine::NewFile;
 use qwen3_eval::{Run, Sample, Task, TaskData, task_result, write_run};
@@ -200,16 +201,7 @@ fn new_file(path: &Path) -> Result<NewFile, Error> {
     NewFile::create(path).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// The user's folder for caches.
+/// Where vectors are kept.
 pub fn user_cache() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let home = || variable("HOME").map(PathBuf::from);
-    let folder = if cfg!(windows) {
-        variable("LOCALAPPDATA").map(PathBuf::from)
-    } else if cfg!(target_os = "macos") {
-        home().map(|home| home.join("Library/Caches"))
-    } else {
-        variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(home()?.join(".cache")))
-    };
-    Some(folder?.join("qwen3").join("vectors"))
+    Some(cache_folder()?.join("vectors"))
 }

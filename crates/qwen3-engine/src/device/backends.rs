@@ -160,3 +160,15 @@ pub fn limit_cpu_isa(name: &str) -> Result<(), Error> {
     let _ = name;
     Ok(())
 }
+
+/// Has the kernels kept in a folder that are compiled for GPUs opened from now on, for the next
+/// process: compiling takes most of the time to a first vector. It holds a part for each GPU, its
+/// driver and this program; those that nobody used for 30 days are deleted. Where it can't be
+/// written to, nothing is kept.
+pub fn keep_kernels_in(folder: std::path::PathBuf) {
+    #[cfg(feature = "cuda")]
+    qwen3_cuda::keep_kernels_in(folder.clone());
+    #[cfg(feature = "wgpu")]
+    qwen3_wgpu::keep_kernels_in(folder.clone());
+    drop(folder);
+}

@@ -10,9 +10,9 @@ pub mod system;
 
 pub use auto::Fallback;
 pub(crate) use auto::choose;
-pub use backends::limit_cpu_isa;
 #[cfg(feature = "train")]
 pub(crate) use backends::open_training;
+pub use backends::{keep_kernels_in, limit_cpu_isa};
 pub use id::{DeviceChoice, DeviceId, GpuApi};
 #[cfg(feature = "train")]
 pub(crate) use opened::guarded;

@@ -5,7 +5,10 @@
 //! block; a *vector* is what a unit reads at once.
 
 pub(crate) mod blocks;
+mod cache;
 pub(crate) mod cuda;
+
+pub use cache::{before_opening, keep_kernels_in};
 
 use burn::tensor::{DType, Shape, Tensor, TensorPrimitive};
 use burn_cubecl::kernel::into_contiguous;
