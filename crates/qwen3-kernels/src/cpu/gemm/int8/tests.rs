@@ -1,5 +1,7 @@
 //! Every set of instructions gives the bits of plain Rust, and these are near the product.
 
+use super::PACKED_FOR;
+use super::strips::BLOCKS;
 use crate::cpu::blocks::tests::blocks;
 use crate::cpu::gemm::{Format, GatedOut, Input, Output, Source, gemm};
 use crate::cpu::isa::Isa;
@@ -70,6 +72,19 @@ proptest! {
             // Each number of `x`, at most 1, is off by at most half a step of 1/127.
             let most: f64 = w.iter().map(|&w| f64::from(w.abs()) * 0.5 / 127.0).sum();
             prop_assert!((f64::from(found) - expected).abs() <= 1.001 * most + 1e-6);
+        }
+    }
+}
+
+#[test]
+fn sums_are_the_same_of_more_blocks_and_rows_than_are_packed_at_once() {
+    let [m, k, n] = [PACKED_FOR + 5, 32 * (2 * BLOCKS + 3), 20];
+    for dtype in DTYPES {
+        let (x, bytes) = (random(m * k, 1), weight(dtype, [n, k], 2));
+        let weight = Source::Blocks(dtype, &bytes);
+        let expected = product(Isa::Portable, [m, k, n], &x, weight);
+        for isa in Isa::available() {
+            assert!(product(isa, [m, k, n], &x, weight) == expected, "{isa} {dtype}");
         }
     }
 }
