@@ -174,7 +174,7 @@ mod tests {
                 assert!(product.shared_bytes() <= limit, "{product:?}");
                 assert!(product.threads() <= 1024, "{product:?}");
                 // SwiGLU's epilogue takes eight fragments of eight columns at a time.
-                let is_even = product.is_wgmma() || product.mma_sizes().warp[1] % 64 == 0;
+                let is_even = product.is_wgmma() || product.mma_sizes().warp[1].is_multiple_of(64);
                 assert!(epilogue != Epilogue::SwiGlu || is_even, "{product:?}");
             }
         }
