@@ -20,7 +20,7 @@ pub fn evaluation(data: &[u8]) {
             let numbers = texts.iter().flat_map(|text| [1.0, text.len() as f32]).collect();
             Ok::<_, Error>(Rows { numbers, width: 2 })
         };
-        let _ = data.evaluate(data.task.main_score(), embed);
+        let _ = data.evaluate(embed);
         let _ = read_lists(&path);
         if let Ok(qrels) = read_qrels(&path) {
             assert!(!qrels.is_empty());

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// What mteb reports of bitext mining, weighted by how often a sentence is a translation. Its
 /// main score is `f1`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "mteb's names")]
 pub struct BitextScores {
     pub accuracy: f64,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// The measures of one prediction. Without a suffix each class counts the same, `_weighted` is by how
 /// many rows have the class. A class without a prediction or without a row has 0.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "scikit-learn's names")]
 pub struct ClassScores {
     pub accuracy: f64,

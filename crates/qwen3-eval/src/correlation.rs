@@ -40,6 +40,11 @@ pub(crate) fn average_ranks(numbers: &[f64]) -> Vec<f64> {
     ranks
 }
 
+/// Checks that something can correlate with these.
+pub(crate) fn check_differ(what: &'static str, numbers: &[f64]) -> Result<(), Error> {
+    unit(numbers, what).map(drop)
+}
+
 /// The distances from the mean, scaled to length 1.
 fn unit(numbers: &[f64], what: &'static str) -> Result<Vec<f64>, Error> {
     at_least(what, numbers.len(), 2)?;

@@ -1,7 +1,8 @@
 //! Everything that can go wrong in an evaluation, as values.
 
+use crate::TaskType;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of an evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,10 @@ pub enum Error {
         "`{what}` {row}, counted from 0, has NaN or infinity; compute it again, or leave it out"
     )]
     NotFinite { what: &'static str, row: usize },
+
+    /// A text whose vector is none.
+    #[error("the model gives NaN or infinity for the text `{text}`; try another dtype or device")]
+    VectorOfText { text: String },
 
     /// Lists that belong together and don't.
     #[error("there are {found} `{what}`, expected {expected}; each needs its counterpart")]
@@ -55,6 +60,10 @@ pub enum Error {
     /// An index beyond what it points into.
     #[error("`{what}` {row}, counted from 0, points at {index}, but there are only {len}")]
     Index { what: &'static str, row: usize, index: usize, len: usize },
+
+    /// What is wrong with a file, where its reader didn't say which.
+    #[error("`{path}`: {reason}")]
+    In { path: PathBuf, reason: Box<Error> },
 
     /// No query can be evaluated.
     #[error(
@@ -105,8 +114,27 @@ pub enum Error {
     Json { path: PathBuf, line: usize, source: serde_json::Error },
 
     /// A row lacks a column, or it is something else.
-    #[error("line {line} of `{path}` has no {wanted} in the column `{column}`")]
-    Column { path: PathBuf, line: usize, column: String, wanted: &'static str },
+    #[error("line {line} of `{path}` has no {wanted} in the column `{column}`{}", but(.found))]
+    Column {
+        path: PathBuf,
+        line: usize,
+        column: String,
+        wanted: &'static str,
+        /// What stands there, shortened; none where nothing does.
+        found: Option<String>,
+    },
+
+    /// A column that is said to be there, and isn't.
+    #[error("`{path}` has no column `{column}`; there are: {columns}")]
+    NoColumn { path: PathBuf, column: String, columns: String },
+
+    /// Another name for a column that isn't read.
+    #[error("`--column` names `{name}`, which isn't read of `{path}`; these are: {known}")]
+    UnknownColumn { path: PathBuf, name: String, known: String },
+
+    /// Lists in one row that don't belong together.
+    #[error("line {line} of `{path}` has {found}; {expected}")]
+    Lists { path: PathBuf, line: usize, found: String, expected: &'static str },
 
     /// A split without judgements or rows.
     #[error("`{path}` has no split `{split}`; there are: {splits}")]
@@ -114,9 +142,25 @@ pub enum Error {
 
     /// Data whose type can't be told.
     #[error(
-        "can't tell what `{path}` is for from its {of}; say it with `--task`, or name its columns with `--column`"
+        "can't tell what `{path}` is for from its columns, {columns}; say it with `--task`, or name them with `--column`"
     )]
-    UnknownData { path: PathBuf, of: &'static str },
+    UnknownData { path: PathBuf, columns: String },
+
+    /// A folder without anything that is read.
+    #[error("`{path}` has neither corpus.jsonl nor a file of rows (.jsonl, .csv or .tsv)")]
+    NoData { path: PathBuf },
+
+    /// Data that a type of task can't be computed of.
+    #[error("`{path}` isn't data for {task}, which needs {needs}; it has {found}")]
+    Unfit { path: PathBuf, task: TaskType, needs: String, found: String },
+
+    /// An option that would change nothing.
+    #[error("`{option}` has no effect on `{path}`: {reason}; leave it out")]
+    NoEffect { path: PathBuf, option: &'static str, reason: String },
+
+    /// A score that a type of task doesn't have.
+    #[error("{task} of these data has no score `{name}`; there are: {known}")]
+    UnknownScore { task: TaskType, name: String, known: String },
 
     /// A type of task that there isn't.
     #[error("there is no task `{name}`; there are: {known}")]
@@ -139,6 +183,17 @@ pub enum Error {
         "`{id}` is empty or has white space, which separates the fields of a TREC file; name it otherwise"
     )]
     TrecId { id: String },
+}
+
+impl Error {
+    /// The same error, with the file that it is about.
+    pub(crate) fn of_file(self, path: &Path) -> Self {
+        Self::In { path: path.to_owned(), reason: Box::new(self) }
+    }
+}
+
+fn but(found: &Option<String>) -> String {
+    found.as_ref().map(|found| format!(", but `{found}`")).unwrap_or_default()
 }
 
 /// Checks that two lists have the same length.

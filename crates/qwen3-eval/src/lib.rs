@@ -45,8 +45,8 @@ pub use classification::{ClassificationScores, classification, examples};
 pub use clustering::{Clustering, ClusteringScores, ClusteringSize};
 pub use correlation::{pearson, spearman};
 pub use data::{
-    Beir, Columns, Documents, Groups, Label, LabelIds, Table, Text, read_lists, read_qrels,
-    read_run, reranking_groups, write_run,
+    Beir, Columns, Documents, Groups, Label, LabelIds, List, Table, Text, check_trec_id,
+    read_lists, read_qrels, read_run, reranking_groups, write_run,
 };
 pub use error::Error;
 pub use multilabel::{
@@ -55,7 +55,7 @@ pub use multilabel::{
 };
 pub use pairs::{PairMeasures, PairScores, pair_classification, pair_measures};
 pub use published::{Published, PublishedRow, PublishedTable, published};
-pub use results::{MTEB_VERSION, NamedScores, Task, task_result, write_result};
+pub use results::{MTEB_VERSION, NamedScores, Task, merged_results, task_result, write_result};
 pub use retrieval::{
     CUTOFFS, Hit, InstructionScores, Qrels, QueryScores, RetrievalScores, Run,
     instruction_retrieval, p_mrr, retrieval,
@@ -65,6 +65,6 @@ pub use significance::{Comparison, bootstrap_test, randomization_test};
 pub use sts::{StsScores, sts};
 pub use summarization::{Summaries, SummarizationScores, summarization};
 pub use tasks::{
-    Evaluation, OpenOptions, Ranking, Role, Rows, Sample, TaskData, TaskType, compare,
+    Difference, Evaluation, OpenOptions, Ranking, Role, Rows, Sample, TaskData, TaskType, compare,
 };
 pub use vectors::Vectors;

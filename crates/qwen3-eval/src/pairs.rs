@@ -6,7 +6,7 @@ use crate::{Error, Vectors};
 use serde::Serialize;
 
 /// The measures of one similarity.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct PairMeasures {
     /// At the best threshold for it.
     pub accuracy: f64,
@@ -26,7 +26,7 @@ pub struct PairMeasures {
 }
 
 /// What mteb reports of a pair classification task. Its main score is often [`max_ap`](Self::max_ap).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct PairScores {
     pub cosine: PairMeasures,
@@ -75,16 +75,23 @@ pub fn pair_classification(
 pub fn pair_measures(similarities: &[f64], labels: &[i64]) -> Result<PairMeasures, Error> {
     same_count("labels of pairs", labels.len(), similarities.len())?;
     all_finite("similarity", similarities)?;
+    let positives = positives(labels)?;
+    Ok(best(&cuts(similarities, labels), positives, labels.len()))
+}
+
+/// How many labels are 1, where the others are 0 and there are both.
+pub(crate) fn positives(labels: &[i64]) -> Result<usize, Error> {
     if let Some((row, &label)) =
         labels.iter().enumerate().find(|(_, label)| !(0..=1).contains(*label))
     {
         return Err(Error::PairLabel { row, label });
     }
-    let positives = labels.iter().sum::<i64>() as usize;
-    if positives == 0 || positives == labels.len() {
-        return Err(Error::OneClass { what: "labels of pairs" });
+    match labels.iter().sum::<i64>() as usize {
+        positives if positives == 0 || positives == labels.len() => {
+            Err(Error::OneClass { what: "labels of pairs" })
+        }
+        positives => Ok(positives),
     }
-    Ok(best(&cuts(similarities, labels), positives, labels.len()))
 }
 
 /// What stands above a threshold.

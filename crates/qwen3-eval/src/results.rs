@@ -139,6 +139,24 @@ pub fn task_result(
     }))
 }
 
+/// A result with those of other splits in an older one, as mteb's `TaskResult.merge` gives it; none if the
+/// older one is no result of the same data. The same split is replaced.
+pub fn merged_results(old: &Value, mut new: Value) -> Option<Value> {
+    if ["task_name", "dataset_revision"].iter().any(|name| old[*name] != new[*name]) {
+        return None;
+    }
+    let (scores, time) = (old["scores"].as_object()?, old["evaluation_time"].as_f64()?);
+    let of_new = new["scores"].as_object_mut()?;
+    let others = scores.iter().filter(|(split, _)| !of_new.contains_key(*split));
+    let others: Vec<_> = others.map(|(split, of)| (split.clone(), of.clone())).collect();
+    let has_others = !others.is_empty();
+    of_new.extend(others);
+    if has_others {
+        new["evaluation_time"] = json!(new["evaluation_time"].as_f64()? + time);
+    }
+    Some(new)
+}
+
 /// Writes a result where mteb looks for it: `TASK.json`.
 ///
 /// # Errors

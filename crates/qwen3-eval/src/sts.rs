@@ -1,6 +1,6 @@
 //! Semantic textual similarity: do vectors agree with people on how alike two texts are?
 
-use crate::correlation::{pearson, spearman};
+use crate::correlation::{check_differ, pearson, spearman};
 use crate::error::same_count;
 use crate::vectors::Similarities;
 use crate::{Error, Vectors};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// What mteb reports of an STS task. Its main score is `cosine_spearman`; `pearson` and `spearman`
 /// are of the model's own similarity, which is the cosine.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "mteb's names")]
 pub struct StsScores {
     pub pearson: f64,
@@ -32,18 +32,24 @@ pub struct StsScores {
 pub fn sts(left: &Vectors, right: &Vectors, gold: &[f64]) -> Result<StsScores, Error> {
     same_count("gold scores", gold.len(), left.len())?;
     let of = Similarities::of_pairs(left, right)?;
-    let (cosine_pearson, cosine_spearman) =
-        (pearson(gold, &of.cosine)?, spearman(gold, &of.cosine)?);
+    let correlations = |similarities: &[f64]| {
+        check_differ("similarities", similarities)?;
+        Ok::<_, Error>((pearson(gold, similarities)?, spearman(gold, similarities)?))
+    };
+    let (cosine_pearson, cosine_spearman) = correlations(&of.cosine)?;
+    let (manhattan_pearson, manhattan_spearman) = correlations(&of.manhattan)?;
+    let (euclidean_pearson, euclidean_spearman) = correlations(&of.euclidean)?;
+    let (dot_pearson, dot_spearman) = correlations(&of.dot)?;
     Ok(StsScores {
         pearson: cosine_pearson,
         spearman: cosine_spearman,
         cosine_pearson,
         cosine_spearman,
-        manhattan_pearson: pearson(gold, &of.manhattan)?,
-        manhattan_spearman: spearman(gold, &of.manhattan)?,
-        euclidean_pearson: pearson(gold, &of.euclidean)?,
-        euclidean_spearman: spearman(gold, &of.euclidean)?,
-        dot_pearson: pearson(gold, &of.dot)?,
-        dot_spearman: spearman(gold, &of.dot)?,
+        manhattan_pearson,
+        manhattan_spearman,
+        euclidean_pearson,
+        euclidean_spearman,
+        dot_pearson,
+        dot_spearman,
     })
 }

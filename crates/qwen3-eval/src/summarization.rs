@@ -20,7 +20,7 @@ pub struct Summaries<'a> {
 
 /// What mteb reports of summarisation, means over texts. Its main score is `cosine_spearman`;
 /// `pearson` and `spearman` are of the model's own similarity, which is the cosine.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "mteb's names")]
 pub struct SummarizationScores {
     pub pearson: f64,

@@ -1,9 +1,11 @@
 //! The flags of `qwen3 eval`.
 
+use super::error::{EvalError, each_once};
 use crate::args::{ModelArgs, SourceArgs, TextFormat};
 use clap::Args;
 use qwen3_engine::{DeviceChoice, DtypeChoice, Truncate};
 use qwen3_eval::{Columns, OpenOptions, TaskType};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -72,15 +74,15 @@ pub struct SettingArgs {
     /// Compare with the same runs after this reranker has ordered their first documents
     #[arg(long, value_name = "ID|PATH", help_heading = "Settings")]
     pub reranker: Option<String>,
-    /// How many documents the reranker orders
-    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Settings")]
-    pub top: usize,
+    /// How many documents the reranker orders [default: 100]
+    #[arg(long, value_name = "N", requires = "reranker", help_heading = "Settings")]
+    pub top: Option<NonZeroUsize>,
     /// Evaluate a run file of TREC instead of a model; may stand several times
     #[arg(
         long,
         value_name = "FILE",
         help_heading = "Settings",
-        conflicts_with_all = ["model", "dtype", "dimensions"]
+        conflicts_with_all = ["model", "dtype", "dimensions", "instruction", "instruction_file"]
     )]
     pub from_run: Vec<PathBuf>,
 }
@@ -147,15 +149,26 @@ pub struct ResultArgs {
     pub published: bool,
 }
 
+/// Documents that a reranker orders where nobody says how many.
+const DEFAULT_TOP: usize = 100;
+
+impl SettingArgs {
+    pub fn top(&self) -> usize {
+        self.top.map_or(DEFAULT_TOP, NonZeroUsize::get)
+    }
+}
+
 impl ReadingArgs {
-    pub fn options(&self) -> OpenOptions {
-        OpenOptions {
+    pub fn options(&self) -> Result<OpenOptions, EvalError> {
+        each_once("--column", self.column.iter().map(|(name, _)| name))?;
+        Ok(OpenOptions {
             task: self.task,
             split: self.split.clone(),
             columns: self.column.iter().cloned().collect::<Columns>(),
             train: self.train.clone(),
             fraction: self.fraction,
-        }
+            main_score: self.score.clone(),
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong in an evaluation beside its data.
 
+use qwen3_engine::Kind;
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -17,6 +19,10 @@ pub enum EvalError {
     )]
     Cache { path: PathBuf, source: io::Error },
 
+    /// The vectors of this run can't be kept until it ends.
+    #[error("can't keep vectors in `{}` while they are needed; set `TMPDIR` to a folder with room", .folder.display())]
+    Temporary { folder: PathBuf, source: io::Error },
+
     /// A file of vectors is not what was written.
     #[error("`{}` is no file of vectors; remove it, or name another folder with `--cache`", .path.display())]
     NoCache { path: PathBuf },
@@ -27,11 +33,56 @@ pub enum EvalError {
 
     /// A flag that the data or the settings don't go with.
     #[error("`{flag}` {reason}")]
-    NotHere { flag: &'static str, reason: &'static str },
+    NotHere { flag: &'static str, reason: String },
+
+    /// The same setting, or the same data, twice.
+    #[error("`{flag}` has `{value}` twice; name each once")]
+    Twice { flag: &'static str, value: String },
+
+    /// Two inputs whose results have one name.
+    #[error(
+        "results of `{first}` and of `{second}` would be the same file `{name}`; rename one, or give each an `--output` of its own"
+    )]
+    SameResult { first: String, second: String, name: String },
+
+    /// What is to be merged with is something else.
+    #[error("`{}` has no result of this data set in mteb's form; name another folder with `--output`", .path.display())]
+    NoResult { path: PathBuf },
+
+    /// A model of another kind than its flag takes.
+    #[error(
+        "`{model}` looks like {}, not like {}; `--model` takes embedding models, `--reranker` rerankers; if it is one after all, write it with `qwen3 convert --kind {wanted}` and name that file",
+        .found.in_words(),
+        .wanted.in_words()
+    )]
+    WrongKind { model: String, found: Kind, wanted: Kind },
 
     /// A file of instructions without one.
     #[error("`{}` has no instruction; write one a line", .path.display())]
     NoInstruction { path: PathBuf },
+}
+
+impl EvalError {
+    /// A flag that doesn't go with the others or the data, and why.
+    pub fn not_here(flag: &'static str, reason: impl Into<String>) -> Self {
+        Self::NotHere { flag, reason: reason.into() }
+    }
+}
+
+/// Checks that what a flag names differs.
+pub fn each_once<T: ToString>(
+    flag: &'static str,
+    values: impl IntoIterator<Item = T>,
+) -> Result<(), EvalError> {
+    let mut seen = HashSet::new();
+    match values
+        .into_iter()
+        .map(|value| value.to_string())
+        .find(|value| !seen.insert(value.clone()))
+    {
+        Some(value) => Err(EvalError::Twice { flag, value }),
+        None => Ok(()),
+    }
 }
 
 impl From<qwen3_eval::Error> for crate::error::Error {

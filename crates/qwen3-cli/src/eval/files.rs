@@ -1,14 +1,15 @@
 //! What an evaluation leaves on the disk.
 
-use super::args::ResultArgs;
+use super::args::EvalArgs;
 use super::error::EvalError;
 use super::measure::{Measures, Outcome};
 use crate::cache::cache_folder;
 use crate::error::Error;
 use qwen3_engine::NewFile;
-use qwen3_eval::{Run, Sample, Task, TaskData, task_result, write_run};
+use qwen3_eval::{Run, Sample, Task, TaskData, merged_results, task_result, write_run};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::collections::HashSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What runs are tagged with.
@@ -18,26 +19,10 @@ const UNKNOWN_LANGUAGE: &str = "und-Zyyy";
 
 /// Where results are to be written.
 pub struct Files<'a> {
-    pub args: &'a ResultArgs,
-    pub split: &'a str,
+    pub args: &'a EvalArgs,
 }
 
 impl Files<'_> {
-    /// Checks what can be checked before anything is computed.
-    pub fn check(&self, outcomes: usize) -> Result<(), Error> {
-        if self.args.run_file.is_some() && outcomes > 1 {
-            let reason =
-                "takes one data set and one setting; `--output FOLDER` has a run file for each";
-            return Err(EvalError::NotHere { flag: "--run-file", reason }.into());
-        }
-        for path in
-            [&self.args.run_file, &self.args.per_query, &self.args.plot].into_iter().flatten()
-        {
-            drop(new_file(path)?);
-        }
-        Ok(())
-    }
-
     /// Writes one setting's result in mteb's form, and its run.
     pub fn write(
         &self,
@@ -45,34 +30,35 @@ impl Files<'_> {
         outcome: &Outcome,
         run: Option<&Run>,
     ) -> Result<(), Error> {
-        if let (Some(path), Some(run)) = (&self.args.run_file, run) {
+        if let (Some(path), Some(run)) = (&self.args.results.run_file, run) {
             write_run_file(path, run)?;
         }
-        let Some(folder) = &self.args.output else { return Ok(()) };
-        let name = name_in_results(outcome);
-        let revision = revision(outcome);
+        let Some(folder) = &self.args.results.output else { return Ok(()) };
+        let (name, revision) = (name_in_results(outcome), revision(outcome));
         let folder = folder.join("results").join(name.replace('/', "__")).join(&revision);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Error::Write { path: folder.clone(), source })?;
+        let split = &self.args.reading.split;
         let task = Task {
             name: data.name.clone(),
             dataset_revision: "local".to_owned(),
-            main_score: outcome.evaluation.main_score.clone(),
-            split: self.split.to_owned(),
+            main_score: data.main_score.clone(),
+            split: split.clone(),
             languages: vec![UNKNOWN_LANGUAGE.to_owned()],
         };
         let result = task_result(&task, &outcome.evaluation.scores, outcome.seconds)?;
-        write_json(&folder.join(format!("{}.json", data.name)), &result)?;
+        let path = folder.join(format!("{}.json", data.name));
+        write_json(&path, &with_other_splits(&path, result)?)?;
         write_json(&folder.join("model_meta.json"), &model_meta(outcome, &name, &revision))?;
         match run {
-            Some(run) => write_run_file(&folder.join(format!("{}.trec", data.name)), run),
+            Some(run) => write_run_file(&folder.join(format!("{}.{split}.trec", data.name)), run),
             None => Ok(()),
         }
     }
 
     /// Writes the parts of all scores, each on a line.
     pub fn write_parts(&self, measures: &[Measures]) -> Result<(), Error> {
-        let Some(path) = &self.args.per_query else { return Ok(()) };
+        let Some(path) = &self.args.results.per_query else { return Ok(()) };
         let mut file = new_file(path)?;
         let failed = |source| Error::Write { path: path.clone(), source };
         for of_data in measures {
@@ -88,28 +74,28 @@ impl Files<'_> {
 fn parts(measures: &Measures) -> Vec<Value> {
     let labels: Vec<_> = measures.outcomes.iter().map(|outcome| outcome.label.clone()).collect();
     let names: Vec<String> = labels.iter().map(|label| label.in_words(&labels)).collect();
-    let Some(Sample::Units { what, scores }) =
-        measures.outcomes.first().map(|outcome| &outcome.evaluation.sample)
-    else {
-        return vec![];
-    };
-    let texts = QueryTexts::of(&measures.data);
-    let of_part = |(at, (id, _)): (usize, &(String, f64))| {
-        let of = measures.outcomes.iter().zip(&names).filter_map(|(outcome, name)| {
-            let Sample::Units { scores, .. } = &outcome.evaluation.sample else { return None };
-            let (_, score) = scores.get(at).filter(|(other, _)| other == id)?;
-            Some(json!({ "setting": name, "score": score }))
-        });
-        let of: Vec<Value> = of.collect();
-        json!({
-            "data": measures.data.name,
-            *what: id,
-            "text": texts.of_id(id),
-            "measure": measures.main_score,
-            "scores": of,
-        })
-    };
-    scores.iter().enumerate().map(of_part).collect()
+    let samples = || measures.outcomes.iter().map(|outcome| &outcome.evaluation.sample);
+    let scores: Vec<_> = samples().map(Sample::by_name).collect();
+    let (texts, mut seen, mut parts) = (QueryTexts::of(&measures.data), HashSet::new(), vec![]);
+    for sample in samples() {
+        let Sample::Units { what, scores: units } = sample else { continue };
+        for (id, _) in units {
+            if !seen.insert(id) {
+                continue;
+            }
+            let of = names.iter().zip(&scores).filter_map(|(name, scores)| {
+                Some(json!({ "setting": name, "score": scores.get(id.as_str())? }))
+            });
+            parts.push(json!({
+                "data": measures.data.name,
+                *what: id,
+                "text": texts.of_id(id),
+                "measure": measures.data.main_score,
+                "scores": of.collect::<Vec<_>>(),
+            }));
+        }
+    }
+    parts
 }
 
 /// The texts of queries by their ids.
@@ -135,8 +121,6 @@ fn name_in_results(outcome: &Outcome) -> String {
         if label.dimensions != Some(measured.facts.dimensions) {
             name += &format!("-{}", label.dimensions.unwrap_or_default());
         }
-    } else if let Some(dimensions) = label.dimensions {
-        name += &format!("-{}-{dimensions}", label.dtype);
     }
     if let Some(instruction) = &label.instruction {
         name += &format!("-instruction-{:08x}", super::store::key(instruction) as u32);
@@ -144,22 +128,29 @@ fn name_in_results(outcome: &Outcome) -> String {
     if let Some(reranker) = &label.reranker {
         name += &format!("-reranked-{}", plain(reranker).replace('/', "-"));
     }
+    as_name(&name)
+}
+
+/// Without what a name on the hub can't have.
+pub fn as_name(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    let name: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    let name: String = text.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
     name.trim_matches(['/', '.']).to_owned()
 }
 
 /// The name on the hub, or that of a folder or file.
-fn plain(model: &str) -> String {
+pub fn plain(model: &str) -> String {
     let path = Path::new(model);
     let name = path.file_name().filter(|_| path.exists());
     name.map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// mteb's for a model of which none is known, else the hash of its files.
+/// The hashes of the models' files, else mteb's for a model of which none is known.
 fn revision(outcome: &Outcome) -> String {
-    let known = outcome.model.as_ref().map(|measured| measured.facts.fingerprint.clone());
-    known.unwrap_or_else(|| "no_revision_available".to_owned())
+    let model = outcome.model.as_ref().map(|measured| measured.facts.fingerprint.as_str());
+    let reranker = outcome.reranker.as_ref().map(|(facts, _)| facts.fingerprint.as_str());
+    let known: Vec<&str> = model.into_iter().chain(reranker).collect();
+    if known.is_empty() { "no_revision_available".to_owned() } else { known.join("-") }
 }
 
 fn model_meta(outcome: &Outcome, name: &str, revision: &str) -> Value {
@@ -183,6 +174,18 @@ fn model_meta(outcome: &Outcome, name: &str, revision: &str) -> Value {
     })
 }
 
+/// A result with those of other splits that are there, as mteb merges them.
+fn with_other_splits(path: &Path, result: Value) -> Result<Value, Error> {
+    let old = match std::fs::read(path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(result),
+        Err(source) => return Err(Error::Read { name: path.display().to_string(), source }),
+    };
+    let old = serde_json::from_slice(&old).ok();
+    let merged = old.and_then(|old| merged_results(&old, result));
+    merged.ok_or_else(|| EvalError::NoResult { path: path.to_owned() }.into())
+}
+
 fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let mut file = new_file(path)?;
@@ -192,12 +195,12 @@ fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
 
 /// A run under its name when it is whole.
 fn write_run_file(path: &Path, run: &Run) -> Result<(), Error> {
-    let file = new_file(path)?;
-    write_run(file.path(), run, TAG)?;
+    let mut file = new_file(path)?;
+    write_run(&mut file, path, run, TAG)?;
     file.replace().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-fn new_file(path: &Path) -> Result<NewFile, Error> {
+pub fn new_file(path: &Path) -> Result<NewFile, Error> {
     NewFile::create(path).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 

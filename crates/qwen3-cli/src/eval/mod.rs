@@ -3,13 +3,16 @@
 pub mod args;
 mod cached;
 mod card;
+mod check;
 mod error;
 mod files;
 mod measure;
 mod models;
+mod opened;
 mod plot;
 mod progress;
 mod report;
+mod reranked;
 mod settings;
 mod store;
 
@@ -21,25 +24,25 @@ use crate::print::print_value;
 use crate::progress::hooks;
 use crate::stop::Stop;
 use args::EvalArgs;
+use check::Check;
 use files::{Files, user_cache};
-use measure::{Measures, Measuring};
+use measure::{LazyReranker, Measures, Measuring};
 use models::Surroundings;
+use opened::Opened;
 use progress::Told;
 use qwen3_eval::TaskData;
-use settings::{Origin, Settings};
+use settings::Settings;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
 pub fn eval(args: &EvalArgs, stop: &Stop) -> Result<(), Error> {
     let settings = Settings::new(&args.settings)?;
-    let measures = opened(args)?;
-    let files = Files { args: &args.results, split: &args.reading.split };
-    let variants = match settings.origins[0] {
-        Origin::Model { .. } => settings.variants.len(),
-        Origin::Run(_) => 1,
+    let options = args.reading.options()?;
+    let open = |path: &PathBuf| -> Result<Measures, Error> {
+        Ok(Measures { data: TaskData::open(path, &options)?, outcomes: vec![] })
     };
-    let rerankers = 1 + usize::from(args.settings.reranker.is_some());
-    files.check(measures.len() * settings.origins.len() * variants * rerankers)?;
+    let measures = args.data.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    Check { args, settings: &settings, measures: &measures }.all()?;
     let (cache, _temporary) = cache(args)?;
     let source = SourceArgs {
         model: None,
@@ -50,7 +53,14 @@ pub fn eval(args: &EvalArgs, stop: &Stop) -> Result<(), Error> {
     };
     let told = Told::new(args.device.quiet);
     let around = Surroundings { device: &args.device, hooks: hooks(&source, stop), cache, told };
-    let mut measuring = Measuring { args, around, files, measures, reranker: None };
+    let models = settings.models().into_iter();
+    let models = models.map(|name| Opened::embedding(name, &settings.variants, &around));
+    let models = models.collect::<Result<_, _>>()?;
+    let reranker = args.settings.reranker.as_ref();
+    let reranker = reranker.map(|name| Opened::reranker(name, &around)).transpose()?;
+    let reranker = reranker.map(|opened| LazyReranker { opened, loaded: None });
+    let files = Files { args };
+    let mut measuring = Measuring { args, around, files, measures, models, reranker };
     measuring.all(&settings).map_err(|error| told_to_go_on(error, args))?;
     let measures = &measuring.measures;
     measuring.files.write_parts(measures)?;
@@ -76,32 +86,25 @@ fn show(args: &EvalArgs, measures: &[Measures]) -> Result<(), Error> {
     })
 }
 
-/// All data, before a model costs a minute.
-fn opened(args: &EvalArgs) -> Result<Vec<Measures>, Error> {
-    let options = args.reading.options();
-    let open = |path: &PathBuf| {
-        let data = TaskData::open(path, &options)?;
-        if args.settings.reranker.is_some() && data.ranking().is_none() {
-            let reason = "is for data with queries and documents";
-            return Err(EvalError::NotHere { flag: "--reranker", reason }.into());
-        }
-        let main_score =
-            args.reading.score.clone().unwrap_or_else(|| data.task.main_score().to_owned());
-        Ok(Measures { data, main_score, outcomes: vec![] })
-    };
-    args.data.iter().map(open).collect()
-}
-
-/// The folder of vectors; one for this run alone is removed at its end.
+/// The folder of vectors, which takes files; one for this run alone is removed at its end.
 fn cache(args: &EvalArgs) -> Result<(PathBuf, Option<TempDir>), Error> {
     let device = &args.device;
     let kept = device.cache.clone().or_else(user_cache).filter(|_| !device.no_cache);
-    if let Some(folder) = kept {
-        return Ok((folder, None));
+    let (folder, temporary) = match kept {
+        Some(folder) => (folder, None),
+        None => {
+            let folder = std::env::temp_dir();
+            let failed = |source| EvalError::Temporary { folder, source };
+            let temporary = TempDir::new().map_err(failed)?;
+            (temporary.path().to_owned(), Some(temporary))
+        }
+    };
+    let has_model = args.settings.from_run.is_empty() || args.settings.reranker.is_some();
+    if has_model {
+        let begun = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
+        begun.map_err(|source| EvalError::Cache { path: folder.clone(), source })?;
     }
-    let folder = std::env::temp_dir();
-    let temporary = TempDir::new().map_err(|source| EvalError::Cache { path: folder, source })?;
-    Ok((temporary.path().to_owned(), Some(temporary)))
+    Ok((folder, temporary))
 }
 
 fn told_to_go_on(error: Error, args: &EvalArgs) -> Error {
@@ -109,6 +112,10 @@ fn told_to_go_on(error: Error, args: &EvalArgs) -> Error {
         Error::Cancelled { .. } if !args.device.no_cache => Error::Cancelled {
             message: "stopped; the same command goes on from the vectors that are kept".to_owned(),
         },
+        // Its folder has a name that nobody gave it.
+        Error::Eval(EvalError::Cache { source, .. }) if args.device.no_cache => {
+            EvalError::Temporary { folder: std::env::temp_dir(), source }.into()
+        }
         error => error,
     }
 }

@@ -2,24 +2,22 @@
 
 use super::args::DeviceArgs;
 use super::cached::{Cached, Computed, Cost};
+use super::opened::Opened;
 use super::progress::Told;
 use super::store::{Store, key};
-use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::loading::load;
 use crate::notes;
 use qwen3_engine::internals::processor_name;
 use qwen3_engine::{
-    CancelToken, Checkpoint, DeviceId, DtypeChoice, Embedder, EncodeOptions, Error as EngineError,
-    Hooks, Prompt, RankOptions, Reranker, Source,
+    CancelToken, DeviceId, DtypeChoice, Embedder, EncodeOptions, Error as EngineError, Hooks,
+    Prompt, RankOptions, Reranker,
 };
 use qwen3_eval::{Rows, TaskType};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::Xxh3;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What all models of a run share.
 pub struct Surroundings<'a> {
@@ -46,7 +44,7 @@ impl Surroundings<'_> {
 }
 
 /// What vectors and scores depend on beside texts, and what results say of a model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// What its user called it.
     pub model: String,
@@ -58,6 +56,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether vectors are the same, whatever the models are called.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let model = other.model.clone();
+        Self { model, ..self.clone() } == *other
+    }
+
     fn description(&self, max_tokens: usize, prompt: &str) -> Value {
         json!({
             "fingerprint": self.fingerprint,
@@ -79,18 +83,17 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    pub fn load(name: &str, dtype: DtypeChoice, around: &Surroundings) -> Result<Self, Error> {
-        let args = around.device.of_model(name, dtype);
-        let loaded = load(&args, DEFAULT_MODEL, &around.hooks, |source, options| {
-            let (checkpoint, fingerprint) = opened(source, &options.hooks)?;
-            Ok((Embedder::from_checkpoint(&checkpoint, options)?, fingerprint))
-        });
-        let ((model, fingerprint), _) = loaded.map_err(Error::or_mini)?;
+    pub fn load(opened: &Opened, dtype: DtypeChoice, around: &Surroundings) -> Result<Self, Error> {
+        let args = around.device.of_model(&opened.name, dtype);
+        let checkpoint = Arc::clone(&opened.checkpoint);
+        let (model, _) = load(&args, &opened.name, &around.hooks, move |_, options| {
+            Embedder::from_checkpoint(&checkpoint, options)
+        })?;
         let without_row = model.host().tokens_without_row();
         notes::of_model(&args.source, model.device(), model.fallbacks(), without_row);
         let facts = Facts {
-            model: name.to_owned(),
-            fingerprint,
+            model: opened.name.clone(),
+            fingerprint: opened.fingerprint.clone(),
             dtype: model.dtype().to_string(),
             device: device(model.device()),
             dimensions: model.max_dimensions(),
@@ -108,8 +111,8 @@ impl Embedding {
         })
     }
 
-    /// Checks that a vector has so many numbers, before anything is computed.
-    pub fn check_dimensions(&self, asked: Option<usize>) -> Result<usize, Error> {
+    /// How many numbers a vector has, if so many are asked for.
+    pub fn dimensions(&self, asked: Option<usize>) -> Result<usize, Error> {
         Ok(self.model.host().dimensions(asked)?)
     }
 
@@ -155,21 +158,18 @@ pub struct Reranking {
     stores: HashMap<Option<String>, Cached>,
 }
 
-const DEFAULT_RERANKER: &str = "Qwen/Qwen3-Reranker-0.6B";
-
 impl Reranking {
-    pub fn load(name: &str, around: &Surroundings) -> Result<Self, Error> {
-        let args = around.device.of_model(name, DtypeChoice::Auto);
-        let ((model, fingerprint), _) =
-            load(&args, DEFAULT_RERANKER, &around.hooks, |source, options| {
-                let (checkpoint, fingerprint) = opened(source, &options.hooks)?;
-                Ok((Reranker::from_checkpoint(&checkpoint, options)?, fingerprint))
-            })?;
+    pub fn load(opened: &Opened, around: &Surroundings) -> Result<Self, Error> {
+        let args = around.device.of_model(&opened.name, DtypeChoice::Auto);
+        let checkpoint = Arc::clone(&opened.checkpoint);
+        let (model, _) = load(&args, &opened.name, &around.hooks, move |_, options| {
+            Reranker::from_checkpoint(&checkpoint, options)
+        })?;
         let without_row = model.host().tokens_without_row();
         notes::of_model(&args.source, model.device(), model.fallbacks(), without_row);
         let facts = Facts {
-            model: name.to_owned(),
-            fingerprint,
+            model: opened.name.clone(),
+            fingerprint: opened.fingerprint.clone(),
             dtype: model.dtype().to_string(),
             device: device(model.device()),
             dimensions: 1,
@@ -202,33 +202,6 @@ impl Reranking {
             Ok(scores.into_iter().map(|of| (vec![of.log_odds as f32], of.tokens)).collect())
         })?;
         Ok(rows.into_iter().flatten().collect())
-    }
-}
-
-/// A model's files, and a hash of all that is in them.
-fn opened(source: Source, hooks: &Hooks) -> Result<(Checkpoint, String), EngineError> {
-    let checkpoint = Checkpoint::open(source, hooks)?;
-    let mut hash = Xxh3::new();
-    // Of the model inside the program.
-    if let Some(provenance) = checkpoint.provenance().filter(|_| checkpoint.path().is_none()) {
-        hash.update(format!("{:?}", provenance.sources).as_bytes());
-    }
-    for (name, path) in checkpoint.source_files()? {
-        hash.update(name.as_bytes());
-        hash_file(&path, &mut hash).map_err(|source| EngineError::Read { path, source })?;
-    }
-    Ok((checkpoint, format!("{:032x}", hash.digest128())))
-}
-
-fn hash_file(path: &Path, hash: &mut Xxh3) -> std::io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut bytes = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut bytes)?;
-        if read == 0 {
-            return Ok(());
-        }
-        hash.update(&bytes[..read]);
     }
 }
 

@@ -1,18 +1,28 @@
 //! What is compared: every combination of what was asked for.
 
 use super::args::SettingArgs;
-use super::error::EvalError;
+use super::error::{EvalError, each_once};
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::table::shorten;
 use qwen3_engine::{DtypeChoice, Prompt};
-use std::path::PathBuf;
+use qwen3_eval::{Run, read_run};
+use std::path::{Path, PathBuf};
 
 /// Where vectors or rankings come from.
 #[derive(Clone, Debug)]
 pub enum Origin {
     Model { name: String, dtype: DtypeChoice },
-    Run(PathBuf),
+    Run(RunFile),
+}
+
+/// A ranking of another program.
+#[derive(Clone, Debug)]
+pub struct RunFile {
+    /// What it is called in results.
+    pub name: String,
+    pub path: PathBuf,
+    pub run: Run,
 }
 
 /// A combination, but for the reranker.
@@ -33,16 +43,18 @@ pub struct Settings {
 
 impl Settings {
     pub fn new(args: &SettingArgs) -> Result<Self, Error> {
+        each_once("--model", &args.model)?;
+        each_once("--dtype", &args.dtype)?;
+        each_once("--dimensions", &args.dimensions)?;
         let default = [DEFAULT_MODEL.to_owned()];
         let models = if args.model.is_empty() { &default[..] } else { &args.model };
+        let of = |name: &String, dtype| Origin::Model { name: name.clone(), dtype };
         let origins = match args.from_run.is_empty() {
             true => models
                 .iter()
-                .flat_map(|name| {
-                    args.dtype.iter().map(move |&dtype| Origin::Model { name: name.clone(), dtype })
-                })
+                .flat_map(|name| args.dtype.iter().map(move |&dtype| of(name, dtype)))
                 .collect(),
-            false => args.from_run.iter().cloned().map(Origin::Run).collect(),
+            false => run_files(&args.from_run)?.into_iter().map(Origin::Run).collect(),
         };
         let dimensions = match args.dimensions.is_empty() {
             true => vec![None],
@@ -54,6 +66,53 @@ impl Settings {
         });
         Ok(Self { origins, variants: variants.collect() })
     }
+
+    /// How many combinations there are.
+    pub fn len(&self) -> usize {
+        match self.origins[0] {
+            Origin::Model { .. } => self.origins.len() * self.variants.len(),
+            Origin::Run(_) => self.origins.len(),
+        }
+    }
+
+    /// The models, each once.
+    pub fn models(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = vec![];
+        for origin in &self.origins {
+            if let Origin::Model { name, .. } = origin
+                && !names.contains(&name.as_str())
+            {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The run files.
+    pub fn runs(&self) -> impl Iterator<Item = &RunFile> {
+        self.origins.iter().filter_map(|origin| match origin {
+            Origin::Run(file) => Some(file),
+            Origin::Model { .. } => None,
+        })
+    }
+}
+
+/// They are called by their names, and by their paths where two have one name.
+fn run_files(paths: &[PathBuf]) -> Result<Vec<RunFile>, Error> {
+    each_once("--from-run", paths.iter().map(|path| full(path)))?;
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_owned();
+    let read = |path: &PathBuf| {
+        let is_alone = paths.iter().filter(|other| name(other) == name(path)).count() == 1;
+        let called = if is_alone { PathBuf::from(name(path)) } else { path.clone() };
+        let (name, run) = (called.display().to_string(), read_run(path)?);
+        Ok(RunFile { name, path: path.clone(), run })
+    };
+    paths.iter().map(read).collect()
+}
+
+/// A path that is the same for the same file.
+pub fn full(path: &Path) -> String {
+    path.canonicalize().as_deref().unwrap_or(path).display().to_string()
 }
 
 /// Those of the flags, then those of the file; none is the model's own.
@@ -63,6 +122,8 @@ fn instructions(args: &SettingArgs) -> Result<Vec<Option<String>>, Error> {
         let text = std::fs::read_to_string(path);
         let name = path.display().to_string();
         let text = text.map_err(|source| Error::Read { name, source })?;
+        // A byte order mark belongs to the file.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let before = instructions.len();
         instructions.extend(lines.map(str::to_owned));
@@ -70,6 +131,7 @@ fn instructions(args: &SettingArgs) -> Result<Vec<Option<String>>, Error> {
             return Err(EvalError::NoInstruction { path: path.clone() }.into());
         }
     }
+    each_once("--instruction", &instructions)?;
     Ok(match instructions.is_empty() {
         true => vec![None],
         false => instructions.into_iter().map(Some).collect(),

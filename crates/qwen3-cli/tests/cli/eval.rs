@@ -122,7 +122,7 @@ fn a_reranker_orders_the_first_documents() {
 }
 
 /// All files of an ending below a folder.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = vec![];
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -54,6 +54,21 @@ impl Bench {
         self.at("facts")
     }
 
+    /// Pairs of texts with scores.
+    pub fn pairs(&self) -> PathBuf {
+        let row = |(at, pair): (usize, &[&str])| json!({"sentence1": pair[0], "sentence2": pair[1], "score": at % 4});
+        self.lines("pairs.jsonl", TEXTS.windows(2).enumerate().map(row))
+    }
+
+    /// A run file in which some queries find their own document first.
+    pub fn run(&self, name: &str, queries: &[usize]) -> PathBuf {
+        let path = self.at(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let line = |at: &usize| format!("q{at} Q0 d{at} 1 2.0 t\n");
+        fs::write(&path, queries.iter().map(line).collect::<String>()).unwrap();
+        path
+    }
+
     /// An evaluation of this with the tiny model.
     pub fn eval(&self, data: &Path, arguments: &[&str]) -> Qwen3 {
         let run = on_cpu("eval", &embedding_model(), ["--quiet", "--cache"]);

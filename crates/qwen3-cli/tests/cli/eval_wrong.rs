@@ -62,8 +62,7 @@ fn a_run_with_nan_or_unknown_queries_is_told() {
 fn settings_that_do_not_go_together_are_told() {
     let bench = Bench::new();
     let data = bench.retrieval();
-    let pairs =
-        bench.lines("pairs.jsonl", [json!({"sentence1": "a", "sentence2": "b", "score": 1})]);
+    let pairs = bench.pairs();
     bench.eval(&pairs, &["--reranker", "x"]).fails(1, &["--reranker", "queries and documents"]);
     bench.eval(&data, &["--dimensions", "33"]).fails(1, &["33", "32"]);
     let two = bench.eval(&data, &["--dimensions", "32,8", "--run-file"]).arg(bench.at("run"));

@@ -35,6 +35,7 @@ mod help;
 mod access;
 
 // What goes wrong, and how it is told.
+mod eval_early;
 mod eval_wrong;
 mod output_files;
 mod wrong_arguments;

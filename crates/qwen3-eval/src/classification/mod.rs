@@ -17,7 +17,7 @@ const EXPERIMENTS: usize = 10;
 const SAMPLES_PER_LABEL: usize = 8;
 
 /// What mteb reports of a classification task. Its main score is mostly `accuracy`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ClassificationScores {
     /// Means over the experiments.
     #[serde(flatten)]
@@ -54,10 +54,7 @@ pub(crate) fn classify(
     same_count("labels of the test", test_labels.len(), test.len())?;
     at_least("labels of the test", test_labels.len(), 1)?;
     train.same_width(test)?;
-    let classes: Vec<i64> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    if classes.len() < 2 {
-        return Err(Error::OneClass { what: "labels to learn from" });
-    }
+    let classes = classes(labels)?;
     let experiment = |rows: &Vec<usize>| {
         let vectors: Vec<&[f32]> = rows.iter().map(|&row| train.row(row)).collect();
         let class_of = |row: &usize| classes.partition_point(|class| *class < labels[*row]);
@@ -68,6 +65,15 @@ pub(crate) fn classify(
     };
     let scores: Vec<_> = examples.par_iter().map(experiment).collect();
     Ok(ClassificationScores { mean: ClassScores::mean(&scores), scores_per_experiment: scores })
+}
+
+/// The classes of labels to learn from, of which there are two at least.
+pub(crate) fn classes(labels: &[i64]) -> Result<Vec<i64>, Error> {
+    let classes: BTreeSet<i64> = labels.iter().copied().collect();
+    match classes.len() {
+        0 | 1 => Err(Error::OneClass { what: "labels to learn from" }),
+        _ => Ok(classes.into_iter().collect()),
+    }
 }
 
 /// The rows that each experiment learns from: those that mteb draws. Other rows needn't be

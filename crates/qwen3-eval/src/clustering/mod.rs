@@ -17,7 +17,7 @@ const NONE: i64 = -1;
 
 /// What mteb reports of a clustering task. Its main score is `v_measure`. Lists are by level, `Level 0`
 /// first, with a number for each of ten runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "mteb's names")]
 pub struct ClusteringScores {
     pub v_measure: f64,
@@ -100,15 +100,12 @@ impl Clustering {
         labels: &[Vec<i64>],
     ) -> Result<ClusteringScores, Error> {
         same_count("vectors", vectors.len(), self.documents.len())?;
-        same_count("labels of documents", labels.len(), vectors.len())?;
-        let levels = labels.iter().map(Vec::len).max().unwrap_or(0);
-        at_least("levels of labels", levels, 1)?;
+        let levels = self.levels(labels)?;
         let (mut v_measures, mut ami_scores) = (BTreeMap::new(), BTreeMap::new());
-        for level in 0..levels {
-            let label = |labels: &Vec<i64>| labels.get(level).copied().unwrap_or(NONE);
-            let all = vectors.rows().zip(labels.iter().map(label));
+        for (level, of_level) in levels.into_iter().enumerate() {
+            let all = vectors.rows().zip(of_level);
             let rows: Vec<(&[f32], i64)> = all.filter(|(_, label)| *label != NONE).collect();
-            let (v_measure, ami) = self.runs(&rows)?;
+            let (v_measure, ami) = self.runs(&rows);
             v_measures.insert(format!("Level {level}"), v_measure);
             ami_scores.insert(format!("Level {level}"), ami);
         }
@@ -125,16 +122,30 @@ impl Clustering {
         })
     }
 
-    fn runs(&mut self, rows: &[(&[f32], i64)]) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        at_least("labels of a level", rows.len(), 1)?;
+    /// The labels of the documents at each level, where clusters can be made of them.
+    pub(crate) fn levels(&self, labels: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, Error> {
+        same_count("labels of documents", labels.len(), self.documents.len())?;
+        let levels = labels.iter().map(Vec::len).max().unwrap_or(0);
+        at_least("levels of labels", levels, 1)?;
+        let of_level = |level: usize| {
+            let label = |labels: &Vec<i64>| labels.get(level).copied().unwrap_or(NONE);
+            let of_level: Vec<i64> = labels.iter().map(label).collect();
+            let known = of_level.iter().filter(|label| **label != NONE).collect::<BTreeSet<_>>();
+            at_least("labels of a level", known.len(), 1)?;
+            at_least("documents of a run", self.run_documents, known.len())?;
+            Ok(of_level)
+        };
+        (0..levels).map(of_level).collect()
+    }
+
+    fn runs(&mut self, rows: &[(&[f32], i64)]) -> (Vec<f64>, Vec<f64>) {
         let clusters = rows.iter().map(|(_, label)| label).collect::<BTreeSet<_>>().len();
-        at_least("documents of a run", self.run_documents, clusters)?;
         let mut run = || {
             let drawn = self.random.choices(rows.len(), self.run_documents);
             let vectors: Vec<&[f32]> = drawn.iter().map(|&row| rows[row].0).collect();
             let labels: Vec<i64> = drawn.iter().map(|&row| rows[row].1).collect();
             agreement::agreement(&labels, &k_means::assignments(&vectors, clusters))
         };
-        Ok((0..RUNS).map(|_| run()).unzip())
+        (0..RUNS).map(|_| run()).unzip()
     }
 }

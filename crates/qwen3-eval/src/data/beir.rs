@@ -2,6 +2,7 @@
 
 use super::lines::Lines;
 use super::qrels::{qrels_path, read_qrels};
+use super::table::said;
 use crate::{Error, Qrels};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -20,6 +21,9 @@ pub struct Text {
 #[derive(Clone, Debug)]
 pub struct Beir {
     corpus: PathBuf,
+    qrels_path: PathBuf,
+    /// The ids of all queries, also those without a judgement.
+    pub query_ids: HashSet<String>,
     /// The queries that have a judgement, in the order of the file; mteb asks no others.
     pub queries: Vec<Text>,
     /// The judgements.
@@ -38,12 +42,12 @@ impl Beir {
         let mut queries = read_queries(&path)?;
         let qrels_path = qrels_path(folder, split)?;
         let qrels = read_qrels(&qrels_path)?;
-        let known: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
-        if let Some((id, _)) = qrels.queries().find(|(id, _)| !known.contains(id)) {
+        let query_ids: HashSet<String> = queries.iter().map(|query| query.id.clone()).collect();
+        if let Some((id, _)) = qrels.queries().find(|(id, _)| !query_ids.contains(*id)) {
             return Err(unknown(&qrels_path, id, &path));
         }
         queries.retain(|query| qrels.of(&query.id).is_some());
-        Ok(Self { corpus: folder.join("corpus.jsonl"), queries, qrels })
+        Ok(Self { corpus: folder.join("corpus.jsonl"), qrels_path, query_ids, queries, qrels })
     }
 
     /// The documents, one at a time.
@@ -54,14 +58,19 @@ impl Beir {
         Documents::open(&self.corpus)
     }
 
+    /// The file of judgements.
+    pub fn qrels_path(&self) -> &Path {
+        &self.qrels_path
+    }
+
     /// Checks that every judged document is in the corpus.
     ///
     /// # Errors
     /// [`Error::UnknownId`] with the first that isn't.
-    pub fn check_judged(&self, documents: &HashSet<String>) -> Result<(), Error> {
+    pub fn check_judged(&self, documents: &HashSet<&str>) -> Result<(), Error> {
         let judged = self.qrels.queries().flat_map(|(_, judged)| judged.keys());
-        match { judged }.find(|id| !documents.contains(*id)) {
-            Some(id) => Err(unknown(Path::new("qrels"), id, &self.corpus)),
+        match { judged }.find(|id| !documents.contains(id.as_str())) {
+            Some(id) => Err(unknown(&self.qrels_path, id, &self.corpus)),
             None => Ok(()),
         }
     }
@@ -135,6 +144,7 @@ impl Texts {
             line,
             column: column.to_owned(),
             wanted,
+            found: row.get(column).map(said),
         };
         let id = id(&row).ok_or_else(|| missing("_id", "id"))?;
         let text =

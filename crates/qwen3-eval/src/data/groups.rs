@@ -45,6 +45,7 @@ pub fn reranking_groups(table: &Table, split: &str) -> Result<Groups, Error> {
         groups.candidates.push(candidates);
         groups.queries.push(Text { id, text });
     }
-    at_least("queries with positive and negative documents", groups.queries.len(), 1)?;
+    at_least("queries with positive and negative documents", groups.queries.len(), 1)
+        .map_err(|error| error.of_file(table.path()))?;
     Ok(groups)
 }

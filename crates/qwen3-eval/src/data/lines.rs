@@ -1,5 +1,6 @@
 //! Lines of a text file with their numbers, one at a time.
 
+use super::files::{packed, readable};
 use crate::Error;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -23,6 +24,9 @@ pub(super) struct Lines {
 impl Lines {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
+        if let Some(other) = packed(path).filter(|_| !path.exists()) {
+            readable(&other)?;
+        }
         let file = File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::IsADirectory.into()));

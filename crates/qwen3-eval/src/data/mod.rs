@@ -2,6 +2,7 @@
 
 mod beir;
 mod csv;
+pub(crate) mod files;
 mod groups;
 mod labels;
 mod lines;
@@ -12,6 +13,6 @@ mod trec;
 pub use beir::{Beir, Documents, Text};
 pub use groups::{Groups, reranking_groups};
 pub use labels::{Label, LabelIds};
-pub use qrels::{read_lists, read_qrels};
+pub use qrels::{List, read_lists, read_qrels};
 pub use table::{Columns, Table};
-pub use trec::{read_run, write_run};
+pub use trec::{check_trec_id, read_run, write_run};

@@ -1,9 +1,10 @@
 //! Judgements in files.
 
 use super::beir::as_id;
+use super::files::no_split;
 use super::lines::Lines;
 use crate::{Error, Qrels};
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The file of judgements of a split, in BEIR's layout or mteb's.
@@ -16,14 +17,7 @@ pub(super) fn qrels_path(folder: &Path, split: &str) -> Result<PathBuf, Error> {
     if let Some(path) = paths.into_iter().find(|path| path.exists()) {
         return Ok(path);
     }
-    let entries = std::fs::read_dir(&folder)
-        .map_err(|source| Error::Read { path: folder.clone(), source })?;
-    let mut splits: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
-        .collect();
-    splits.sort_unstable();
-    Err(Error::NoSplit { split: split.to_owned(), path: folder, splits: splits.join(", ") })
+    Err(no_split(&folder, split))
 }
 
 /// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs
@@ -50,7 +44,7 @@ fn of_tabs(path: &Path) -> Result<Qrels, Error> {
             ([query, document, _], Some(relevance))
                 if !query.is_empty() && !document.is_empty() =>
             {
-                qrels.insert(query, document, relevance)?;
+                insert(&mut qrels, (query, document, relevance), (path, line))?;
             }
             ([_, _, _], None) if is_first => {}
             _ => {
@@ -75,30 +69,57 @@ fn of_json(path: &Path) -> Result<Qrels, Error> {
             let expected = "an object with query-id, corpus-id and a whole number as score";
             return Err(Error::Fields { path: path.to_owned(), line, expected });
         };
-        qrels.insert(&query, &document, relevance)?;
+        insert(&mut qrels, (&query, &document, relevance), (path, line))?;
     }
     Ok(qrels)
+}
+
+fn insert(
+    qrels: &mut Qrels,
+    (query, document, relevance): (&str, &str, i64),
+    (path, line): (&Path, usize),
+) -> Result<(), Error> {
+    qrels.insert(query, document, relevance).map_err(|_| Error::DuplicateId {
+        place: format!("line {line} of `{}`, for the query `{query}`,", path.display()),
+        id: document.to_owned(),
+    })
+}
+
+/// Documents that belong to a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    /// Where it stands in its file, from 1.
+    pub line: usize,
+    /// The query's id.
+    pub query: String,
+    /// The documents' ids, each once.
+    pub documents: Vec<String>,
 }
 
 /// Reads a list of documents for each query: lines with `query-id` and `corpus-ids`.
 ///
 /// # Errors
-/// If the file can't be read, has no line, a line is something else, or a query stands twice.
-pub fn read_lists(path: &Path) -> Result<BTreeMap<String, Vec<String>>, Error> {
+/// If the file can't be read, has no line, a line is something else, a query stands twice, or a document
+/// twice in a list.
+pub fn read_lists(path: &Path) -> Result<Vec<List>, Error> {
     let mut lines = Lines::open(path)?;
-    let mut lists = BTreeMap::new();
+    let (mut lists, mut seen) = (vec![], HashSet::new());
     while let Some((line, row)) = lines.next_row()? {
         let query = row.get("query-id").and_then(as_id);
         let ids = row.get("corpus-ids").and_then(|ids| ids.as_array());
         let ids: Option<Vec<String>> = ids.and_then(|ids| ids.iter().map(as_id).collect());
-        let (Some(query), Some(ids)) = (query, ids) else {
+        let (Some(query), Some(documents)) = (query, ids) else {
             let expected = "an object with query-id and corpus-ids, a list";
             return Err(Error::Fields { path: path.to_owned(), line, expected });
         };
-        if lists.insert(query.clone(), ids).is_some() {
+        let mut of_list = HashSet::new();
+        let twice = documents.iter().find(|id| !of_list.insert(id.as_str())).cloned();
+        let twice = twice.or_else(|| (!seen.insert(query.clone())).then(|| query.clone()));
+        if let Some(id) = twice {
             let place = format!("line {line} of `{}`", path.display());
-            return Err(Error::DuplicateId { place, id: query });
+            return Err(Error::DuplicateId { place, id });
         }
+        lists.push(List { line, query, documents });
     }
     if lists.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(lists) }
 }

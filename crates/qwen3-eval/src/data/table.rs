@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Characters of a cell that an error shows.
+const MAX_SAID: usize = 40;
+
 /// What columns are called in a file, by the names that are asked for.
 pub type Columns = BTreeMap<String, String>;
 
@@ -45,9 +48,31 @@ impl Table {
     }
 
     /// The same table whose columns have other names in the file.
-    #[must_use]
-    pub fn with_columns(self, columns: &Columns) -> Self {
-        Self { columns: columns.clone(), ..self }
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`] if the file has no such column.
+    pub fn with_columns(self, columns: &Columns) -> Result<Self, Error> {
+        match columns.values().find(|column| !self.is_in_file(column)) {
+            Some(column) => Err(Error::NoColumn {
+                path: self.path.clone(),
+                column: column.clone(),
+                columns: self.column_names(),
+            }),
+            None => Ok(Self { columns: columns.clone(), ..self }),
+        }
+    }
+
+    /// What the columns of the first row are called in the file.
+    pub fn column_names(&self) -> String {
+        self.rows[0].1.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where a row stands in the file, from 1.
+    ///
+    /// # Panics
+    /// If there are fewer rows, as with a slice.
+    pub fn line(&self, row: usize) -> usize {
+        self.rows[row].0
     }
 
     /// Where it was read from.
@@ -61,14 +86,18 @@ impl Table {
         self.rows.len()
     }
 
-    /// Whether the first row has a column.
+    /// Whether a row has a column.
     pub fn has(&self, column: &str) -> bool {
-        self.rows[0].1.contains_key(self.in_file(column))
+        self.is_in_file(self.in_file(column))
     }
 
-    /// Whether the first row has a list in a column.
+    fn is_in_file(&self, column: &str) -> bool {
+        self.rows.iter().any(|(_, row)| row.contains_key(column))
+    }
+
+    /// Whether the first row that has a column has a list there.
     pub fn has_list(&self, column: &str) -> bool {
-        let value = self.rows[0].1.get(self.in_file(column));
+        let value = self.rows.iter().find_map(|(_, row)| row.get(self.in_file(column)));
         value.is_some_and(|value| self.cell(value).is_array())
     }
 
@@ -109,6 +138,14 @@ impl Table {
     /// As [`texts`](Self::texts).
     pub fn labels(&self, column: &str) -> Result<Vec<Label>, Error> {
         self.column(column, "label, text or a whole number", |cell| label(&self.cell(cell)))
+    }
+
+    /// A column of 1 and 0, which may be written as booleans or as texts of one digit.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts).
+    pub fn zeros_and_ones(&self, column: &str) -> Result<Vec<i64>, Error> {
+        self.column(column, "label 0 or 1", |cell| zero_or_one(&self.cell(cell), self.is_plain))
     }
 
     /// A column of lists of texts.
@@ -152,6 +189,7 @@ impl Table {
                 line: *line,
                 column: column.to_owned(),
                 wanted,
+                found: row.get(column).map(said),
             };
             row.get(column).and_then(&read).ok_or_else(missing)
         };
@@ -174,6 +212,30 @@ fn text(value: &Value) -> Option<String> {
 
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().filter(|number| number.is_finite())
+}
+
+/// In a table of plain text a boolean is a word.
+fn zero_or_one(value: &Value, is_plain: bool) -> Option<i64> {
+    let is_word = |text: &str, word: &str| is_plain && text.eq_ignore_ascii_case(word);
+    match value {
+        Value::Bool(is) => Some(i64::from(*is)),
+        Value::String(text) if text == "1" || is_word(text, "true") => Some(1),
+        Value::String(text) if text == "0" || is_word(text, "false") => Some(0),
+        value => match value.as_f64() {
+            Some(1.0) => Some(1),
+            Some(0.0) => Some(0),
+            _ => None,
+        },
+    }
+}
+
+/// What stands in a cell, in short.
+pub(super) fn said(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match text.char_indices().nth(MAX_SAID) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 fn label(value: &Value) -> Option<Label> {

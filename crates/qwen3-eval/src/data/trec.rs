@@ -3,7 +3,6 @@
 use super::lines::Lines;
 use crate::{Error, Hit, Run};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -30,31 +29,39 @@ pub fn read_run(path: &Path) -> Result<Run, Error> {
     }
     let mut run = Run::default();
     for (query, hits) in found {
-        run.insert(&query, hits)?;
+        run.insert(&query, hits).map_err(|error| error.of_file(path))?;
     }
     Ok(run)
 }
 
-/// Writes a run, with scores that are read back to the same float32.
+/// Checks that a run file can hold an id.
 ///
 /// # Errors
-/// If the file can't be written, or an id or the tag has white space or nothing in it.
-pub fn write_run(path: &Path, run: &Run, tag: &str) -> Result<(), Error> {
+/// [`Error::TrecId`] if it has white space or nothing in it.
+pub fn check_trec_id(id: &str) -> Result<(), Error> {
+    match id.is_empty() || id.contains(char::is_whitespace) {
+        true => Err(Error::TrecId { id: id.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+/// Writes a run, with scores that are read back to the same float32. `path` is what errors call it.
+///
+/// # Errors
+/// If it can't be written, or an id or the tag can't be in it.
+pub fn write_run(out: impl Write, path: &Path, run: &Run, tag: &str) -> Result<(), Error> {
     let ids = run.queries().flat_map(|(query, hits)| {
         std::iter::once(query).chain(hits.iter().map(|hit| hit.document.as_str()))
     });
-    let is_bad = |id: &&str| id.is_empty() || id.contains(char::is_whitespace);
-    if let Some(id) = std::iter::once(tag).chain(ids).find(is_bad) {
-        return Err(Error::TrecId { id: id.to_owned() });
-    }
+    std::iter::once(tag).chain(ids).try_for_each(check_trec_id)?;
     let write = || -> io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
+        let mut out = BufWriter::new(out);
         for (query, hits) in run.queries() {
             for (hit, rank) in hits.iter().zip(1..) {
-                writeln!(file, "{query} Q0 {} {rank} {} {tag}", hit.document, hit.score)?;
+                writeln!(out, "{query} Q0 {} {rank} {} {tag}", hit.document, hit.score)?;
             }
         }
-        file.flush()
+        out.flush()
     };
     write().map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -17,7 +17,7 @@ const SAMPLES_PER_LABEL: usize = 8;
 const NEIGHBOURS: usize = 5;
 
 /// The measures of one experiment.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct MultilabelMeasures {
     /// The part of rows whose labels are all told.
     pub accuracy: f64,
@@ -30,7 +30,7 @@ pub struct MultilabelMeasures {
 }
 
 /// What mteb reports of a multilabel task. Its main score is `accuracy` or `lrap`, by task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MultilabelScores {
     /// Means over the experiments.
     #[serde(flatten)]
@@ -64,14 +64,11 @@ pub(crate) fn multilabel_of(
     same_count("label lists to learn from", labels.len(), train.len())?;
     same_count("label lists of the test", test_labels.len(), test.len())?;
     train.same_width(test)?;
-    let classes: BTreeSet<i64> = test_labels.iter().flatten().copied().collect();
-    at_least("labels of the test", classes.len(), 2)?;
-    let classes: Vec<i64> = classes.into_iter().collect();
+    let classes = classes_of_test(test_labels, examples)?;
     let truth = binarized(test_labels, &classes);
     let known = binarized(labels, &classes);
     let mut scores = vec![];
     for examples in examples {
-        at_least("examples of an experiment", examples.len(), NEIGHBOURS)?;
         let tell = |row: usize| told(test.row(row), train, examples, &known);
         let predicted: Vec<Vec<bool>> = (0..test.len()).into_par_iter().map(tell).collect();
         scores.push(measures(&truth, &predicted));
@@ -85,6 +82,19 @@ pub(crate) fn multilabel_of(
         hamming: of(|scores| scores.hamming),
     };
     Ok(MultilabelScores { mean, scores_per_experiment: scores })
+}
+
+/// The labels of a test, of which there are two at least, where each experiment has its neighbours.
+pub(crate) fn classes_of_test(
+    test_labels: &[Vec<i64>],
+    examples: &[Vec<usize>],
+) -> Result<Vec<i64>, Error> {
+    let classes: BTreeSet<i64> = test_labels.iter().flatten().copied().collect();
+    at_least("labels of the test", classes.len(), 2)?;
+    for examples in examples {
+        at_least("examples of an experiment", examples.len(), NEIGHBOURS)?;
+    }
+    Ok(classes.into_iter().collect())
 }
 
 /// The rows that each experiment learns from, in the order in which mteb draws them. Other rows

@@ -63,7 +63,8 @@ impl QueryScores {
         let mut ideal: Vec<i64> = judged.values().copied().filter(|gain| *gain > 0).collect();
         ideal.sort_unstable_by(|a, b| b.cmp(a));
         let relevant = ideal.len() as f64;
-        let part = |sum: f64, of: f64| if of > 0.0 { sum / of } else { 0.0 };
+        // The sum of nothing is -0, and that plus 0 is 0.
+        let part = |sum: f64, of: f64| if of > 0.0 { (sum + 0.0) / of } else { 0.0 };
         let top = |k: usize| &found[..k.min(found.len())];
         let count = |k: usize| top(k).iter().filter(|gain| **gain > 0).count() as f64;
         let is_hole = |hit: &&Hit| !annotated.contains(hit.document.as_str());

@@ -16,9 +16,13 @@ impl Categorized {
     pub fn new(table: &Table, fraction: Option<f64>) -> Result<Self, Error> {
         let labels = table.label_lists(either(table, ["labels", "label"]))?;
         let size = ClusteringSize { fraction, ..ClusteringSize::default() };
-        // Before anything is embedded.
-        Clustering::new(labels.len(), size)?;
-        Ok(Self { texts: texts(table)?, labels: numbers(&labels)?, size })
+        let check = || {
+            let (task, labels) = (Clustering::new(labels.len(), size)?, numbers(&labels)?);
+            task.levels(&drawn(&task, &labels))?;
+            Ok(labels)
+        };
+        let labels = check().map_err(|error: Error| error.of_file(table.path()))?;
+        Ok(Self { texts: texts(table)?, labels, size })
     }
 
     pub fn texts(&self) -> usize {
@@ -31,10 +35,8 @@ impl Categorized {
         mut embed: impl FnMut(Role, &[String]) -> Result<Rows, E>,
     ) -> Result<Evaluation, E> {
         let task = Clustering::new(self.texts.len(), self.size)?;
-        let drawn = task.documents().to_vec();
-        let texts: Vec<String> = drawn.iter().map(|&row| self.texts[row].clone()).collect();
-        let labels: Vec<Vec<i64>> = drawn.iter().map(|&row| self.labels[row].clone()).collect();
-        let scores = task.evaluate(&embed(Role::Text, &texts)?.vectors()?, &labels)?;
+        let (texts, labels) = (drawn(&task, &self.texts), drawn(&task, &self.labels));
+        let scores = task.evaluate(&embed(Role::Text, &texts)?.of(&texts)?, &labels)?;
         let of_runs = match main_score {
             "v_measure" => Some(&scores.v_measures),
             "ami" => Some(&scores.ami_scores),
@@ -49,8 +51,13 @@ impl Categorized {
             Sample::Units { what: "run", scores: runs.collect() }
         });
         let scores = NamedScores::from(&scores);
-        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample }.checked()?)
+        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample, missing: vec![] })
     }
+}
+
+/// What is kept of rows that are drawn.
+fn drawn<T: Clone>(task: &Clustering, rows: &[T]) -> Vec<T> {
+    task.documents().iter().map(|&row| rows[row].clone()).collect()
 }
 
 /// Level by level, since one may have names and another numbers.

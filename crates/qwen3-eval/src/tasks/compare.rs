@@ -9,29 +9,41 @@ const SWAPS: usize = 10_000;
 /// Samples of the test on pairs, each of which sorts all of them.
 const SAMPLES: usize = 2_000;
 
-/// Whether the second is better or worse than the first by more than chance: the randomisation test
-/// on queries, experiments, runs or texts, and the bootstrap on pairs. None if there is nothing to
-/// compare one by one, or both were measured on other parts.
+/// How much one setting is better than another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The main score of the second less that of the first.
+    pub of_scores: f64,
+    /// Whether it is more than chance; none if there is nothing to compare one by one.
+    pub test: Option<Comparison>,
+}
+
+/// Compares two settings on the same data: by the randomisation test on queries, experiments, runs or
+/// texts, and by the bootstrap on pairs. None if both were measured on other parts of the data.
 ///
 /// # Errors
 /// If a score of a part isn't finite.
-pub fn compare(first: &Evaluation, second: &Evaluation) -> Result<Option<Comparison>, Error> {
-    match (&first.sample, &second.sample) {
+pub fn compare(first: &Evaluation, second: &Evaluation) -> Result<Option<Difference>, Error> {
+    let names = |of: &[(String, f64)]| of.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let test = match (&first.sample, &second.sample) {
+        _ if first.missing != second.missing => return Ok(None),
         (Sample::Units { scores: first, .. }, Sample::Units { scores: second, .. }) => {
-            let names = |of: &[(String, f64)]| -> Vec<String> {
-                of.iter().map(|(name, _)| name.clone()).collect()
-            };
-            if first.is_empty() || names(first) != names(second) {
+            if names(first) != names(second) {
                 return Ok(None);
             }
             let values = |of: &[(String, f64)]| of.iter().map(|(_, score)| *score).collect();
             let (first, second): (Vec<f64>, Vec<f64>) = (values(first), values(second));
-            randomization_test(&first, &second, SWAPS).map(Some)
+            Some(randomization_test(&first, &second, SWAPS)?)
+        }
+        (Sample::Pairs { gold: first, .. }, Sample::Pairs { gold: second, .. })
+            if first != second =>
+        {
+            return Ok(None);
         }
         (
             Sample::Pairs { similarities: first, gold, is_label },
-            Sample::Pairs { similarities: second, gold: of_second, .. },
-        ) if gold == of_second => {
+            Sample::Pairs { similarities: second, .. },
+        ) => {
             let difference = |rows: &[usize]| {
                 let of = |numbers: &[f64]| rows.iter().map(|&row| numbers[row]).collect::<Vec<_>>();
                 let gold = of(gold);
@@ -40,10 +52,11 @@ pub fn compare(first: &Evaluation, second: &Evaluation) -> Result<Option<Compari
                         - measure(&of(first), &gold, *is_label)?,
                 )
             };
-            bootstrap_test(gold.len(), SAMPLES, difference).map(Some)
+            Some(bootstrap_test(gold.len(), SAMPLES, difference)?)
         }
-        _ => Ok(None),
-    }
+        _ => None,
+    };
+    Ok(Some(Difference { of_scores: second.main() - first.main(), test }))
 }
 
 /// None where a sample has one label, or one score, only.

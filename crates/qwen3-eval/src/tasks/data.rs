@@ -4,9 +4,14 @@ use super::clusters::Categorized;
 use super::evaluation::{Evaluation, Role, Rows};
 use super::kind::TaskType;
 use super::labelled::{Labelled, either};
-use super::pairs::{Pairs, Summarized};
-use super::ranking::{Ranking, has_list};
+use super::lists::has_list;
+use super::pairs::Pairs;
+use super::ranking::Ranking;
+use super::scores::{is_of_queries, score_names};
+use super::summaries::Summarized;
+use crate::data::files::{beside, check_regular, is_of_queries as is_folder_of_queries, rows_of};
 use crate::{Columns, Error, Table, reranking_groups};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What is said of data beside where it is.
@@ -22,15 +27,22 @@ pub struct OpenOptions {
     pub train: Option<PathBuf>,
     /// The part of the documents that is clustered; none: all. mteb's default is 0.04.
     pub fraction: Option<f64>,
+    /// The name of the score that counts; none: the type's.
+    pub main_score: Option<String>,
 }
 
-/// A task with its data.
+/// A task with its data. What would keep it from being computed is told when it is opened, but for what
+/// depends on vectors.
 #[derive(Clone, Debug)]
 pub struct TaskData {
     /// The name of its file or folder.
     pub name: String,
     /// Of which type it is.
     pub task: TaskType,
+    /// The name of the score that counts.
+    pub main_score: String,
+    /// What is to be known of its scores.
+    pub notes: Vec<String>,
     content: Content,
 }
 
@@ -47,32 +59,38 @@ impl TaskData {
     /// Opens a folder in BEIR's layout, a file of rows, or a folder with a file of rows for each split.
     ///
     /// # Errors
-    /// If a file can't be read or has something else in it, or the type can't be told.
+    /// If a file can't be read or has something else in it, the type can't be told, or an option or the
+    /// data don't go with it.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
-        let name = match path.canonicalize() {
-            Ok(full) if full.is_dir() => full.file_name().map(|name| name.to_owned()),
-            Ok(full) => full.file_stem().map(|name| name.to_owned()),
-            Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
-        };
+        check_regular(path)?;
+        let full = path.canonicalize();
+        let full = full.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let name = if full.is_dir() { full.file_name() } else { full.file_stem() };
         let name = name.unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && path.join("corpus.jsonl").exists() {
-            let task = options.task.unwrap_or_else(|| told_by_lists(path, &options.split));
-            if !task.is_ranking() {
-                return Err(Error::UnknownData { path: path.to_owned(), of: "files" });
-            }
-            let ranking = Ranking::open(path, &options.split, task)?;
-            return Ok(Self { name, task, content: Content::Ranking(Box::new(ranking)) });
-        }
-        let file = rows_of(path, &options.split)?;
-        let table = Table::read(&file)?.with_columns(&options.columns);
-        let train = options.train.clone().or_else(|| beside(&file, "train"));
-        let task = match options.task {
-            Some(task) => task,
-            None => told_by_columns(&table, train.is_some())
-                .ok_or(Error::UnknownData { path: file, of: "columns" })?,
+        let (task, mut content) = match is_folder_of_queries(&full) {
+            true => of_folder(path, options)?,
+            false => of_rows(path, options)?,
         };
-        let content = content(&table, task, (train.as_deref(), options))?;
-        Ok(Self { name, task, content })
+        let main_score = content.known_score(task, options.main_score.as_deref())?;
+        let mut notes = vec![];
+        if let Content::Ranking(ranking) = &mut content {
+            ranking.main_score.clone_from(&main_score);
+            notes.append(&mut ranking.notes);
+        }
+        Ok(Self { name, task, main_score, notes, content })
+    }
+
+    /// What the parts are that the score is the mean of, such as `query`; none if it has no such parts.
+    pub fn parts(&self) -> Option<&'static str> {
+        match &self.content {
+            Content::Ranking(_) => is_of_queries(&self.main_score).then_some("query"),
+            Content::Pairs(_) => (self.task == TaskType::BitextMining).then_some("sentence"),
+            Content::Summarized(_) => Some("text"),
+            Content::Labelled(_) => Some("experiment"),
+            Content::Categorized(_) => {
+                ["v_measure", "ami"].contains(&self.main_score.as_str()).then_some("run")
+            }
+        }
     }
 
     /// Queries and documents, if it is a task of that kind.
@@ -97,19 +115,96 @@ impl TaskData {
     /// The scores by the vectors that `embed` gives for texts, in their order and of one width.
     ///
     /// # Errors
-    /// Those of `embed`, and those of the task.
+    /// Those of `embed`, and if its vectors tell nothing.
     pub fn evaluate<E: From<Error>>(
         &self,
-        main_score: &str,
         embed: impl FnMut(Role, &[String]) -> Result<Rows, E>,
     ) -> Result<Evaluation, E> {
+        let main_score = &self.main_score;
         match &self.content {
-            Content::Ranking(ranking) => Ok(ranking.evaluate(&ranking.run(embed)?, main_score)?),
+            Content::Ranking(ranking) => Ok(ranking.evaluate(&ranking.run(embed)?)?),
             Content::Pairs(pairs) => pairs.evaluate(main_score, embed),
             Content::Summarized(summarized) => summarized.evaluate(main_score, embed),
             Content::Labelled(labelled) => labelled.evaluate(main_score, embed),
             Content::Categorized(categorized) => categorized.evaluate(main_score, embed),
         }
+    }
+}
+
+impl Content {
+    fn known_score(&self, task: TaskType, asked: Option<&str>) -> Result<String, Error> {
+        let name = asked.unwrap_or(task.main_score());
+        let mut names = score_names(task);
+        if let Self::Labelled(labelled) = self {
+            names.retain(|name| labelled.has_score(name));
+        }
+        if names.iter().any(|known| known == name) {
+            return Ok(name.to_owned());
+        }
+        names.retain(|name| !name.starts_with("nauc_"));
+        Err(Error::UnknownScore { task, name: name.to_owned(), known: names.join(", ") })
+    }
+}
+
+fn of_folder(folder: &Path, options: &OpenOptions) -> Result<(TaskType, Content), Error> {
+    let task = options.task.unwrap_or_else(|| told_by_lists(folder, &options.split));
+    if !task.is_ranking() {
+        return Err(task.unfit(folder, "corpus.jsonl, queries.jsonl and qrels/"));
+    }
+    options.check(folder, task, &[])?;
+    let ranking = Ranking::open(folder, &options.split, task)?;
+    Ok((task, Content::Ranking(Box::new(ranking))))
+}
+
+fn of_rows(path: &Path, options: &OpenOptions) -> Result<(TaskType, Content), Error> {
+    let file = rows_of(path, &options.split)?;
+    let table = Table::read(&file)?.with_columns(&options.columns)?;
+    let train = options.train.clone().or_else(|| beside(&file, "train"));
+    let told = || told_by_columns(&table, train.is_some());
+    let Some(task) = options.task.or_else(told) else {
+        let of_any = TaskType::ALL.iter().flat_map(|task| task.columns().iter().copied().flatten());
+        options.check_columns(&file, of_any)?;
+        return Err(Error::UnknownData { path: file, columns: table.column_names() });
+    };
+    options.check(&file, task, task.columns())?;
+    let is_there = |names: &&[&str]| names.iter().any(|name| table.has(name));
+    if task.columns().is_empty() || !task.columns().iter().all(is_there) {
+        return Err(task.unfit(&file, &format!("the columns {}", table.column_names())));
+    }
+    let content = content(&table, task, (train.as_deref(), options))?;
+    Ok((task, content))
+}
+
+impl OpenOptions {
+    /// Checks that all that is said has an effect. `columns` are those that are read, by all their names.
+    fn check(&self, path: &Path, task: TaskType, columns: &[&[&'static str]]) -> Result<(), Error> {
+        let no_effect =
+            |option, reason: String| Err(Error::NoEffect { path: path.to_owned(), option, reason });
+        let is_classification =
+            matches!(task, TaskType::Classification | TaskType::MultilabelClassification);
+        if self.train.is_some() && !is_classification {
+            return no_effect("--train", format!("{task} doesn't learn from rows"));
+        }
+        if self.fraction.is_some() && task != TaskType::Clustering {
+            return no_effect("--fraction", format!("{task} makes no clusters"));
+        }
+        if columns.is_empty() && !self.columns.is_empty() {
+            return no_effect("--column", "its columns are always called as in BEIR".to_owned());
+        }
+        self.check_columns(path, columns.iter().copied().flatten())
+    }
+
+    fn check_columns<'a>(
+        &self,
+        path: &Path,
+        columns: impl Iterator<Item = &'a &'static str>,
+    ) -> Result<(), Error> {
+        let known: BTreeSet<&str> = columns.copied().collect();
+        let Some(name) = self.columns.keys().find(|name| !known.contains(name.as_str())) else {
+            return Ok(());
+        };
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        Err(Error::UnknownColumn { path: path.to_owned(), name: name.clone(), known })
     }
 }
 
@@ -147,28 +242,23 @@ fn told_by_columns(table: &Table, has_train: bool) -> Option<TaskType> {
     })
 }
 
+/// What is in a table that has the columns of the task.
 fn content(
     table: &Table,
     task: TaskType,
     (train, options): (Option<&Path>, &OpenOptions),
 ) -> Result<Content, Error> {
     Ok(match task {
-        TaskType::Retrieval | TaskType::InstructionRetrieval => {
-            let path = table.path().with_file_name("corpus.jsonl");
-            return Err(Error::Read { path, source: std::io::ErrorKind::NotFound.into() });
-        }
-        TaskType::Reranking => {
+        TaskType::Retrieval | TaskType::InstructionRetrieval | TaskType::Reranking => {
             let groups = reranking_groups(table, &options.split)?;
-            Content::Ranking(Box::new(Ranking::of_groups(groups)))
+            let left_out = table.len() - groups.queries.len();
+            Content::Ranking(Box::new(Ranking::of_groups(groups, left_out)))
         }
         TaskType::Summarization => Content::Summarized(Summarized::new(table)?),
         TaskType::Classification | TaskType::MultilabelClassification => {
-            let Some(train) = train else {
-                let path = table.path().with_file_name("train.jsonl");
-                return Err(Error::Read { path, source: std::io::ErrorKind::NotFound.into() });
-            };
+            let train = train.ok_or_else(|| task.unfit(table.path(), "no rows to learn from"))?;
+            let train = Table::read(train)?.with_columns(&options.columns)?;
             let has_several = task == TaskType::MultilabelClassification;
-            let train = Table::read(train)?.with_columns(&options.columns);
             Content::Labelled(Labelled::new(&train, table, has_several)?)
         }
         TaskType::Clustering => Content::Categorized(Categorized::new(table, options.fraction)?),
@@ -176,64 +266,4 @@ fn content(
             Content::Pairs(Pairs::new(table, task)?)
         }
     })
-}
-
-const ENDINGS: [&str; 3] = ["jsonl", "csv", "tsv"];
-
-/// The file itself, or that of the split in a folder.
-fn rows_of(path: &Path, split: &str) -> Result<PathBuf, Error> {
-    if !path.is_dir() {
-        return readable(path);
-    }
-    if let Some(file) = split_file(path, split) {
-        return Ok(file);
-    }
-    let entries = std::fs::read_dir(path);
-    let entries = entries.map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.sort_unstable();
-    let of_split = |file: &&PathBuf| {
-        file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(split))
-    };
-    if let Some(other) = files.iter().find(of_split) {
-        return readable(other);
-    }
-    let is_table = |file: &&PathBuf| {
-        file.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
-    };
-    let splits: Vec<String> = files
-        .iter()
-        .filter(is_table)
-        .filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()))
-        .collect();
-    let (path, split) = (path.to_owned(), split.to_owned());
-    if splits.is_empty() {
-        return Err(Error::UnknownData { path, of: "files" });
-    }
-    Err(Error::NoSplit { split, path, splits: splits.join(", ") })
-}
-
-/// The path, unless its name says that it isn't read here.
-fn readable(path: &Path) -> Result<PathBuf, Error> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let form = match ending {
-        "parquet" => (
-            "Parquet",
-            "write it as lines of JSON, in Python with `pandas.read_parquet(PATH).to_json(OUT, orient=\"records\", lines=True)`",
-        ),
-        "gz" | "bz2" | "xz" | "zst" | "zip" => ("compressed", "unpack it first"),
-        "arrow" => ("Arrow", "write it as lines of JSON, with `to_json` of the package datasets"),
-        _ => return Ok(path.to_owned()),
-    };
-    Err(Error::Form { path: path.to_owned(), form: form.0, way_out: form.1 })
-}
-
-fn split_file(folder: &Path, split: &str) -> Option<PathBuf> {
-    let files = ENDINGS.map(|ending| folder.join(format!("{split}.{ending}")));
-    files.into_iter().find(|file| file.exists())
-}
-
-/// The file of another split, if `file` is one of a split.
-fn beside(file: &Path, split: &str) -> Option<PathBuf> {
-    split_file(file.parent()?, split).filter(|other| other != file)
 }

@@ -1,7 +1,12 @@
 //! What goes into an evaluation, and what comes of it.
 
+use crate::error::same_count;
 use crate::{Error, NamedScores, Vectors};
 use serde::Serialize;
+use std::collections::HashMap;
+
+/// Characters of a text that an error shows.
+const SHOWN: usize = 40;
 
 /// What a text is to its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +29,16 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows, if they are what [`Vectors::new`] takes.
-    pub(super) fn vectors(&self) -> Result<Vectors<'_>, Error> {
-        Vectors::new(&self.numbers, self.width)
+    /// The vectors of some texts.
+    pub(super) fn of(&self, texts: &[String]) -> Result<Vectors<'_>, Error> {
+        let vectors = Vectors::new(&self.numbers, self.width).map_err(|error| match error {
+            Error::NotFinite { row, .. } if row < texts.len() => {
+                Error::VectorOfText { text: texts[row].chars().take(SHOWN).collect() }
+            }
+            error => error,
+        })?;
+        same_count("vectors", vectors.len(), texts.len())?;
+        Ok(vectors)
     }
 }
 
@@ -39,6 +51,8 @@ pub struct Evaluation {
     pub main_score: String,
     /// What the score is made of, to compare two settings with.
     pub sample: Sample,
+    /// Judged queries that the run doesn't name: the scores are of the others alone.
+    pub missing: Vec<String>,
 }
 
 /// The parts of a score.
@@ -65,18 +79,21 @@ pub enum Sample {
 }
 
 impl Evaluation {
-    /// The score that counts; NaN if the task has no number of this name.
+    /// The score that counts; NaN if it isn't defined for what was found.
     pub fn main(&self) -> f64 {
         self.scores.get(&self.main_score).unwrap_or(f64::NAN)
     }
+}
 
-    /// Checks that there is a score by the name of the main one.
-    pub(super) fn checked(self) -> Result<Self, Error> {
-        if self.scores.get(&self.main_score).is_some() {
-            return Ok(self);
+impl Sample {
+    /// The scores of its parts by their names; nothing if it has no such parts.
+    pub fn by_name(&self) -> HashMap<&str, f64> {
+        match self {
+            Self::Units { scores, .. } => {
+                scores.iter().map(|(name, score)| (name.as_str(), *score)).collect()
+            }
+            _ => HashMap::new(),
         }
-        let range = "must be the name of a score of this type of task";
-        Err(Error::Setting { setting: "main_score", value: self.main_score, range })
     }
 }
 

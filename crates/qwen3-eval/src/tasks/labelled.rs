@@ -1,9 +1,9 @@
 //! Texts with labels, some to learn from and others to tell.
 
 use super::evaluation::{Evaluation, Role, Rows, numbered};
-use crate::classification::{classify, examples};
-use crate::multilabel::{multilabel_examples, multilabel_of, stratified_rows};
-use crate::{Error, Label, LabelIds, NamedScores, Table, Vectors};
+use crate::classification::{classes, classify, examples};
+use crate::multilabel::{classes_of_test, multilabel_examples, multilabel_of, stratified_rows};
+use crate::{ClassScores, Error, Label, LabelIds, NamedScores, Table, Vectors};
 use std::collections::BTreeSet;
 
 /// mteb tests no more rows with several labels.
@@ -33,17 +33,30 @@ impl Labelled {
     pub fn new(train: &Table, test: &Table, has_several: bool) -> Result<Self, Error> {
         let of_train = labels(train, has_several)?;
         let of_test = labels(test, has_several)?;
-        let ids = LabelIds::new(of_train.iter().chain(&of_test).flatten())?;
+        let of_file = |table: &Table, error: Error| error.of_file(table.path());
+        let ids = LabelIds::new(of_train.iter().chain(&of_test).flatten())
+            .map_err(|error| of_file(test, error))?;
         let part = |table: &Table, labels: &[Vec<Label>]| {
             let labels = labels.iter().map(|labels| ids.ids(labels)).collect::<Result<_, _>>()?;
             Ok::<Part, Error>(Part { texts: texts(table)?, labels })
         };
-        let mut test = part(test, &of_test)?;
+        let mut of =
+            Self { train: part(train, &of_train)?, test: part(test, &of_test)?, has_several };
         if has_several {
-            let kept = stratified_rows(&test.labels, MAX_MULTILABEL_ROWS)?;
-            test = test.only(&kept);
+            of.test = of.test.only(&stratified_rows(&of.test.labels, MAX_MULTILABEL_ROWS)?);
+            let examples = multilabel_examples(&of.train.labels);
+            classes_of_test(&of.test.labels, &examples).map_err(|error| of_file(test, error))?;
+        } else {
+            classes(&firsts(&of.train.labels)).map_err(|error| of_file(train, error))?;
         }
-        Ok(Self { train: part(train, &of_train)?, test, has_several })
+        Ok(of)
+    }
+
+    /// Whether there is a score by the name of one of the type's: average precision is for two labels.
+    pub fn has_score(&self, name: &str) -> bool {
+        let labels = firsts(&self.test.labels);
+        let perfect = || ClassScores::new(&labels, &labels);
+        self.has_several || !["ap", "ap_weighted"].contains(&name) || perfect().ap.is_some()
     }
 
     pub fn texts(&self) -> usize {
@@ -69,10 +82,9 @@ impl Labelled {
     ) -> Result<Evaluation, E> {
         let examples = self.examples();
         let train = self.train.only(&examples.rows);
-        crate::error::at_least("rows to learn from", train.texts.len(), 1)?;
         let (known, asked) =
             (embed(Role::Text, &train.texts)?, embed(Role::Text, &self.test.texts)?);
-        let (known, asked) = (known.vectors()?, asked.vectors()?);
+        let (known, asked) = (known.of(&train.texts)?, asked.of(&self.test.texts)?);
         Ok(self.scores((&known, &train.labels), &asked, (&examples.of_experiments, main_score))?)
     }
 
@@ -92,7 +104,7 @@ impl Labelled {
             let sample = numbered("experiment", &of.scores_per_experiment, main_score);
             (NamedScores::from(&of), sample)
         };
-        Evaluation { scores, main_score: main_score.to_owned(), sample }.checked()
+        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample, missing: vec![] })
     }
 }
 
@@ -107,7 +119,7 @@ impl Part {
 
 /// The only label of each row.
 fn firsts(labels: &[Vec<i64>]) -> Vec<i64> {
-    labels.iter().map(|labels| labels[0]).collect()
+    labels.iter().filter_map(|labels| labels.first().copied()).collect()
 }
 
 /// Of both names that mteb has for a column, the one that is there.

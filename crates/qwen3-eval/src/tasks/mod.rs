@@ -4,12 +4,16 @@ mod clusters;
 mod compare;
 mod data;
 mod evaluation;
+mod folder;
 mod kind;
 mod labelled;
+mod lists;
 mod pairs;
 mod ranking;
+mod scores;
+mod summaries;
 
-pub use compare::compare;
+pub use compare::{Difference, compare};
 pub use data::{OpenOptions, TaskData};
 pub use evaluation::{Evaluation, Role, Rows, Sample};
 pub use kind::TaskType;

@@ -1,13 +1,12 @@
-//! Pairs of texts, and summaries.
+//! Pairs of texts.
 
 use super::evaluation::{Evaluation, Role, Rows, Sample};
 use super::kind::TaskType;
-use crate::error::same_count;
+use super::labelled::either;
+use crate::correlation::check_differ;
+use crate::pairs::positives;
 use crate::vectors::cosine;
-use crate::{
-    Error, LabelIds, NamedScores, Summaries, Table, Vectors, bitext_mining, nearest,
-    pair_classification, sts, summarization,
-};
+use crate::{Error, NamedScores, Table, Vectors, bitext_mining, nearest, pair_classification, sts};
 
 /// Rows of two texts.
 #[derive(Clone, Debug)]
@@ -27,11 +26,20 @@ enum Gold {
 
 impl Pairs {
     pub fn new(table: &Table, task: TaskType) -> Result<Self, Error> {
-        let gold = match task {
-            TaskType::Sts => Gold::Scores(table.numbers("score")?),
-            TaskType::PairClassification => Gold::Labels(labels(table)?),
-            _ => Gold::Translations,
+        let (gold, check) = match task {
+            TaskType::Sts => {
+                let gold = table.numbers("score")?;
+                let check = check_differ("human scores", &gold);
+                (Gold::Scores(gold), check)
+            }
+            TaskType::PairClassification => {
+                let labels = table.zeros_and_ones(either(table, ["labels", "label"]))?;
+                let check = positives(&labels).map(drop);
+                (Gold::Labels(labels), check)
+            }
+            _ => (Gold::Translations, Ok(())),
         };
+        check.map_err(|error| error.of_file(table.path()))?;
         let (left, right) = (table.texts("sentence1")?, table.texts("sentence2")?);
         Ok(Self { left, right, gold })
     }
@@ -46,10 +54,9 @@ impl Pairs {
         mut embed: impl FnMut(Role, &[String]) -> Result<Rows, E>,
     ) -> Result<Evaluation, E> {
         let (left, right) = (embed(Role::Text, &self.left)?, embed(Role::Text, &self.right)?);
-        let (left, right) = (left.vectors()?, right.vectors()?);
-        same_count("vectors of second texts", right.len(), left.len())?;
+        let (left, right) = (left.of(&self.left)?, right.of(&self.right)?);
         let (scores, sample) = self.scores(&left, &right, main_score)?;
-        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample }.checked()?)
+        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample, missing: vec![] })
     }
 
     fn scores(
@@ -102,56 +109,4 @@ fn translated(left: &Vectors, right: &Vectors) -> Result<Sample, Error> {
     };
     let scores = found.iter().enumerate().map(is_right).collect();
     Ok(Sample::Units { what: "sentence", scores })
-}
-
-/// mteb calls the column `labels`.
-fn labels(table: &Table) -> Result<Vec<i64>, Error> {
-    let labels = table.labels(if table.has("labels") { "labels" } else { "label" })?;
-    LabelIds::new(&labels)?.ids(&labels)
-}
-
-/// Texts with summaries by people and by machines.
-#[derive(Clone, Debug)]
-pub(super) struct Summarized {
-    human: Vec<Vec<String>>,
-    machine: Vec<Vec<String>>,
-    gold: Vec<Vec<f64>>,
-}
-
-impl Summarized {
-    pub fn new(table: &Table) -> Result<Self, Error> {
-        let human = table.text_lists("human_summaries")?;
-        let machine = table.text_lists("machine_summaries")?;
-        let gold = table.number_lists("relevance")?;
-        Ok(Self { human, machine, gold })
-    }
-
-    pub fn texts(&self) -> usize {
-        self.human.iter().chain(&self.machine).map(Vec::len).sum()
-    }
-
-    pub fn evaluate<E: From<Error>>(
-        &self,
-        main_score: &str,
-        mut embed: impl FnMut(Role, &[String]) -> Result<Rows, E>,
-    ) -> Result<Evaluation, E> {
-        let mut rows = vec![];
-        for (human, machine) in self.human.iter().zip(&self.machine) {
-            crate::error::at_least("summaries of people", human.len(), 1)?;
-            crate::error::at_least("summaries of machines", machine.len(), 1)?;
-            rows.push((embed(Role::Text, human)?, embed(Role::Text, machine)?));
-        }
-        let texts = rows.iter().zip(&self.gold).map(|((human, machine), gold)| {
-            Ok(Summaries { human: human.vectors()?, machine: machine.vectors()?, gold })
-        });
-        let texts = texts.collect::<Result<Vec<_>, Error>>()?;
-        let scores = NamedScores::from(&summarization(&texts)?);
-        // A text whose scores are all the same counts for nothing.
-        let each = texts.iter().enumerate().filter_map(|(row, text)| {
-            let scores = NamedScores::from(&summarization(&[*text]).ok()?);
-            Some(((row + 1).to_string(), scores.get(main_score)?))
-        });
-        let sample = Sample::Units { what: "text", scores: each.collect() };
-        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample }.checked()?)
-    }
 }

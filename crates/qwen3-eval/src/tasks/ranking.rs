@@ -3,11 +3,11 @@
 use super::evaluation::{Evaluation, Role, Rows, Sample};
 use super::kind::TaskType;
 use crate::{
-    Beir, Documents, Error, Groups, NamedScores, Qrels, Run, Search, Text, instruction_retrieval,
-    p_mrr, read_lists, rescore, retrieval, run_of,
+    Documents, Error, Groups, NamedScores, Qrels, Run, Search, Text, instruction_retrieval, p_mrr,
+    rescore, retrieval, run_of,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `trec_eval` looks at, as mteb calls it.
 const K: usize = 1_000;
@@ -20,18 +20,22 @@ const CHUNK_QUERIES: usize = 64;
 /// Retrieval, reranking or instruction retrieval.
 #[derive(Clone, Debug)]
 pub struct Ranking {
-    task: TaskType,
+    pub(super) task: TaskType,
     /// The queries that have a judgement.
     pub queries: Vec<Text>,
     /// The judgements.
     pub qrels: Qrels,
-    corpus: Corpus,
+    /// The name of the score that counts.
+    pub(super) main_score: String,
+    /// What is to be known of the scores.
+    pub(super) notes: Vec<String>,
+    pub(super) corpus: Corpus,
     /// The documents that a changed instruction excludes, by query.
-    changed: BTreeMap<String, Vec<String>>,
+    pub(super) changed: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug)]
-enum Corpus {
+pub(super) enum Corpus {
     /// Every query looks among all documents of the file.
     File { path: PathBuf, ids: Vec<String> },
     /// Each query looks among its own candidates, positions of documents.
@@ -39,36 +43,20 @@ enum Corpus {
 }
 
 impl Ranking {
-    /// Opens a folder in BEIR's layout, with mteb's `top_ranked` and `qrel_diff` as lines of JSON.
-    pub(super) fn open(folder: &Path, split: &str, task: TaskType) -> Result<Self, Error> {
-        let beir = Beir::open(folder, split)?;
-        let corpus_path = folder.join("corpus.jsonl");
-        let ids = Documents::open(&corpus_path)?.map(|document| Ok(document?.id));
-        let ids = ids.collect::<Result<Vec<String>, Error>>()?;
-        if ids.is_empty() {
-            return Err(Error::Empty { path: corpus_path });
-        }
-        beir.check_judged(&ids.iter().cloned().collect())?;
-        let changed = match (task, list_path(folder, "qrel_diff", split)) {
-            (TaskType::InstructionRetrieval, Some(path)) => read_lists(&path)?,
-            (TaskType::InstructionRetrieval, None) => {
-                let source = std::io::ErrorKind::NotFound.into();
-                return Err(Error::Read { path: folder.join("qrel_diff.jsonl"), source });
-            }
-            _ => BTreeMap::new(),
-        };
-        let top_ranked = list_path(folder, "top_ranked", split);
-        let corpus = match top_ranked.filter(|_| task != TaskType::Retrieval) {
-            Some(path) => candidates(&path, &beir.queries, &corpus_path)?,
-            None => Corpus::File { path: corpus_path, ids },
-        };
-        Ok(Self { task, queries: beir.queries, qrels: beir.qrels, corpus, changed })
-    }
-
-    pub(super) fn of_groups(groups: Groups) -> Self {
+    /// `left_out` rows had no documents of one kind.
+    pub(super) fn of_groups(groups: Groups, left_out: usize) -> Self {
         let Groups { queries, documents, candidates, qrels } = groups;
+        let mut notes = vec![];
+        if left_out > 0 {
+            let all = queries.len() + left_out;
+            notes.push(format!(
+                "{left_out} of {all} rows have no positive or no negative documents and are left out, as by mteb"
+            ));
+        }
         let corpus = Corpus::Candidates { documents, of: candidates };
-        Self { task: TaskType::Reranking, queries, qrels, corpus, changed: BTreeMap::new() }
+        let (task, changed) = (TaskType::Reranking, BTreeMap::new());
+        let main_score = task.main_score().to_owned();
+        Self { task, queries, qrels, main_score, notes, corpus, changed }
     }
 
     /// How many documents there are.
@@ -76,6 +64,16 @@ impl Ranking {
         match &self.corpus {
             Corpus::File { ids, .. } => ids.len(),
             Corpus::Candidates { documents, .. } => documents.len(),
+        }
+    }
+
+    /// The ids of the documents.
+    pub fn document_ids(&self) -> Vec<&str> {
+        match &self.corpus {
+            Corpus::File { ids, .. } => ids.iter().map(String::as_str).collect(),
+            Corpus::Candidates { documents, .. } => {
+                documents.iter().map(|document| document.id.as_str()).collect()
+            }
         }
     }
 
@@ -91,15 +89,15 @@ impl Ranking {
         let ids: Vec<String> = self.queries.iter().map(|query| query.id.clone()).collect();
         match &self.corpus {
             Corpus::File { path, ids: document_ids } => {
-                let queries = embed(Role::Query, &texts(&self.queries))?;
-                let mut search = Search::new(&queries.vectors()?, K)?;
+                let queries = texts(&self.queries);
+                let mut search = Search::new(&embed(Role::Query, &queries)?.of(&queries)?, K)?;
                 let mut documents = Documents::open(path)?;
                 loop {
                     let chunk = chunk(&mut documents)?;
                     if chunk.is_empty() {
                         break;
                     }
-                    search.add(&embed(Role::Document, &chunk)?.vectors()?)?;
+                    search.add(&embed(Role::Document, &chunk)?.of(&chunk)?)?;
                 }
                 Ok(run_of(&search.finish(), &ids, document_ids)?)
             }
@@ -149,8 +147,9 @@ impl Ranking {
     /// The scores of a run.
     ///
     /// # Errors
-    /// If nothing in it is judged, or the task has no score of this name.
-    pub fn evaluate(&self, run: &Run, main_score: &str) -> Result<Evaluation, Error> {
+    /// If nothing in it is judged, or it lacks a query whose instruction was changed.
+    pub fn evaluate(&self, run: &Run) -> Result<Evaluation, Error> {
+        let main_score = self.main_score.as_str();
         let (scores, units) = if self.task == TaskType::InstructionRetrieval {
             let scores = instruction_retrieval(&self.qrels, run, &self.changed)?;
             let units = match main_score {
@@ -166,7 +165,9 @@ impl Ranking {
             true => Sample::Whole,
             false => Sample::Units { what: "query", scores: units },
         };
-        Evaluation { scores, main_score: main_score.to_owned(), sample }.checked()
+        let missing = self.qrels.queries().filter(|(query, _)| run.of(query).is_none());
+        let missing = missing.map(|(query, _)| query.to_owned()).collect();
+        Ok(Evaluation { scores, main_score: main_score.to_owned(), sample, missing })
     }
 
     /// p-MRR query by query.
@@ -201,46 +202,6 @@ fn chunk(documents: &mut Documents) -> Result<Vec<String>, Error> {
     Ok(texts)
 }
 
-/// The file of a list that mteb has beside the judgements.
-fn list_path(folder: &Path, name: &str, split: &str) -> Option<PathBuf> {
-    let paths =
-        [folder.join(name).join(format!("{split}.jsonl")), folder.join(format!("{name}.jsonl"))];
-    paths.into_iter().find(|path| path.exists())
-}
-
-/// Whether a folder has such a list.
-pub(super) fn has_list(folder: &Path, name: &str, split: &str) -> bool {
-    list_path(folder, name, split).is_some()
-}
-
-/// The candidates of each query, with their texts in memory.
-fn candidates(lists: &Path, queries: &[Text], corpus: &Path) -> Result<Corpus, Error> {
-    let lists_of = read_lists(lists)?;
-    let wanted: HashSet<&str> = lists_of.values().flatten().map(String::as_str).collect();
-    let mut documents = vec![];
-    for document in Documents::open(corpus)? {
-        let document = document?;
-        if wanted.contains(document.id.as_str()) {
-            documents.push(document);
-        }
-    }
-    let places: HashMap<&str, usize> =
-        documents.iter().map(|document| document.id.as_str()).zip(0..).collect();
-    let place = |id: &String| {
-        let unknown = || Error::UnknownId {
-            place: format!("`{}`", lists.display()),
-            id: id.clone(),
-            among: corpus.display().to_string(),
-        };
-        places.get(id.as_str()).copied().ok_or_else(unknown)
-    };
-    let of = queries.iter().map(|query| {
-        lists_of.get(&query.id).map_or(&[][..], Vec::as_slice).iter().map(place).collect()
-    });
-    let of = of.collect::<Result<_, Error>>()?;
-    Ok(Corpus::Candidates { documents, of })
-}
-
 type Found = Vec<Vec<crate::Neighbour>>;
 
 /// Scores the candidates of some queries; what is returned are positions among all documents.
@@ -255,13 +216,15 @@ fn among_candidates<E: From<Error>>(
     if used.is_empty() {
         return Ok(vec![vec![]; queries.len()]);
     }
-    let query_rows = embed(Role::Query, &texts(queries))?;
+    let query_texts = texts(queries);
+    let query_rows = embed(Role::Query, &query_texts)?;
     let document_texts: Vec<String> = used.iter().map(|&at| documents[at].text.clone()).collect();
     let rows = embed(Role::Document, &document_texts)?;
     let inside = |at: &usize| used.partition_point(|used| used < at);
     let candidates: Vec<Vec<usize>> =
         of.iter().map(|list| list.iter().map(inside).collect()).collect();
-    let mut found = rescore(&query_rows.vectors()?, &rows.vectors()?, &candidates)?;
+    let mut found =
+        rescore(&query_rows.of(&query_texts)?, &rows.of(&document_texts)?, &candidates)?;
     found.iter_mut().flatten().for_each(|found| found.document = used[found.document]);
     Ok(found)
 }

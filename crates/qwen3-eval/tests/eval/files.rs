@@ -4,8 +4,10 @@ use crate::support::{fixture, scores};
 use proptest::prelude::*;
 use qwen3_eval::{
     Beir, Documents, Error, Label, LabelIds, NamedScores, RetrievalScores, Table, Task, Text,
-    read_qrels, read_run, reranking_groups, retrieval, task_result, write_result, write_run,
+    merged_results, read_qrels, read_run, reranking_groups, retrieval, task_result, write_result,
+    write_run,
 };
+use serde_json::json;
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
@@ -47,10 +49,11 @@ fn a_beir_folder_is_read_as_mteb_reads_it() {
     assert_eq!(documents[0].text, "Rivers The Nile.");
     assert_eq!((documents[1].id.as_str(), documents[1].text.as_str()), ("7", "Alone"));
     assert_eq!(beir.qrels.of("q1").unwrap()["7"], 0);
-    let mut ids: HashSet<String> = documents.into_iter().map(|document| document.id).collect();
+    let mut ids: HashSet<&str> = documents.iter().map(|document| document.id.as_str()).collect();
     beir.check_judged(&ids).unwrap();
     ids.remove("7");
-    assert!(beir.check_judged(&ids).unwrap_err().to_string().contains("names `7`"));
+    let told = beir.check_judged(&ids).unwrap_err().to_string();
+    assert!(told.contains("qrels/test.tsv` names `7`, which `"), "{told}");
 }
 
 #[test]
@@ -88,10 +91,14 @@ fn a_run_file_is_read_back_as_it_was() {
     let order =
         |hits: &[qwen3_eval::Hit]| hits.iter().map(|hit| hit.document.clone()).collect::<Vec<_>>();
     assert_eq!(order(run.of("q1").unwrap()), ["d2", "d1"]);
-    write_run(&path, &run, "ours").unwrap();
+    let write = |tag: &str| write_run(fs::File::create(&path).unwrap(), &path, &run, tag);
+    write("ours").unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap().lines().next(), Some("q0 Q0 d1 1 -0.5 ours"));
     assert_eq!(read_run(&path).unwrap(), run);
-    assert!(matches!(write_run(&path, &run, "two words"), Err(Error::TrecId { .. })));
+    assert!(matches!(write("two words"), Err(Error::TrecId { .. })));
+    let no_file = fs::File::open(&path).unwrap();
+    let told = write_run(no_file, "results.trec".as_ref(), &run, "ours").unwrap_err().to_string();
+    assert_eq!(told, "can't write `results.trec`");
     for bad in ["q1 d1 1 0.5 x", "q1 Q0 d1 1 high x", ""] {
         fs::write(&path, bad).unwrap();
         assert!(
@@ -100,7 +107,8 @@ fn a_run_file_is_read_back_as_it_was() {
         );
     }
     fs::write(&path, "q1 Q0 d1 1 NaN x").unwrap();
-    assert!(matches!(read_run(&path), Err(Error::NanScore { .. })));
+    let told = read_run(&path).unwrap_err().to_string();
+    assert!(told.contains("file`: the score of `d1` for the query `q1` is NaN"), "{told}");
 }
 
 #[test]
@@ -146,7 +154,8 @@ fn groups_have_the_ids_of_mteb() {
     assert_eq!(groups.qrels.of("test_query0").unwrap()["apositive_test_query0_00000"], 1);
     fs::write(&path, "{\"query\":\"q\",\"positive\":[],\"negative\":[]}\n").unwrap();
     let nothing = reranking_groups(&Table::read(&path).unwrap(), "test");
-    assert!(matches!(nothing, Err(Error::TooFew { .. })));
+    let told = nothing.unwrap_err().to_string();
+    assert!(told.contains("file`: there are 0 `queries with positive and negative"), "{told}");
 }
 
 proptest! {
@@ -163,7 +172,7 @@ proptest! {
         fs::write(&path, bytes).unwrap();
         let _ = read_qrels(&path);
         if let Ok(run) = read_run(&path) {
-            write_run(&path, &run, "again").unwrap();
+            write_run(fs::File::create(&path).unwrap(), &path, &run, "again").unwrap();
             prop_assert_eq!(read_run(&path).unwrap(), run);
         }
         let _ = Table::read(&path).map(|table| reranking_groups(&table, "test"));
@@ -206,4 +215,30 @@ fn a_result_has_the_form_of_mtebs() {
     assert_eq!(keys(scores(&read)), keys(scores(&theirs)));
     let unknown = task_result(&task("ndcg_at_11"), &named, 1.5).unwrap_err().to_string();
     assert!(unknown.starts_with("`main_score` is ndcg_at_11, but"), "{unknown}");
+}
+
+#[test]
+fn splits_are_merged_as_by_mteb() {
+    let run = crate::support::run(&json!({"q": {"d": 1.0}})).unwrap();
+    let scores = retrieval(&crate::support::qrels(&json!({"q": {"d": 1}})), &run).unwrap();
+    let result = |name: &str, split: &str, seconds: f64| {
+        let task = Task {
+            name: name.to_owned(),
+            dataset_revision: "1".to_owned(),
+            main_score: "ndcg_at_10".to_owned(),
+            split: split.to_owned(),
+            languages: vec![],
+        };
+        task_result(&task, &NamedScores::from(&scores), seconds).unwrap()
+    };
+    let test = result("Mine", "test", 1.5);
+    let both = merged_results(&test, result("Mine", "dev", 2.0)).unwrap();
+    assert_eq!(both["scores"]["test"], test["scores"]["test"]);
+    assert_eq!(
+        (both["scores"]["dev"][0].is_object(), &both["evaluation_time"]),
+        (true, &json!(3.5))
+    );
+    let again = result("Mine", "test", 9.0);
+    assert_eq!(merged_results(&test, again.clone()), Some(again));
+    assert_eq!(merged_results(&test, result("Other", "dev", 2.0)), None);
 }

@@ -3,10 +3,13 @@
 //! What the others computed is in `tests/fixtures/evaluation`, made by `make_evaluation.py` beside it.
 
 mod bad_data;
+mod bench;
+mod every_type;
 mod files;
 mod labels;
-mod properties;
+mod opening;
 mod pairs;
+mod properties;
 mod ranking;
 mod support;
 mod tasks;

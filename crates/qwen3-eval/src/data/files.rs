@@ -1,0 +1,96 @@
+//! Which file is read, and which forms aren't.
+
+use crate::Error;
+use std::path::{Path, PathBuf};
+
+const ENDINGS: [&str; 3] = ["jsonl", "csv", "tsv"];
+const PACKED: [&str; 5] = ["gz", "bz2", "xz", "zst", "zip"];
+
+/// The path, unless its name says that it isn't read here.
+pub(crate) fn readable(path: &Path) -> Result<PathBuf, Error> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let form = match ending {
+        "parquet" => (
+            "Parquet",
+            "write it as lines of JSON, in Python with `pandas.read_parquet(PATH).to_json(OUT, orient=\"records\", lines=True)`",
+        ),
+        "arrow" => ("Arrow", "write it as lines of JSON, with `to_json` of the package datasets"),
+        packed if PACKED.contains(&packed) => ("compressed", "unpack it first"),
+        _ => return Ok(path.to_owned()),
+    };
+    Err(Error::Form { path: path.to_owned(), form: form.0, way_out: form.1 })
+}
+
+/// Data are read more than once.
+pub(crate) fn check_regular(path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let about = path.metadata().map_err(failed)?;
+    // A file that standard input was redirected to has no name there.
+    if (about.is_file() || about.is_dir()) && !path.starts_with("/dev") {
+        return Ok(());
+    }
+    let (form, way_out) = ("a pipe or a device", "write it to a file first");
+    Err(Error::Form { path: path.to_owned(), form, way_out })
+}
+
+/// The compressed file that is there instead of another.
+pub(crate) fn packed(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_string_lossy();
+    let files = PACKED.map(|ending| path.with_file_name(format!("{name}.{ending}")));
+    files.into_iter().find(|file| file.exists())
+}
+
+/// Whether a folder has queries and documents, also ones that can't be read.
+pub(crate) fn is_of_queries(folder: &Path) -> bool {
+    let corpus = folder.join("corpus.jsonl");
+    corpus.exists() || packed(&corpus).is_some() || folder.join("qrels").is_dir()
+}
+
+/// The file itself, or that of the split in a folder.
+pub(crate) fn rows_of(path: &Path, split: &str) -> Result<PathBuf, Error> {
+    if !path.is_dir() {
+        return readable(path);
+    }
+    if let Some(file) = split_file(path, split) {
+        return Ok(file);
+    }
+    Err(match no_split(path, split) {
+        Error::NoSplit { path, splits, .. } if splits.is_empty() => Error::NoData { path },
+        error => error,
+    })
+}
+
+/// Why a folder has no file of a split: it can't be read here, or there are others.
+pub(crate) fn no_split(folder: &Path, split: &str) -> Error {
+    let path = folder.to_owned();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(source) => return Error::Read { path, source },
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort_unstable();
+    // The hub's files are called `test-00000-of-00001.parquet`.
+    let is_of_split = |file: &&PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix(split).is_some_and(|rest| rest.starts_with(['.', '-']))
+    };
+    if let Some(error) = files.iter().filter(is_of_split).find_map(|file| readable(file).err()) {
+        return error;
+    }
+    let is_table = |file: &&PathBuf| {
+        file.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+    };
+    let stem = |file: &PathBuf| Some(file.file_stem()?.to_string_lossy().into_owned());
+    let splits: Vec<String> = files.iter().filter(is_table).filter_map(stem).collect();
+    Error::NoSplit { path, split: split.to_owned(), splits: splits.join(", ") }
+}
+
+fn split_file(folder: &Path, split: &str) -> Option<PathBuf> {
+    let files = ENDINGS.map(|ending| folder.join(format!("{split}.{ending}")));
+    files.into_iter().find(|file| file.exists())
+}
+
+/// The file of another split, if `file` is one of a split.
+pub(crate) fn beside(file: &Path, split: &str) -> Option<PathBuf> {
+    split_file(file.parent()?, split).filter(|other| other != file)
+}
