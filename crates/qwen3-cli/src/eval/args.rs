@@ -135,7 +135,7 @@ pub struct ResultArgs {
     /// Write what was found as a run file of TREC, where there is one data set and one setting
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub run_file: Option<PathBuf>,
-    /// Write the scores of each query (or experiment, run, text) as lines of JSON
+    /// Write the scores of each query (or experiment, run, row) as lines of JSON
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Results")]
     pub per_query: Option<PathBuf>,
     /// Show so many of the queries that lost most, or of one setting the worst

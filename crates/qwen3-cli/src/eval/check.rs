@@ -2,7 +2,7 @@
 
 use super::args::{EvalArgs, ResultArgs};
 use super::error::{EvalError, each_once};
-use super::files::{as_name, new_file, plain};
+use super::files::{as_name, begin_folder, new_file, plain};
 use super::measure::Measures;
 use super::reranked::Reranked;
 use super::settings::{RunFile, Settings, full};
@@ -143,9 +143,7 @@ impl Check<'_> {
         }
         if let Some(folder) = &results.output {
             let folder = folder.join("results");
-            let begun =
-                std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
-            begun.map_err(|source| Error::Write { path: folder, source })?;
+            begin_folder(&folder).map_err(|source| Error::Write { path: folder, source })?;
         }
         Ok(())
     }

@@ -200,6 +200,12 @@ fn write_run_file(path: &Path, run: &Run) -> Result<(), Error> {
     file.replace().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
+/// Makes a folder, and checks that files can be put into it.
+pub fn begin_folder(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    NewFile::create(&folder.join("new")).map(drop)
+}
+
 pub fn new_file(path: &Path) -> Result<NewFile, Error> {
     NewFile::create(path).map_err(|source| Error::Write { path: path.to_owned(), source })
 }

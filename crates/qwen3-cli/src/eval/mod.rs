@@ -25,7 +25,7 @@ use crate::progress::hooks;
 use crate::stop::Stop;
 use args::EvalArgs;
 use check::Check;
-use files::{Files, user_cache};
+use files::{Files, begin_folder, user_cache};
 use measure::{LazyReranker, Measures, Measuring};
 use models::Surroundings;
 use opened::Opened;
@@ -101,8 +101,8 @@ fn cache(args: &EvalArgs) -> Result<(PathBuf, Option<TempDir>), Error> {
     };
     let has_model = args.settings.from_run.is_empty() || args.settings.reranker.is_some();
     if has_model {
-        let begun = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
-        begun.map_err(|source| EvalError::Cache { path: folder.clone(), source })?;
+        begin_folder(&folder)
+            .map_err(|source| EvalError::Cache { path: folder.clone(), source })?;
     }
     Ok((folder, temporary))
 }

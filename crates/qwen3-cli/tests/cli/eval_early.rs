@@ -68,6 +68,12 @@ fn results_that_can_not_be_written_are_told_first() {
     for flag in ["--output", "--run-file", "--per-query", "--plot"] {
         refused(&[&facts], &[flag, &below_a_file], &["can't write", "corpus.jsonl/out"]);
     }
+    let missing = shown(&bench.at("missing/out"));
+    for flag in ["--run-file", "--per-query", "--plot"] {
+        let run = qwen3(["eval", flag, &missing]).arg(&facts);
+        let outcome = run.fails(1, &["can't write", "missing/out`: No such file"]);
+        assert!(!outcome.stderr.contains(".part"), "{outcome:?}");
+    }
     let queries = shown(&facts.join("queries.jsonl"));
     refused(&[&facts], &["--per-query", &queries], &["queries.jsonl` is read by this run"]);
     let out = shown(&bench.at("out"));
@@ -164,6 +170,21 @@ fn queries_that_a_run_lacks_are_told() {
     let part = |line: &str| serde_json::from_str::<Value>(line).unwrap();
     let scores = parts.lines().map(|line| part(line)["scores"].as_array().unwrap().len());
     assert_eq!(scores.collect::<Vec<_>>(), [1, 1, 2, 1, 1, 2, 1, 1]);
+}
+
+#[test]
+fn the_parts_of_a_score_have_a_number_or_an_id() {
+    let bench = Bench::new();
+    let row = |at: usize| {
+        let machine = &TEXTS[at..at + 3];
+        json!({"human_summaries": [TEXTS[7]], "machine_summaries": machine, "relevance": [1, 2, 3]})
+    };
+    let data = bench.lines("summaries.jsonl", (0..2).map(row));
+    let parts = bench.at("parts.jsonl");
+    bench.eval(&data, &["--per-query"]).arg(&parts).succeeds();
+    let text = fs::read_to_string(&parts).unwrap();
+    let parts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json!([parts[0]["row"], parts[1]["row"], parts.len()]), json!(["1", "2", 2]));
 }
 
 #[test]

@@ -74,19 +74,20 @@ impl NewFile {
     }
 }
 
+// By the file itself, as tempfile puts the path of the unfinished one into errors.
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.temporary.write(bytes)
+        self.temporary.as_file_mut().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.temporary.flush()
+        self.temporary.as_file_mut().flush()
     }
 }
 
 impl Seek for NewFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.temporary.seek(to)
+        self.temporary.as_file_mut().seek(to)
     }
 }
 
@@ -132,11 +133,20 @@ fn temporary(folder: &Path, name: &OsStr) -> io::Result<NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     loop {
-        let file = builder.tempfile_in(folder)?;
+        let file = builder.tempfile_in(folder).map_err(without_path)?;
         // Another process may have taken it for abandoned just before it was locked.
         if !is_locked(file.as_file()) || file.path().exists() {
             return Ok(file);
         }
+    }
+}
+
+/// tempfile puts the path into its errors, which is a name that nobody gave.
+fn without_path(error: io::Error) -> io::Error {
+    let said = error.to_string();
+    match said.rsplit_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause),
+        None => error,
     }
 }
 

@@ -85,7 +85,7 @@ impl TaskData {
         match &self.content {
             Content::Ranking(_) => is_of_queries(&self.main_score).then_some("query"),
             Content::Pairs(_) => (self.task == TaskType::BitextMining).then_some("sentence"),
-            Content::Summarized(_) => Some("text"),
+            Content::Summarized(_) => Some("row"),
             Content::Labelled(_) => Some("experiment"),
             Content::Categorized(_) => {
                 ["v_measure", "ami"].contains(&self.main_score.as_str()).then_some("run")

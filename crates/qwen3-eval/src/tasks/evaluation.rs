@@ -58,7 +58,7 @@ pub struct Evaluation {
 /// The parts of a score.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sample {
-    /// The score is the mean of those of queries, experiments, runs or texts.
+    /// The score is the mean of those of queries, experiments, runs or rows.
     Units {
         /// What one of them is, such as `query`.
         what: &'static str,

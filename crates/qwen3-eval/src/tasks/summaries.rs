@@ -68,7 +68,7 @@ impl Summarized {
             let scores = NamedScores::from(&summarization(&[*text]).ok()?);
             Some(((row + 1).to_string(), scores.get(main_score)?))
         });
-        let sample = Sample::Units { what: "text", scores: each.collect() };
+        let sample = Sample::Units { what: "row", scores: each.collect() };
         Ok(Evaluation { scores, main_score: main_score.to_owned(), sample, missing: vec![] })
     }
 
