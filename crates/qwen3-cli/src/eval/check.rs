@@ -2,7 +2,7 @@
 
 use super::args::{EvalArgs, ResultArgs};
 use super::error::{EvalError, each_once};
-use super::files::{as_name, begin_folder, new_file, plain};
+use super::files::{as_folder, as_name, begin_folder, check_old_results, new_file, plain};
 use super::measure::Measures;
 use super::reranked::Reranked;
 use super::settings::{RunFile, Settings, full};
@@ -143,7 +143,16 @@ impl Check<'_> {
         }
         if let Some(folder) = &results.output {
             let folder = folder.join("results");
-            begin_folder(&folder).map_err(|source| Error::Write { path: folder, source })?;
+            begin_folder(&folder)
+                .map_err(|source| Error::Write { path: folder.clone(), source })?;
+            let named = |name: &str| as_folder(&as_name(&plain(name)));
+            // The dtype follows on a model's name; without it, it is mteb's own.
+            let models = self.settings.models().into_iter().map(|name| named(name) + "-");
+            for prefix in models.chain(self.settings.runs().map(|file| named(&file.name))) {
+                for measures in self.measures {
+                    check_old_results(&folder, &prefix, &measures.data.name)?;
+                }
+            }
         }
         Ok(())
     }

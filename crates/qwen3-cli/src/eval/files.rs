@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// What runs are tagged with.
 const TAG: &str = "qwen3";
+/// Of data that have no revision on the hub.
+const DATASET_REVISION: &str = "local";
 /// In ISO 639 and 15924. mteb gives no score to a result without a language.
 const UNKNOWN_LANGUAGE: &str = "und-Zyyy";
 
@@ -35,13 +37,13 @@ impl Files<'_> {
         }
         let Some(folder) = &self.args.results.output else { return Ok(()) };
         let (name, revision) = (name_in_results(outcome), revision(outcome));
-        let folder = folder.join("results").join(name.replace('/', "__")).join(&revision);
+        let folder = folder.join("results").join(as_folder(&name)).join(&revision);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Error::Write { path: folder.clone(), source })?;
         let split = &self.args.reading.split;
         let task = Task {
             name: data.name.clone(),
-            dataset_revision: "local".to_owned(),
+            dataset_revision: DATASET_REVISION.to_owned(),
             main_score: data.main_score.clone(),
             split: split.clone(),
             languages: vec![UNKNOWN_LANGUAGE.to_owned()],
@@ -138,6 +140,11 @@ pub fn as_name(text: &str) -> String {
     name.trim_matches(['/', '.']).to_owned()
 }
 
+/// As mteb does it.
+pub fn as_folder(name: &str) -> String {
+    name.replace('/', "__")
+}
+
 /// The name on the hub, or that of a folder or file.
 pub fn plain(model: &str) -> String {
     let path = Path::new(model);
@@ -172,6 +179,28 @@ fn model_meta(outcome: &Outcome, name: &str, revision: &str) -> Value {
         "reranker": label.reranker,
         "device": outcome.model.as_ref().map(|measured| &measured.facts.device),
     })
+}
+
+/// Checks that results of some data can be merged with those that are there in folders that begin so.
+pub fn check_old_results(results: &Path, prefix: &str, data: &str) -> Result<(), Error> {
+    let inside = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let is_ours = |folder: &&PathBuf| {
+        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+    };
+    let models = inside(results);
+    for revision in models.iter().filter(is_ours).flat_map(|model| inside(model)) {
+        let result = json!({
+            "task_name": data,
+            "dataset_revision": DATASET_REVISION,
+            "scores": {},
+            "evaluation_time": 0.0,
+        });
+        with_other_splits(&revision.join(format!("{data}.json")), result)?;
+    }
+    Ok(())
 }
 
 /// A result with those of other splits that are there, as mteb merges them.

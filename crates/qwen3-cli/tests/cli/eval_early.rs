@@ -139,8 +139,9 @@ fn splits_of_the_same_data_stand_in_one_result() {
     };
     assert_eq!(names(of("trec")), ["facts.dev.trec", "facts.test.trec"]);
     fs::write(&result, "no JSON").unwrap();
-    let broken = bench.eval(&facts, &["--output", &out]);
-    broken.fails(1, &["facts.json` has no result", "--output"]);
+    let broken = bench.eval(&facts, &["--model", "no/model", "--output", &out]);
+    let outcome = broken.fails(1, &["facts.json` has no result", "--output"]);
+    assert!(!outcome.stderr.contains("no/model"), "{outcome:?}");
 }
 
 fn from_runs(bench: &Bench, data: &Path, runs: &[PathBuf]) -> Qwen3 {
