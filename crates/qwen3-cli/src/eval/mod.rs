@@ -30,6 +30,7 @@ use measure::{LazyReranker, Measures, Measuring};
 use models::Surroundings;
 use opened::Opened;
 use progress::Told;
+use qwen3_engine::NewFile;
 use qwen3_eval::TaskData;
 use settings::Settings;
 use std::path::PathBuf;
@@ -94,8 +95,9 @@ fn cache(args: &EvalArgs) -> Result<(PathBuf, Option<TempDir>), Error> {
         Some(folder) => (folder, None),
         None => {
             let folder = std::env::temp_dir();
-            let failed = |source| EvalError::Temporary { folder, source };
-            let temporary = TempDir::new().map_err(failed)?;
+            // An error of the first doesn't name a file that nobody knows.
+            let begun = NewFile::create(&folder.join("new")).and_then(|_| TempDir::new());
+            let temporary = begun.map_err(|source| EvalError::Temporary { folder, source })?;
             (temporary.path().to_owned(), Some(temporary))
         }
     };

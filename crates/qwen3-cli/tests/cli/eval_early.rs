@@ -117,6 +117,11 @@ fn all_models_are_opened_before_the_first_computes() {
     let file = bench.lines("file", []);
     let no_folder = qwen3(["eval", "--cache"]).arg(&file).arg(&facts).args(["--model", "no/model"]);
     no_folder.fails(1, &["can't keep vectors", "--no-cache"]);
+    if cfg!(unix) {
+        let run = qwen3(["eval", "--no-cache", "--model", "no/model"]).arg(&facts);
+        let outcome = run.env("TMPDIR", bench.at("gone")).fails(1, &["gone`", "set `TMPDIR`"]);
+        assert!(!outcome.stderr.contains("at path"), "{outcome:?}");
+    }
 }
 
 #[test]
