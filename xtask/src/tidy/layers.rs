@@ -4,7 +4,7 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 22] = [
+pub const OURS: [(&str, &[&str]); 23] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
     ("qwen3-dtypes", &[]),
@@ -34,6 +34,7 @@ pub const OURS: [(&str, &[&str]); 22] = [
     ),
     ("qwen3-train", &["qwen3-engine", "qwen3-sys"]),
     ("qwen3-eval", &[]),
+    ("qwen3-tables", &[]),
     ("qwen3-checks", &["qwen3-engine"]),
     ("qwen3-server", &["qwen3-engine"]),
     ("qwen3-otlp", &[]),
@@ -46,6 +47,7 @@ pub const OURS: [(&str, &[&str]); 22] = [
             "qwen3-checks",
             "qwen3-server",
             "qwen3-otlp",
+            "qwen3-tables",
         ],
     ),
     ("qwen3-proof", &["qwen3-engine", "qwen3-checks"]),
@@ -59,7 +61,8 @@ pub const OURS: [(&str, &[&str]); 22] = [
 /// The crates that may depend on what names a backend.
 const BACKENDS: &[&str] =
     &["qwen3-kernels", "qwen3-cpu", "qwen3-ndarray", "qwen3-wgpu", "qwen3-cuda"];
-const ASYNCHRONOUS: &[&str] = &["qwen3-server", "qwen3-otlp", "qwen3-cli", "qwen3-fuzz"];
+const ASYNCHRONOUS: &[&str] =
+    &["qwen3-server", "qwen3-otlp", "qwen3-cli", "qwen3-datafusion", "qwen3-fuzz"];
 
 /// Heavy crates of others, and which of ours may depend on them. A name that
 /// ends in `-` is the beginning of many.
