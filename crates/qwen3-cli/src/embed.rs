@@ -10,6 +10,7 @@ use crate::output::{Inputs, Output};
 use crate::progress::hooks;
 use crate::stats::Stats;
 use crate::stop::Stop;
+use crate::tables;
 use crate::vectors::VectorWriter;
 use qwen3_engine::Embedder;
 
@@ -17,6 +18,9 @@ use qwen3_engine::Embedder;
 pub const DEFAULT_MODEL: &str = "Qwen/Qwen3-Embedding-0.6B";
 
 pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
+    if args.tables.are_meant(args.format) || tables::are_meant(&args.input, &args.output) {
+        return tables::embed(args, stop);
+    }
     let source = &args.model.source;
     let hooks = hooks(source, stop);
     let mut texts = Texts::new(&args.texts, &args.input, &hooks.cancel)?;

@@ -82,6 +82,10 @@ pub enum Error {
     #[error("text given both as arguments and with `--input`; use one of them")]
     TwoInputs,
 
+    /// A run on tables failed.
+    #[error(transparent)]
+    Tables(#[from] crate::tables::TablesError),
+
     /// An input can't be read.
     #[error("can't read `{name}`")]
     Read { name: String, source: io::Error },

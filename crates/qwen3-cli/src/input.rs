@@ -102,7 +102,7 @@ impl Texts {
 
 impl Source {
     fn new(arguments: &[String], input: &InputArgs) -> Result<Self, Error> {
-        match &input.input {
+        match input.input.first() {
             Some(_) if !arguments.is_empty() => Err(Error::TwoInputs),
             None if !arguments.is_empty() && input.field.is_some() => Err(Error::FieldOfArguments),
             Some(path) if path == Path::new("-") => Ok(Self::stdin(input)),
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], field: Option<&str>) -> Result<Vec<String>, String> {
-        let input = InputArgs { input: None, field: field.map(str::to_owned) };
+        let input = InputArgs { input: vec![], field: field.map(str::to_owned) };
         let reader = Box::new(io::Cursor::new(bytes.to_vec()));
         Source::lines(reader, "test".to_owned(), &input).chunk().map_err(|e| e.to_string())
     }

@@ -25,11 +25,13 @@ mod npy;
 mod output;
 mod print;
 mod table;
+mod tables;
 mod vectors;
 
 // The run itself: its model, what is told meanwhile, what ends it.
 mod cache;
 mod error;
+mod fingerprint;
 mod loading;
 mod notes;
 mod progress;

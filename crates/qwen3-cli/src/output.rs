@@ -42,7 +42,7 @@ impl Inputs {
 
     /// And where texts come from.
     pub fn and_texts(mut self, arguments: &[String], input: &InputArgs) -> Self {
-        match &input.input {
+        match input.input.first() {
             Some(path) if path != Path::new("-") => self.files.push(path.clone()),
             _ => self.stdin = arguments.is_empty(),
         }
@@ -117,6 +117,11 @@ impl Output {
     fn of(sink: Sink, path: Option<&Path>) -> Self {
         let path = path.map(Path::to_owned);
         Self { writer: BufWriter::new(sink), path, is_terminal: false }
+    }
+
+    /// Standard output, for a line that isn't the result.
+    pub fn stdout_stream() -> Self {
+        Self::of(Sink::Stream(Box::new(io::stdout())), None)
     }
 
     /// A stream that a test looks at.

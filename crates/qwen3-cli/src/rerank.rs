@@ -11,10 +11,12 @@ use crate::progress::hooks;
 use crate::stats::Stats;
 use crate::stop::Stop;
 use crate::table::{shorten, table};
+use crate::tables;
 use qwen3_engine::{RankOptions, Reranker, Score};
 use serde_json::{Value, json};
 
-const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
+/// The model of this command, where the user names none.
+pub const DEFAULT_MODEL: &str = "Qwen/Qwen3-Reranker-0.6B";
 
 /// A document's place.
 struct Place {
@@ -25,6 +27,10 @@ struct Place {
 }
 
 pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
+    if args.tables.are_meant() || tables::are_meant(&args.input, &args.output) {
+        return tables::rerank(args, stop);
+    }
+    let query = args.query.as_deref().unwrap_or_default();
     let source = &args.model.source;
     let hooks = hooks(source, stop);
     let mut texts = Texts::new(&args.documents, &args.input, &hooks.cancel)?;
@@ -41,7 +47,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     options.instruction.clone_from(&args.instruction);
     let mut places: Vec<Place> = vec![];
     let tokenize = |texts: &[String]| {
-        let pairs = texts.iter().map(|document| (&args.query, document));
+        let pairs = texts.iter().map(|document| (query, document));
         Ok(model.tokenize(pairs, &options)?)
     };
     let done = tokenize_ahead(first, texts, tokenize, |texts, tokens| {

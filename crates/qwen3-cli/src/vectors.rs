@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::npy::Npy;
 use crate::output::{Output, little_endian};
 use crate::table::{shorten, table};
+use crate::tables::TablesError;
 use qwen3_engine::Embedding;
 use serde::Serialize;
 
@@ -58,7 +59,7 @@ impl VectorWriter {
         let binary = match format {
             EmbedFormat::Npy => Some("npy"),
             EmbedFormat::F32 => Some("f32"),
-            EmbedFormat::Table | EmbedFormat::Json | EmbedFormat::Jsonl => None,
+            _ => None,
         };
         match binary.filter(|_| output.is_terminal()) {
             Some(format) => Err(Error::BinaryToTerminal { format }),
@@ -97,6 +98,7 @@ impl Form {
                 Self::Array
             }
             EmbedFormat::F32 => Self::Raw,
+            EmbedFormat::Parquet | EmbedFormat::Arrow => return Err(TablesError::NoInput.into()),
             EmbedFormat::Npy => Self::Npy(Npy::new(output)?),
             EmbedFormat::Table => {
                 let heading = ["index", "tokens", "vector", "text"];

@@ -2,11 +2,13 @@
 
 mod model;
 mod parse;
+mod tables;
 mod texts;
 mod variables;
 
 pub use model::{ModelArgs, SourceArgs};
 pub use parse::{completions, parse};
+pub use tables::{EmbedTableArgs, OnNull, RerankTableArgs, TableArgs};
 pub use texts::{
     EmbedFormat, InputArgs, OutputArgs, PromptArgs, TextFormat, VectorArgs, encode_options,
 };
@@ -39,7 +41,9 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     /// Turn texts into vectors
-    #[command(after_help = "Example: qwen3 embed --input texts.txt --output vectors.npy")]
+    #[command(
+        after_help = "Example: qwen3 embed --input texts.txt --output vectors.npy\n\nExample: qwen3 embed --input 'data/*.parquet' --text-column body --id-column id --output vectors/\n\nA run on tables that was stopped goes on with the same command."
+    )]
     Embed(EmbedArgs),
     /// Compare queries with documents, and print the table of similarities
     #[command(
@@ -115,6 +119,8 @@ pub struct EmbedArgs {
     pub format: Option<EmbedFormat>,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub tables: EmbedTableArgs,
 }
 
 #[derive(Args)]
@@ -147,8 +153,13 @@ pub struct RerankArgs {
     /// Documents to order
     pub documents: Vec<String>,
     /// The query
-    #[arg(long, value_name = "TEXT")]
-    pub query: String,
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "query_column",
+        conflicts_with = "query_column"
+    )]
+    pub query: Option<String>,
     /// What makes a document relevant, in a sentence
     #[arg(long, value_name = "TASK")]
     pub instruction: Option<String>,
@@ -167,6 +178,8 @@ pub struct RerankArgs {
     pub format: Option<TextFormat>,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub tables: RerankTableArgs,
 }
 
 #[derive(Args)]

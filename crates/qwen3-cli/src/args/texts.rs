@@ -7,9 +7,10 @@ use std::path::PathBuf;
 /// Where texts come from.
 #[derive(Args)]
 pub struct InputArgs {
-    /// Read texts from a file, one a line, or from standard input (`-`)
-    #[arg(short, long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    /// Read texts from a file, one a line, or from standard input (`-`); or rows of tables, from
+    /// files, folders and patterns
+    #[arg(short, long, value_name = "FILE|-", num_args = 1..)]
+    pub input: Vec<PathBuf>,
     /// Lines are JSON objects; the text is in this field
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
@@ -18,7 +19,7 @@ pub struct InputArgs {
 /// Where results go.
 #[derive(Args)]
 pub struct OutputArgs {
-    /// Write to a file instead of standard output
+    /// Write to a file instead of standard output; tables go to a file or a folder
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -62,6 +63,10 @@ pub enum EmbedFormat {
     Npy,
     /// Little-endian float32, vector after vector, nothing else
     F32,
+    /// Apache Parquet, of tables
+    Parquet,
+    /// Arrow IPC, of tables
+    Arrow,
 }
 
 /// Formats of everything else.

@@ -4,15 +4,12 @@ use super::error::EvalError;
 use super::models::Surroundings;
 use super::settings::Variant;
 use crate::error::Error;
+use crate::fingerprint::fingerprint;
 use crate::loading::load;
 use qwen3_engine::{
     Checkpoint, DtypeChoice, EmbedderHost, Error as EngineError, Options, Prompt, RerankerHost,
 };
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
-use xxhash_rust::xxh3::Xxh3;
 
 /// A model whose files are open, but not on a device.
 pub struct Opened {
@@ -70,31 +67,5 @@ impl Opened {
             error => error,
         })?;
         Ok(Self { name: name.to_owned(), checkpoint, fingerprint })
-    }
-}
-
-/// A hash of all that is in a model's files.
-fn fingerprint(checkpoint: &Checkpoint) -> Result<String, EngineError> {
-    let mut hash = Xxh3::new();
-    // Of the model inside the program.
-    if let Some(provenance) = checkpoint.provenance().filter(|_| checkpoint.path().is_none()) {
-        hash.update(format!("{:?}", provenance.sources).as_bytes());
-    }
-    for (name, path) in checkpoint.source_files()? {
-        hash.update(name.as_bytes());
-        hash_file(&path, &mut hash).map_err(|source| EngineError::Read { path, source })?;
-    }
-    Ok(format!("{:032x}", hash.digest128()))
-}
-
-fn hash_file(path: &Path, hash: &mut Xxh3) -> std::io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut bytes = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut bytes)?;
-        if read == 0 {
-            return Ok(());
-        }
-        hash.update(&bytes[..read]);
     }
 }

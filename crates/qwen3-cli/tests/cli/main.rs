@@ -8,6 +8,7 @@ mod eval_bench;
 mod fixtures;
 mod http;
 mod hub_server;
+mod table_files;
 mod vectors;
 
 // Results, command by command.
@@ -24,6 +25,7 @@ mod rerank;
 #[cfg(unix)]
 mod serve;
 mod similarity;
+mod tables;
 #[cfg(all(unix, feature = "train"))]
 mod train;
 
@@ -38,6 +40,7 @@ mod access;
 mod eval_early;
 mod eval_wrong;
 mod output_files;
+mod tables_wrong;
 mod wrong_arguments;
 mod wrong_inputs;
 mod wrong_models;
@@ -51,5 +54,6 @@ mod hub_gguf;
 mod kills;
 #[cfg(unix)]
 mod stops;
+mod tables_resumed;
 #[cfg(unix)]
 mod streams;

@@ -1,0 +1,85 @@
+//! Writes what was computed: at once into a part's journal, and with the rows into its file.
+
+use super::progress::Told;
+use super::step::{Begin, Computed, Rows, Step};
+use crate::error::Error;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use qwen3_tables::{Journal, OutputFormat, Part, TableWriter};
+use std::fs::File;
+use std::sync::mpsc::Receiver;
+
+/// One run's writing.
+pub struct Writing<'a> {
+    pub format: OutputFormat,
+    /// Of the output: kept columns, then results.
+    pub schema: SchemaRef,
+    /// The columns of results from their numbers.
+    pub columns: Box<dyn FnMut(&[f32]) -> Result<Vec<ArrayRef>, Error> + Send + 'a>,
+    pub told: &'a Told,
+}
+
+/// A part that has been begun.
+struct Unfinished {
+    part: Part,
+    journal: Journal,
+    writer: TableWriter<File>,
+}
+
+impl Writing<'_> {
+    /// Writes all steps.
+    pub fn run(mut self, steps: Receiver<Step<Computed>>) -> Result<(), Error> {
+        let mut open: Option<Unfinished> = None;
+        for step in steps {
+            match (step, open.take()) {
+                (Step::Begin(begin), _) => open = Some(self.begin(*begin)?),
+                (Step::Rows(rows), Some(mut unfinished)) => {
+                    self.rows(rows, &mut unfinished)?;
+                    open = Some(unfinished);
+                }
+                (Step::End, Some(unfinished)) => unfinished.finish()?,
+                (Step::Rows(_) | Step::End, None) => {
+                    unreachable!("a part is begun before its rows")
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self, Begin { part, journal }: Begin) -> Result<Unfinished, Error> {
+        let file = part.create()?;
+        let writer = TableWriter::new(file, part.path(), self.format, &self.schema)?;
+        Ok(Unfinished { part, journal, writer })
+    }
+
+    fn rows(&mut self, rows: Rows<Computed>, to: &mut Unfinished) -> Result<(), Error> {
+        let Computed { mut record, texts, is_new } = rows.results;
+        record.rows = rows.read;
+        if is_new {
+            to.journal.append(&record)?;
+        }
+        let number = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let numbers: Vec<f32> = record.results.chunks_exact(4).map(number).collect();
+        let mut columns = vec![];
+        for field in self.schema.fields() {
+            columns.extend(rows.batch.column_by_name(field.name()).cloned());
+        }
+        columns.extend((self.columns)(&numbers)?);
+        let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns);
+        to.writer.write(&batch.expect("the schema is that of these columns"))?;
+        let rows_written = rows.batch.num_rows();
+        match is_new {
+            true => self.told.computed(rows.read, rows_written - texts, texts, record.tokens),
+            false => self.told.resumed(rows.read),
+        }
+        self.told.skipped(rows.skipped);
+        Ok(())
+    }
+}
+
+impl Unfinished {
+    fn finish(self) -> Result<(), Error> {
+        let file = self.writer.finish()?;
+        Ok(self.part.finish(file, self.journal)?)
+    }
+}
