@@ -3,7 +3,7 @@
 use crate::error::TableError;
 use crate::input::InputFile;
 use crate::job::Job;
-use crate::journal::{Journal, Replay};
+use crate::journal::{HEADER_BYTES, Journal, Replay};
 use crate::precision::Ranges;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -15,6 +15,7 @@ const WORK: &str = "_qwen3";
 /// How the names of manifests and parts begin.
 const MANIFEST: &str = "manifest-";
 const PART: &str = "part-";
+const JOURNAL: &str = "journal";
 const RANGES: &str = "ranges.npy";
 
 /// The output of a run that can be ended and begun again, by one machine or several.
@@ -51,8 +52,14 @@ impl Folder {
         if has_others || path.is_file() {
             return Err(TableError::NotOurs { path: path.to_owned() });
         }
-        fs::create_dir_all(&work).map_err(TableError::write(&work))?;
-        for manifest in entries(&work, MANIFEST)? {
+        // Not its parents: a path that leads nowhere is a slip.
+        for folder in [path, &work].into_iter().filter(|folder| !folder.exists()) {
+            fs::create_dir(folder).map_err(TableError::write(folder))?;
+        }
+        let own = work.join(format!("{MANIFEST}{name}.json"));
+        // What came to nothing binds nobody.
+        let is_bound = !entries(path, PART)?.is_empty() || has_records(&work)?;
+        for manifest in entries(&work, MANIFEST)?.into_iter().filter(|it| is_bound || *it != own) {
             let text = fs::read(&manifest).map_err(TableError::read(&manifest))?;
             let before: Job =
                 serde_json::from_slice(&text).map_err(|source| TableError::Broken {
@@ -107,7 +114,7 @@ impl Folder {
         let at = |ending: &str| self.work().join(format!("{name}.{ending}"));
         Part {
             unfinished: at("unfinished"),
-            journal: at("journal"),
+            journal: at(JOURNAL),
             description: format!("{} {name}", self.digest),
             path: self.path.join(name),
         }
@@ -211,6 +218,13 @@ fn entries(folder: &Path, start: &str) -> Result<Vec<PathBuf>, TableError> {
         Ok(found)
     };
     read().map_err(TableError::read(folder))
+}
+
+/// Whether a journal in this folder has more than its beginning.
+fn has_records(work: &Path) -> Result<bool, TableError> {
+    let parts = entries(work, PART)?;
+    let mut journals = parts.iter().filter(|path| path.extension().is_some_and(|it| it == JOURNAL));
+    Ok(journals.any(|path| path.metadata().is_ok_and(|file| file.len() > HEADER_BYTES)))
 }
 
 fn is_empty(folder: &Path) -> Result<bool, TableError> {

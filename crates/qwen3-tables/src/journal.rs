@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: &[u8; 16] = b"qwen3 journal 1\n";
 /// Magic, and a hash of what the records depend on.
-const HEADER_BYTES: u64 = 24;
+pub(crate) const HEADER_BYTES: u64 = 24;
 /// Rows and bytes before the results, and tokens.
 const BEFORE_BYTES: usize = 24;
 

@@ -83,6 +83,17 @@ fn a_finished_folder_has_nothing_left_to_do() {
 }
 
 #[test]
+fn a_run_that_came_to_nothing_binds_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let run = || embed(&at("in.csv"), &at("out.npy"));
+    fs::write(at("in.csv"), "id,text\n1,a,b\n").unwrap();
+    run().fails(1, &["after row 0", "expected 2 got 3"]);
+    fs::write(at("in.csv"), "id,text\n1,a\n").unwrap();
+    run().succeeds();
+}
+
+#[test]
 fn another_run_in_the_same_folder_is_refused_until_it_is_told_to_begin_anew() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
