@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 #[non_exhaustive]
 pub enum Error {
+    /// A file of Parquet can't be read.
+    #[error(transparent)]
+    Tables(qwen3_tables::TableError),
+
     /// Numbers that make no matrix.
     #[error("{numbers} numbers don't make rows of {width}; give whole vectors of one width")]
     Shape { numbers: usize, width: usize },
@@ -147,7 +151,9 @@ pub enum Error {
     UnknownData { path: PathBuf, columns: String },
 
     /// A folder without anything that is read.
-    #[error("`{path}` has neither corpus.jsonl nor a file of rows (.jsonl, .csv or .tsv)")]
+    #[error(
+        "`{path}` has neither corpus.jsonl nor a file of rows (.jsonl, .parquet, .csv or .tsv)"
+    )]
     NoData { path: PathBuf },
 
     /// Data that a type of task can't be computed of.

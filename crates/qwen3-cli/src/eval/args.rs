@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct EvalArgs {
-    /// Folder with corpus.jsonl, queries.jsonl and qrels/, file of rows (.jsonl, .csv, .tsv), or
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/, file of rows (.jsonl, .parquet, .csv, .tsv), or
     /// folder with such a file for each split
     #[arg(required = true)]
     pub data: Vec<PathBuf>,

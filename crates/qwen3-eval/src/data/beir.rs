@@ -1,7 +1,8 @@
 //! A folder of retrieval data in the layout of BEIR.
 
-use super::lines::Lines;
+use super::files::rows_called;
 use super::qrels::{qrels_path, read_qrels};
+use super::rows::Rows;
 use super::table::said;
 use crate::{Error, Qrels};
 use serde_json::{Map, Value};
@@ -17,10 +18,12 @@ pub struct Text {
     pub text: String,
 }
 
-/// Retrieval data: `corpus.jsonl`, `queries.jsonl`, and `qrels/SPLIT.tsv` or `.jsonl`.
+/// Retrieval data: `corpus.jsonl`, `queries.jsonl`, and `qrels/SPLIT.tsv` or `.jsonl`, or each of
+/// them in Parquet, as the hub has it.
 #[derive(Clone, Debug)]
 pub struct Beir {
     corpus: PathBuf,
+    queries_path: PathBuf,
     qrels_path: PathBuf,
     /// The ids of all queries, also those without a judgement.
     pub query_ids: HashSet<String>,
@@ -38,16 +41,17 @@ impl Beir {
     /// If a file can't be read, a row is something else, an id stands twice, or a judgement is
     /// of an unknown query.
     pub fn open(folder: &Path, split: &str) -> Result<Self, Error> {
-        let path = folder.join("queries.jsonl");
-        let mut queries = read_queries(&path)?;
+        let queries_path = rows_called(folder, "queries");
+        let mut queries = read_queries(&queries_path)?;
         let qrels_path = qrels_path(folder, split)?;
         let qrels = read_qrels(&qrels_path)?;
         let query_ids: HashSet<String> = queries.iter().map(|query| query.id.clone()).collect();
         if let Some((id, _)) = qrels.queries().find(|(id, _)| !query_ids.contains(*id)) {
-            return Err(unknown(&qrels_path, id, &path));
+            return Err(unknown(&qrels_path, id, &queries_path));
         }
         queries.retain(|query| qrels.of(&query.id).is_some());
-        Ok(Self { corpus: folder.join("corpus.jsonl"), qrels_path, query_ids, queries, qrels })
+        let corpus = rows_called(folder, "corpus");
+        Ok(Self { corpus, queries_path, qrels_path, query_ids, queries, qrels })
     }
 
     /// The documents, one at a time.
@@ -56,6 +60,16 @@ impl Beir {
     /// If the file can't be opened.
     pub fn documents(&self) -> Result<Documents, Error> {
         Documents::open(&self.corpus)
+    }
+
+    /// The file of documents.
+    pub fn corpus_path(&self) -> &Path {
+        &self.corpus
+    }
+
+    /// The file of queries.
+    pub fn queries_path(&self) -> &Path {
+        &self.queries_path
     }
 
     /// The file of judgements.
@@ -126,19 +140,19 @@ fn read_queries(path: &Path) -> Result<Vec<Text>, Error> {
 /// Rows with an id and a text.
 #[derive(Debug)]
 struct Texts {
-    lines: Lines,
+    rows: Rows,
     seen: HashSet<String>,
 }
 
 impl Texts {
     fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self { lines: Lines::open(path)?, seen: HashSet::new() })
+        Ok(Self { rows: Rows::open(path)?, seen: HashSet::new() })
     }
 
     /// The next row, with what stands in another column or nothing.
     fn next(&mut self, other: &str) -> Result<Option<(Text, String)>, Error> {
-        let Some((line, row)) = self.lines.next_row()? else { return Ok(None) };
-        let path = self.lines.path();
+        let Some((line, row)) = self.rows.next_row()? else { return Ok(None) };
+        let path = self.rows.path();
         let missing = |column: &str, wanted| Error::Column {
             path: path.to_owned(),
             line,

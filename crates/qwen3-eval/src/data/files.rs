@@ -3,17 +3,16 @@
 use crate::Error;
 use std::path::{Path, PathBuf};
 
-const ENDINGS: [&str; 3] = ["jsonl", "csv", "tsv"];
+const ENDINGS: [&str; 4] = ["jsonl", "csv", "tsv", "parquet"];
+/// Forms in which every value has a name.
+const NAMED: [&str; 2] = ["jsonl", "parquet"];
+const OF_QRELS: [&str; 3] = ["tsv", "jsonl", "parquet"];
 const PACKED: [&str; 5] = ["gz", "bz2", "xz", "zst", "zip"];
 
 /// The path, unless its name says that it isn't read here.
 pub(crate) fn readable(path: &Path) -> Result<PathBuf, Error> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let form = match ending {
-        "parquet" => (
-            "Parquet",
-            "write it as lines of JSON, in Python with `pandas.read_parquet(PATH).to_json(OUT, orient=\"records\", lines=True)`",
-        ),
         "arrow" => ("Arrow", "write it as lines of JSON, with `to_json` of the package datasets"),
         packed if PACKED.contains(&packed) => ("compressed", "unpack it first"),
         _ => return Ok(path.to_owned()),
@@ -42,7 +41,7 @@ pub(crate) fn packed(path: &Path) -> Option<PathBuf> {
 
 /// Whether a folder has queries and documents, also ones that can't be read.
 pub(crate) fn is_of_queries(folder: &Path) -> bool {
-    let corpus = folder.join("corpus.jsonl");
+    let corpus = rows_called(folder, "corpus");
     corpus.exists() || packed(&corpus).is_some() || folder.join("qrels").is_dir()
 }
 
@@ -85,9 +84,66 @@ pub(crate) fn no_split(folder: &Path, split: &str) -> Error {
     Error::NoSplit { path, split: split.to_owned(), splits: splits.join(", ") }
 }
 
+/// The hub has the files of a data set of one configuration in a folder `data`.
 fn split_file(folder: &Path, split: &str) -> Option<PathBuf> {
-    let files = ENDINGS.map(|ending| folder.join(format!("{split}.{ending}")));
-    files.into_iter().find(|file| file.exists())
+    let in_data = || called(&folder.join("data"), split, &ENDINGS);
+    called(folder, split, &ENDINGS).or_else(in_data)
+}
+
+/// The judgements of a split in a folder.
+pub(crate) fn split_of(folder: &Path, split: &str) -> Option<PathBuf> {
+    called(folder, split, &OF_QRELS)
+}
+
+/// The file of a name's rows: in a folder of data, or in a folder of that name in it, as the hub has
+/// a configuration. `NAME.jsonl`, if there is none.
+pub(crate) fn rows_called(folder: &Path, name: &str) -> PathBuf {
+    let inside = folder.join(name);
+    let any_inside = || {
+        let is_rows = |path: &PathBuf| {
+            path.extension().is_some_and(|ending| NAMED.iter().any(|known| ending == *known))
+        };
+        entries(&inside).into_iter().find(is_rows)
+    };
+    called(folder, name, &NAMED)
+        .or_else(|| called(&inside, name, &NAMED))
+        .or_else(any_inside)
+        .unwrap_or_else(|| folder.join(format!("{name}.jsonl")))
+}
+
+/// A file of a name with one of these endings, or the first of the pieces into which the hub cuts
+/// Parquet.
+fn called(folder: &Path, name: &str, endings: &[&str]) -> Option<PathBuf> {
+    let mut files = endings.iter().map(|ending| folder.join(format!("{name}.{ending}")));
+    let first = format!("{name}-00000-of-");
+    let is_first = |path: &PathBuf| {
+        let called = path.file_name().unwrap_or_default().to_string_lossy();
+        called.starts_with(&first) && called.ends_with(".parquet")
+    };
+    files.find(|file| file.exists()).or_else(|| entries(folder).into_iter().find(is_first))
+}
+
+/// All pieces of the file whose first is given: `test-00000-of-00003.parquet` has three. Any other
+/// file is one.
+pub(crate) fn pieces(path: &Path) -> Vec<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let numbers = name.split_once("-00000-of-").and_then(|(start, rest)| {
+        Some((start, rest.strip_suffix(".parquet")?.parse::<usize>().ok()?, rest))
+    });
+    let Some((start, count, rest)) = numbers.filter(|(_, count, _)| (1..100_000).contains(count))
+    else {
+        return vec![path.to_owned()];
+    };
+    let piece = |number: usize| path.with_file_name(format!("{start}-{number:05}-of-{rest}"));
+    (0..count).map(piece).collect()
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    paths
 }
 
 /// The file of another split, if `file` is one of a split.

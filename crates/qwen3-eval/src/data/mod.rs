@@ -7,6 +7,7 @@ mod groups;
 mod labels;
 mod lines;
 mod qrels;
+mod rows;
 mod table;
 mod trec;
 

@@ -1,8 +1,9 @@
 //! Judgements in files.
 
 use super::beir::as_id;
-use super::files::no_split;
+use super::files::{no_split, split_of};
 use super::lines::Lines;
+use super::rows::Rows;
 use crate::{Error, Qrels};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,24 +13,24 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`Error::NoSplit`] with those that are there.
 pub(super) fn qrels_path(folder: &Path, split: &str) -> Result<PathBuf, Error> {
-    let folder = folder.join("qrels");
-    let paths = ["tsv", "jsonl"].map(|ending| folder.join(format!("{split}.{ending}")));
-    if let Some(path) = paths.into_iter().find(|path| path.exists()) {
-        return Ok(path);
-    }
-    Err(no_split(&folder, split))
+    // The hub has judgements as the data of a configuration called `default` or `qrels`.
+    let folders = ["qrels", "data", "default"].map(|name| folder.join(name));
+    let paths = folders.iter().map(|folder| split_of(folder, split));
+    let mut paths = paths.chain([split_of(folder, split)]);
+    paths.find_map(|path| path).ok_or_else(|| no_split(&folders[0], split))
 }
 
 /// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs
-/// between them, perhaps below a line of names. In a file that ends in `.jsonl` each line is an object
-/// with `query-id`, `corpus-id` and `score`.
+/// between them, perhaps below a line of names. In a file that ends in `.jsonl` or `.parquet` each row is an
+/// object with `query-id`, `corpus-id` and `score`.
 ///
 /// # Errors
 /// If the file can't be read, has no judgement, a line is something else, or a document is
 /// judged twice for a query.
 pub fn read_qrels(path: &Path) -> Result<Qrels, Error> {
-    let is_json = path.extension().is_some_and(|ending| ending == "jsonl");
-    let qrels = if is_json { of_json(path)? } else { of_tabs(path)? };
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let has_names = matches!(ending, Some("jsonl" | "parquet"));
+    let qrels = if has_names { of_json(path)? } else { of_tabs(path)? };
     if qrels.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(qrels) }
 }
 
@@ -58,9 +59,9 @@ fn of_tabs(path: &Path) -> Result<Qrels, Error> {
 }
 
 fn of_json(path: &Path) -> Result<Qrels, Error> {
-    let mut lines = Lines::open(path)?;
+    let mut rows = Rows::open(path)?;
     let mut qrels = Qrels::default();
-    while let Some((line, row)) = lines.next_row()? {
+    while let Some((line, row)) = rows.next_row()? {
         let id = |name| as_id(row.get(name)?);
         let relevance = row.get("score").and_then(|score| whole(&score.to_string()));
         let (Some(query), Some(document), Some(relevance)) =
@@ -102,9 +103,9 @@ pub struct List {
 /// If the file can't be read, has no line, a line is something else, a query stands twice, or a document
 /// twice in a list.
 pub fn read_lists(path: &Path) -> Result<Vec<List>, Error> {
-    let mut lines = Lines::open(path)?;
+    let mut rows = Rows::open(path)?;
     let (mut lists, mut seen) = (vec![], HashSet::new());
-    while let Some((line, row)) = lines.next_row()? {
+    while let Some((line, row)) = rows.next_row()? {
         let query = row.get("query-id").and_then(as_id);
         let ids = row.get("corpus-ids").and_then(|ids| ids.as_array());
         let ids: Option<Vec<String>> = ids.and_then(|ids| ids.iter().map(as_id).collect());

@@ -1,8 +1,9 @@
-//! JSONL, CSV and TSV with named columns.
+//! JSONL, Parquet, CSV and TSV with named columns.
 
 use super::csv;
 use super::labels::Label;
-use super::lines::{Lines, Row};
+use super::lines::Row;
+use super::rows::Rows;
 use crate::Error;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a file with a JSON object a line, or one that ends in `.csv` or `.tsv` with a line of
+    /// Reads a file with a JSON object a line, one of Parquet, or one that ends in `.csv` or `.tsv` with a line of
     /// names. In the latter a list is written as JSON.
     ///
     /// # Errors
@@ -198,9 +199,9 @@ impl Table {
 }
 
 fn of_json(path: &Path) -> Result<Vec<Row>, Error> {
-    let mut lines = Lines::open(path)?;
+    let mut reader = Rows::open(path)?;
     let mut rows = vec![];
-    while let Some(row) = lines.next_row()? {
+    while let Some(row) = reader.next_row()? {
         rows.push(row);
     }
     Ok(rows)

@@ -22,7 +22,8 @@ struct Folder<'a> {
 impl Ranking {
     /// Opens a folder in BEIR's layout, with mteb's `top_ranked` and `qrel_diff` as lines of JSON.
     pub(super) fn open(path: &Path, split: &str, task: TaskType) -> Result<Self, Error> {
-        let (beir, corpus) = (Beir::open(path, split)?, path.join("corpus.jsonl"));
+        let beir = Beir::open(path, split)?;
+        let corpus = beir.corpus_path().to_owned();
         let ids = Documents::open(&corpus)?.map(|document| Ok(document?.id));
         let ids = ids.collect::<Result<Vec<String>, Error>>()?;
         if ids.is_empty() {
@@ -70,8 +71,8 @@ impl Folder<'_> {
         };
         let Some(lists) = lists else { return Ok(None) };
         let is_known = |id: &str| self.beir.query_ids.contains(id);
-        let queries = self.path.join("queries.jsonl");
-        lists.check((documents, &self.corpus), (&is_known, &queries), &[""])?;
+        let queries = self.beir.queries_path();
+        lists.check((documents, &self.corpus), (&is_known, queries), &[""])?;
         Ok(Some(lists))
     }
 

@@ -1,6 +1,7 @@
 //! Lists of documents that mteb has beside the judgements.
 
 use super::kind::TaskType;
+use crate::data::files::{rows_called, split_of};
 use crate::{Error, List, read_lists};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -61,9 +62,9 @@ impl Lists {
 }
 
 fn list_path(folder: &Path, name: &str, split: &str) -> Option<PathBuf> {
-    let paths =
-        [folder.join(name).join(format!("{split}.jsonl")), folder.join(format!("{name}.jsonl"))];
-    paths.into_iter().find(|path| path.exists())
+    let of_split = split_of(&folder.join(name), split);
+    let of_all = || Some(rows_called(folder, name)).filter(|path| path.exists());
+    of_split.or_else(of_all)
 }
 
 /// Whether a folder has such a list.

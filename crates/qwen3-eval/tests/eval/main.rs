@@ -8,6 +8,7 @@ mod every_type;
 mod files;
 mod labels;
 mod opening;
+mod parquet;
 mod pairs;
 mod properties;
 mod ranking;

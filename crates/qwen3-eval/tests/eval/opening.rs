@@ -172,7 +172,7 @@ fn files_that_are_not_read_say_what_to_do() {
     }
     let rows = TempDir::new().unwrap();
     fs::write(rows.path().join("test-00000-of-00001.parquet"), "").unwrap();
-    refused(rows.path(), &options(), &["is Parquet"]);
+    refused(rows.path(), &options(), &["broken, or no Parquet file"]);
     if cfg!(unix) {
         refused(
             Path::new("/dev/null"),

@@ -124,6 +124,13 @@ pub struct Batches {
     row: u64,
 }
 
+impl Batches {
+    /// Where they are read from.
+    pub(crate) fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
 impl Iterator for Batches {
     type Item = Result<RecordBatch, TableError>;
 
