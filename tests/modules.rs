@@ -1,8 +1,8 @@
 //! What sentence-transformers' files say is computed as they say it, or refused
 //! with the module's name; never left out.
 
-use e2e::{changed, fixture, log_odds, told, vectors};
-use qwen3_engine::{Checkpoint, ConvertOptions, Hooks, Kind, convert};
+use e2e::{changed, fixture, log_odds, options, told, vectors};
+use qwen3_engine::{Checkpoint, ConvertOptions, EmbedderHost, Hooks, Kind, convert};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -103,6 +103,10 @@ fn vectors_are_normalised_whether_or_not_a_module_says_so() {
     let bare = with_modules("tiny-embedding", &[(TRANSFORMER, "", json!({})), pooling.clone()]);
     let expected = vectors(&fixture("tiny-embedding"), &TEXTS).unwrap();
     assert_eq!(vectors(bare.path(), &TEXTS).unwrap(), expected);
+    let leaves_length = |folder: &Path| {
+        EmbedderHost::load(folder, &options("cpu", "auto")).unwrap().leaves_length()
+    };
+    assert!(leaves_length(bare.path()) && !leaves_length(&fixture("tiny-embedding")));
     let of_tokens = (NORMALIZE, "2_Normalize", json!({"module_input_name": "token_embeddings"}));
     let modules = [(TRANSFORMER, "", json!({})), pooling, of_tokens];
     refused(&with_modules("tiny-embedding", &modules), &["2_Normalize", "token_embeddings"]);

@@ -31,12 +31,20 @@ pub struct EncodeOptions {
     pub dimensions: Option<usize>,
     /// Whether vectors are scaled to length 1 (after they are cut).
     pub normalize: bool,
+    /// Tokens of one text, with prompt and end token; `None`: as the model was loaded.
+    pub max_tokens: Option<usize>,
     /// Progress, and cancelling.
     pub hooks: Hooks,
 }
 
 impl EncodeOptions {
-    setters! { prompt: Prompt, dimensions: Option<usize>, normalize: bool, hooks: Hooks }
+    setters! {
+        prompt: Prompt,
+        dimensions: Option<usize>,
+        normalize: bool,
+        max_tokens: Option<usize>,
+        hooks: Hooks,
+    }
 
     /// These, with `prompt` where they leave it to the model.
     fn or_prompt(&self, prompt: Prompt) -> Self {
@@ -153,7 +161,7 @@ impl Embedder {
         options: &EncodeOptions,
     ) -> Result<Vec<Tokens>, Error> {
         let inputs: Vec<(usize, Input)> = inputs.into_iter().map(Into::into).enumerate().collect();
-        let limit = self.host.limit();
+        let limit = self.host.limit_of(options.max_tokens)?;
         let prefix = self.host.prefix(&self.host.prompt(&options.prompt)?, limit)?;
         let tokenize = |(index, input): &(usize, Input)| {
             let tokens = self.host.tokenize(*input, &prefix, limit);
@@ -253,7 +261,7 @@ fn ids(tokens: &[Tokens]) -> Vec<&[u32]> {
 impl Default for EncodeOptions {
     fn default() -> Self {
         let (prompt, hooks) = Default::default();
-        Self { prompt, dimensions: None, normalize: true, hooks }
+        Self { prompt, dimensions: None, normalize: true, max_tokens: None, hooks }
     }
 }
 

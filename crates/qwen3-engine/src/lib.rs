@@ -66,7 +66,8 @@ pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
 pub use qwen3::{Config, DeviceKind, Dtype, Error as ModelError, MatmulStrategy, Rows};
 pub use qwen3_text::{
-    DEFAULT_TASK, Error as TextError, Limit, Prefix, SpecialTokens, Token, Tokens, Truncate,
+    DEFAULT_TASK, Error as TextError, Limit, Prefix, Prompts, SpecialTokens, Token, Tokens,
+    Truncate,
 };
 pub use reranker::{RankOptions, Ranked, Reranker, Score};
 pub use run::Session;

@@ -28,12 +28,14 @@ pub struct RankOptions {
     pub instruction: Option<String>,
     /// How many of the best to return; `None`: all.
     pub top_n: Option<usize>,
+    /// Tokens of one pair, with the template; `None`: as the model was loaded.
+    pub max_tokens: Option<usize>,
     /// Progress, and cancelling.
     pub hooks: Hooks,
 }
 
 impl RankOptions {
-    setters! { top_n: Option<usize>, hooks: Hooks }
+    setters! { top_n: Option<usize>, max_tokens: Option<usize>, hooks: Hooks }
 
     /// The same options with this `instruction`; see the field.
     #[must_use]
@@ -153,7 +155,7 @@ impl Reranker {
         Q: AsRef<str> + Sync,
         D: AsRef<str> + Sync,
     {
-        let limit = self.host.limit();
+        let limit = self.host.limit_of(options.max_tokens)?;
         let instruction = self.host.instruction_prefix(options.instruction.as_deref(), limit)?;
         let numbered: Vec<(usize, (Q, D))> = pairs.into_iter().enumerate().collect();
         let of_one_query = |(_, (a, _)): &(usize, (Q, D)), (_, (b, _)): &(usize, (Q, D))| {

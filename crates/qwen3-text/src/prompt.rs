@@ -93,6 +93,12 @@ impl Prompts {
         self.prompts.keys().map(String::as_str)
     }
 
+    /// The name of the prompt for inputs that name none, as the file has it: the model need
+    /// not have such a prompt.
+    pub fn default_prompt_name(&self) -> Option<&str> {
+        self.default_prompt_name.as_deref()
+    }
+
     /// The text of the prompt for inputs that name none, where the model has such a prompt.
     pub fn default_prompt(&self) -> Option<&str> {
         let name = self.default_prompt_name.as_ref()?;
@@ -148,6 +154,7 @@ mod tests {
         let documents = ["document", "passage", "corpus"];
         let none = prompts(r#"{"prompts": null, "default_prompt_name": "query"}"#);
         assert_eq!((none.first_of(&["query"]), none.default_prompt()), ("", None));
+        assert_eq!(none.default_prompt_name(), Some("query"));
         let own = prompts(
             r#"{"prompts": {"corpus": "c", "passage": "p", "document": null, "x": "x"},
                 "default_prompt_name": "x"}"#,

@@ -241,6 +241,11 @@ impl Checkpoint {
         Ok((tokenizer, yes, no))
     }
 
+    /// Whether the model lists its modules, and `Normalize` is none of them.
+    pub(crate) fn leaves_length(&self) -> Result<bool, Error> {
+        Ok(self.file(MODULES)?.is_some() && self.modules.normalize().next().is_none())
+    }
+
     /// The model's modules, and whether they are listed.
     fn modules(&self) -> Result<(Modules, bool), Error> {
         let path = self.path_of(MODULES);

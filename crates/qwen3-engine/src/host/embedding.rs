@@ -1,7 +1,7 @@
 //! What an embedding model needs on the host: prompts and tokens before the
 //! network, vectors after it.
 
-use super::max_tokens;
+use super::{Limits, max_tokens, prompts};
 use crate::choices::Kind;
 use crate::error::Error;
 use crate::files::{Checkpoint, ModelFiles, Source};
@@ -16,9 +16,6 @@ use qwen3_text::{
 use std::borrow::Cow;
 use std::fmt;
 
-/// The model's prompts, where they are written down.
-const PROMPTS: &str = "config_sentence_transformers.json";
-
 /// The host's half of a Qwen3-Embedding model; [`crate::Session`] is the other
 /// one. For programs that queue tokens themselves, such as servers.
 ///
@@ -26,9 +23,10 @@ const PROMPTS: &str = "config_sentence_transformers.json";
 pub struct EmbedderHost {
     tokenizer: EmbeddingTokenizer,
     prompts: Prompts,
-    limit: Limit,
+    limits: Limits,
     similarity: Similarity,
     hidden_size: usize,
+    leaves_length: bool,
     files: ModelFiles,
 }
 
@@ -57,10 +55,7 @@ impl EmbedderHost {
             special_tokens,
         )?
         .within(checkpoint.config.vocab_size)?;
-        let prompts = match checkpoint.file(PROMPTS)? {
-            Some(json) => Prompts::from_json(&json, &checkpoint.path_of(PROMPTS))?,
-            None => Prompts::default(),
-        };
+        let prompts = prompts(checkpoint)?.unwrap_or_default();
         let max_positions = checkpoint.config.max_position_embeddings;
         let usual = checkpoint.max_seq_length()?.unwrap_or(max_positions);
         let max_tokens = max_tokens(options.max_tokens, usual, max_positions)?;
@@ -69,9 +64,13 @@ impl EmbedderHost {
         checkpoint.check_unchanged()?;
         Ok(Self {
             tokenizer,
-            limit: Limit { max_tokens, truncate: options.truncate },
+            limits: Limits {
+                usual: Limit { max_tokens, truncate: options.truncate },
+                max_positions,
+            },
             similarity: similarity.unwrap_or_default(),
             hidden_size: checkpoint.config.hidden_size,
+            leaves_length: checkpoint.leaves_length()?,
             prompts,
             files: checkpoint.files.clone(),
         })
@@ -174,6 +173,18 @@ impl EmbedderHost {
         self.prompts.names()
     }
 
+    /// The model's prompts, by name.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    /// Whether the model's list of modules has no `Normalize`, so that sentence-transformers
+    /// leaves vectors as long as they are unless it is told otherwise. Here every vector is
+    /// scaled to length 1 unless [`crate::EncodeOptions::normalize`] says otherwise.
+    pub fn leaves_length(&self) -> bool {
+        self.leaves_length
+    }
+
     /// Added tokens for which the model's embedding table has no row: they are
     /// read as text.
     pub fn tokens_without_row(&self) -> &[String] {
@@ -182,7 +193,15 @@ impl EmbedderHost {
 
     /// How long an input may be, and what happens to a longer one.
     pub fn limit(&self) -> Limit {
-        self.limit
+        self.limits.usual
+    }
+
+    /// The same of a call that asks for `max_tokens`.
+    ///
+    /// # Errors
+    /// If the model doesn't take as many, or none are asked for.
+    pub fn limit_of(&self, max_tokens: Option<usize>) -> Result<Limit, Error> {
+        self.limits.of_call(max_tokens)
     }
 
     /// The files that it was loaded from.
@@ -200,7 +219,7 @@ impl fmt::Debug for EmbedderHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmbedderHost")
             .field("model", &self.files.path())
-            .field("limit", &self.limit)
+            .field("limit", &self.limits.usual)
             .finish_non_exhaustive()
     }
 }

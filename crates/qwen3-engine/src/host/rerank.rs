@@ -1,16 +1,16 @@
 //! What a reranker needs on the host: the template and tokens before the
 //! network, the head after it.
 
-use super::max_tokens;
+use super::{Limits, max_tokens, prompts};
 use crate::choices::Kind;
 use crate::error::Error;
 use crate::files::{Checkpoint, ModelFiles, Source};
 use crate::options::Options;
 use qwen3::ScoreHead;
 use qwen3_text::{
-    DEFAULT_TASK, Error as TextError, Limit, Prefix, RerankTokenizer, SpecialTokens, Token, Tokens,
+    DEFAULT_TASK, Error as TextError, Limit, Prefix, Prompts, RerankTokenizer, SpecialTokens,
+    Token, Tokens,
 };
-
 use std::fmt;
 
 /// The model card's limit; the model itself takes more.
@@ -23,7 +23,8 @@ const USUAL_MAX_TOKENS: usize = 8_192;
 pub struct RerankerHost {
     tokenizer: RerankTokenizer,
     head: ScoreHead,
-    limit: Limit,
+    limits: Limits,
+    prompts: Option<Prompts>,
     label: String,
     files: ModelFiles,
 }
@@ -60,11 +61,12 @@ impl RerankerHost {
                 return Err(Error::WrongKind { model, found, wanted: Kind::Reranker });
             }
         };
-        let max_tokens =
-            max_tokens(options.max_tokens, USUAL_MAX_TOKENS, config.max_position_embeddings)?;
-        let limit = Limit { max_tokens, truncate: options.truncate };
+        let max_positions = config.max_position_embeddings;
+        let max_tokens = max_tokens(options.max_tokens, USUAL_MAX_TOKENS, max_positions)?;
+        let usual = Limit { max_tokens, truncate: options.truncate };
+        let (limits, prompts) = (Limits { usual, max_positions }, prompts(checkpoint)?);
         checkpoint.check_unchanged()?;
-        Ok(Self { tokenizer, head, limit, label, files: checkpoint.files.clone() })
+        Ok(Self { tokenizer, head, limits, prompts, label, files: checkpoint.files.clone() })
     }
 
     /// An instruction, tokenized once for any number of queries; the official default if `None`.
@@ -142,7 +144,21 @@ impl RerankerHost {
 
     /// How long a pair may be, and what happens to a longer one.
     pub fn limit(&self) -> Limit {
-        self.limit
+        self.limits.usual
+    }
+
+    /// The same of a call that asks for `max_tokens`.
+    ///
+    /// # Errors
+    /// If the model doesn't take as many, or none are asked for.
+    pub fn limit_of(&self, max_tokens: Option<usize>) -> Result<Limit, Error> {
+        self.limits.of_call(max_tokens)
+    }
+
+    /// The prompts that the model's files have for sentence-transformers, which are
+    /// instructions here. They are used only where they are passed.
+    pub fn prompts(&self) -> Option<&Prompts> {
+        self.prompts.as_ref()
     }
 
     /// The files that it was loaded from.
@@ -160,7 +176,7 @@ impl fmt::Debug for RerankerHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RerankerHost")
             .field("model", &self.files.path())
-            .field("limit", &self.limit)
+            .field("limit", &self.limits.usual)
             .finish_non_exhaustive()
     }
 }
