@@ -4,7 +4,7 @@ use super::manifest::{dependencies, package};
 use super::source::{Found, Source};
 
 /// Our crates, and which of ours each of them may depend on.
-pub const OURS: [(&str, &[&str]); 23] = [
+pub const OURS: [(&str, &[&str]); 24] = [
     ("qwen3-text", &[]),
     ("qwen3-sys", &[]),
     ("qwen3-dtypes", &[]),
@@ -38,6 +38,7 @@ pub const OURS: [(&str, &[&str]); 23] = [
     ("qwen3-checks", &["qwen3-engine"]),
     ("qwen3-server", &["qwen3-engine"]),
     ("qwen3-otlp", &[]),
+    ("qwen3-python", &["qwen3-engine"]),
     (
         "qwen3-cli",
         &[
