@@ -3,17 +3,18 @@
 use crate::error::same_count;
 use crate::vectors::dot;
 use crate::{Error, Hit, Run, Vectors};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
 
-/// Documents that are compared with all queries while they are in the processor's cache.
-const BLOCK_ROWS: usize = 256;
-/// Independent sums, so that the compiler can use vector instructions. By itself, with SSE2 and
-/// 1,024 numbers, the loop is faster so than with 8 lanes and four documents.
-const LANES: usize = 16;
-/// Documents that share the reads of a query.
-const TOGETHER: usize = 2;
+/// Documents that are compared at one time.
+const BLOCK_ROWS: usize = 4_096;
+/// Those of them that are one product, on one thread.
+const PRODUCT_ROWS: usize = 256;
+/// Queries of one product: with the block they bound the memory.
+const PRODUCT_QUERIES: usize = 1_024;
 
 /// A document that a search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,17 +77,27 @@ impl Search {
             return Err(Error::Width { found: documents.width(), expected: self.width });
         }
         for block in documents.numbers().chunks(BLOCK_ROWS * self.width) {
-            let rows = unit_rows(block, self.width);
-            let (first, width, k) = (self.documents, self.width, self.k);
-            let queries = self.queries.par_chunks_exact(width);
-            queries.zip(&mut self.best).for_each(|(query, best)| {
-                for (i, score) in scores(query, &rows).enumerate() {
-                    offer(best, k, Neighbour { score, document: first + i });
-                }
-            });
-            self.documents += block.len() / width;
+            self.add_block(&unit_rows(block, self.width));
         }
         Ok(())
+    }
+
+    fn add_block(&mut self, rows: &[f32]) {
+        let (first, width, k) = (self.documents, self.width, self.k);
+        let queries = self.queries.chunks(PRODUCT_QUERIES * width);
+        for (queries, best) in queries.zip(self.best.chunks_mut(PRODUCT_QUERIES)) {
+            let pieces = rows.par_chunks(PRODUCT_ROWS * width);
+            let pieces: Vec<_> = pieces.map(|piece| products(queries, piece, width)).collect();
+            best.par_iter_mut().enumerate().for_each(|(query, best)| {
+                let mut document = first;
+                for piece in &pieces {
+                    let scores = piece.row(query);
+                    offer(best, k, document, scores.to_slice().expect("a row is in one piece"));
+                    document += scores.len();
+                }
+            });
+        }
+        self.documents += rows.len() / width;
     }
 
     /// How many documents were added.
@@ -140,7 +151,7 @@ pub fn rescore(
                 return Err(Error::DuplicateId { place, id: document.to_string() });
             }
             let candidate = unit_rows(documents.row(document), documents.width());
-            let score = scores(&query, &candidate).next().unwrap_or(0.0);
+            let score = products(&query, &candidate, documents.width())[(0, 0)];
             Ok(Neighbour { score, document })
         };
         let mut found: Vec<Neighbour> = list.iter().map(one).collect::<Result<_, _>>()?;
@@ -174,13 +185,24 @@ pub fn run_of(
     Ok(run)
 }
 
-fn offer(best: &mut BinaryHeap<Reverse<Neighbour>>, k: usize, found: Neighbour) {
-    if best.len() < k {
-        best.push(Reverse(found));
-    } else if let Some(mut worst) = best.peek_mut()
-        && found > worst.0
-    {
-        *worst = Reverse(found);
+/// Keeps the best of what was there and of the next documents. They come in their order, so
+/// that one of an equal score is never better.
+fn offer(best: &mut BinaryHeap<Reverse<Neighbour>>, k: usize, first: usize, scores: &[f32]) {
+    let worst_of = |best: &BinaryHeap<Reverse<Neighbour>>| match best.peek() {
+        Some(worst) if best.len() == k => worst.0.score,
+        _ => f32::NEG_INFINITY,
+    };
+    let mut worst = worst_of(best);
+    for (i, &score) in scores.iter().enumerate() {
+        if score > worst {
+            let found = Reverse(Neighbour { score, document: first + i });
+            if best.len() < k {
+                best.push(found);
+            } else if let Some(mut place) = best.peek_mut() {
+                *place = found;
+            }
+            worst = worst_of(best);
+        }
     }
 }
 
@@ -194,32 +216,19 @@ fn unit_rows(numbers: &[f32], width: usize) -> Vec<f32> {
     numbers.par_chunks_exact(width).flat_map_iter(unit).collect()
 }
 
-/// The products of a query with each row.
-fn scores<'a>(query: &'a [f32], rows: &'a [f32]) -> impl Iterator<Item = f32> {
-    let width = query.len();
-    let (groups, rest) = rows.split_at(rows.len() - rows.len() % (TOGETHER * width));
-    let of_groups = groups.chunks_exact(TOGETHER * width).flat_map(move |group| {
-        products(query, std::array::from_fn::<_, TOGETHER, _>(|i| &group[i * width..][..width]))
-    });
-    of_groups.chain(rest.chunks_exact(width).flat_map(move |row| products(query, [row])))
-}
-
-/// In float32; each product is added up in the same order whatever the others are.
-fn products<const N: usize>(query: &[f32], rows: [&[f32]; N]) -> [f32; N] {
-    let (blocks, rest) = query.as_chunks::<LANES>();
-    let columns = rows.map(|row| &row.as_chunks::<LANES>().0[..blocks.len()]);
-    let mut sums = [[0.0_f32; LANES]; N];
-    for (at, x) in blocks.iter().enumerate() {
-        for (sums, column) in sums.iter_mut().zip(columns) {
-            for lane in 0..LANES {
-                sums[lane] += x[lane] * column[at][lane];
-            }
-        }
-    }
-    std::array::from_fn(|i| {
-        let tail = &rows[i][blocks.len() * LANES..];
-        let last: f32 = rest.iter().zip(tail).map(|(x, y)| x * y).sum();
-        // No -0, which would stand behind 0.
-        sums[i].iter().sum::<f32>() + last + 0.0
-    })
+/// The products of each query with each row, in float32. Each is added up in the same order
+/// whatever the others are: the crate's loops over rows and columns are outside of that over a
+/// row's numbers.
+fn products(queries: &[f32], rows: &[f32], width: usize) -> Array2<f32> {
+    let matrix = |numbers| {
+        ArrayView2::from_shape((<[f32]>::len(numbers) / width, width), numbers)
+            .expect("rows are whole")
+    };
+    let (queries, rows) = (matrix(queries), matrix(rows));
+    // With `dot` a query's products may lie apart.
+    let mut products = Array2::zeros((queries.nrows(), rows.nrows()));
+    general_mat_mul(1.0, &queries, &rows.t(), 0.0, &mut products);
+    // No -0, which would stand behind 0.
+    products.mapv_inplace(|score| score + 0.0);
+    products
 }

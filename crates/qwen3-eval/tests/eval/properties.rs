@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use qwen3_eval::{
-    Hit, Neighbour, Qrels, Run, Search, Vectors, nearest, pair_measures, retrieval, spearman, sts,
+    Hit, Neighbour, Qrels, Run, Search, Vectors, nearest, pair_measures, rescore, retrieval,
+    spearman, sts,
 };
 
 const WIDTH: usize = 5;
@@ -23,6 +24,9 @@ fn hits(documents: &[(u8, i8)]) -> Vec<Hit> {
     };
     seen.into_iter().map(hit).collect()
 }
+
+/// The width of a long vector.
+const LONG: usize = 700;
 
 proptest! {
     #[test]
@@ -50,6 +54,47 @@ proptest! {
             });
             prop_assert_eq!(&again, &sorted);
             prop_assert_eq!(found, &sorted[..k.min(40)]);
+        }
+    }
+
+    /// Rows longer than what a product keeps in the cache, and counts that its tiles don't divide.
+    #[test]
+    fn a_score_is_the_same_whatever_else_is_searched(
+        documents in prop::collection::vec(-8.0_f32..8.0, 19 * LONG),
+        queries in prop::collection::vec(-8.0_f32..8.0, 11 * LONG),
+        chunk in 1_usize..19,
+        few in 1_usize..11,
+    ) {
+        let found = |queries: &[f32], chunk: usize| {
+            let mut search = Search::new(&Vectors::new(queries, LONG).unwrap(), 19).unwrap();
+            for part in documents.chunks(chunk * LONG) {
+                search.add(&Vectors::new(part, LONG).unwrap()).unwrap();
+            }
+            search.finish()
+        };
+        let all = found(&queries, 19);
+        prop_assert_eq!(&found(&queries, chunk), &all);
+        prop_assert_eq!(&found(&queries[..few * LONG], chunk)[..], &all[..few]);
+        let (queries, documents) =
+            (Vectors::new(&queries, LONG).unwrap(), Vectors::new(&documents, LONG).unwrap());
+        let rescored = rescore(&queries, &documents, &vec![(0..19).collect(); 11]).unwrap();
+        prop_assert_eq!(&rescored, &all);
+    }
+
+    #[test]
+    fn vectors_of_one_number_are_searched_too(
+        queries in prop::collection::vec(-3.0_f32..3.0, 1..9),
+        documents in prop::collection::vec(-3.0_f32..3.0, 1..9),
+    ) {
+        let all = Vectors::new(&documents, 1).unwrap();
+        let found = nearest(&Vectors::new(&queries, 1).unwrap(), &all, 9).unwrap();
+        for (query, found) in queries.iter().zip(found) {
+            prop_assert_eq!(found.len(), documents.len());
+            for Neighbour { score, document } in found {
+                let sign = |x: f32| if x == 0.0 { 0.0 } else { x.signum() };
+                let cosine = sign(*query) * sign(documents[document]);
+                prop_assert!((score - cosine).abs() < 1e-6, "{} {}", score, cosine);
+            }
         }
     }
 
