@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const RUNS: usize = 10;
 /// The label of a document that has none at a level.
-const NONE: i64 = -1;
+pub(crate) const NONE: i64 = -1;
 
 /// What mteb reports of a clustering task. Its main score is `v_measure`. Lists are by level, `Level 0`
 /// first, with a number for each of ten runs.

@@ -2,6 +2,7 @@
 
 use super::evaluation::{Evaluation, Role, Rows, Sample};
 use super::labelled::{either, texts};
+use crate::clustering::NONE;
 use crate::{Clustering, ClusteringSize, Error, Label, LabelIds, NamedScores, Table};
 
 /// Rows of a text with its category at each level.
@@ -60,14 +61,19 @@ fn drawn<T: Clone>(task: &Clustering, rows: &[T]) -> Vec<T> {
     task.documents().iter().map(|&row| rows[row].clone()).collect()
 }
 
-/// Level by level, since one may have names and another numbers.
+/// Level by level, since one may have names and another numbers. Where others have names, a
+/// document without one is in a category of those that have none: mteb's -1 for it becomes a
+/// name among names. Among numbers it is left out.
 fn numbers(labels: &[Vec<Label>]) -> Result<Vec<Vec<i64>>, Error> {
     let levels = labels.iter().map(Vec::len).max().unwrap_or(0);
     let mut numbers = vec![vec![]; labels.len()];
+    let absent = Label::Name(NONE.to_string());
     for level in 0..levels {
-        let ids = LabelIds::new(labels.iter().filter_map(|labels| labels.get(level)))?;
+        let of_level = labels.iter().filter_map(|labels| labels.get(level));
+        let has_names = of_level.clone().any(|label| matches!(label, Label::Name(_)));
+        let ids = LabelIds::new(of_level.chain(has_names.then_some(&absent)))?;
         for (row, numbers) in labels.iter().zip(&mut numbers) {
-            numbers.extend(row.get(level).and_then(|label| ids.id(label)));
+            numbers.push(ids.id(row.get(level).unwrap_or(&absent)).unwrap_or(NONE));
         }
     }
     Ok(numbers)

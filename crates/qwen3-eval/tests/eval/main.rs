@@ -4,6 +4,7 @@
 
 mod bad_data;
 mod bench;
+mod clusters;
 mod every_type;
 mod files;
 mod labels;
