@@ -151,7 +151,7 @@ pub enum Error {
 
     /// Not in the cache, and downloading is switched off.
     #[error(
-        "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy the model's files into a folder and pass that folder"
+        "`{model}` is not in the cache at `{cache}` and HF_HUB_OFFLINE is set; unset it, or copy its files into a folder and pass that folder"
     )]
     Offline { model: String, cache: PathBuf },
 
@@ -205,7 +205,7 @@ pub enum Error {
 
     /// The hub did not deliver.
     #[error(
-        "can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with the model's files works without network"
+        "can't download `{file}` of `{model}`: {message}; an interrupted download resumes, and a folder with its files works without network"
     )]
     Download { model: String, file: String, message: String },
 

@@ -55,8 +55,8 @@ pub use device::{
 pub use embedder::{Embedder, Embedding, EncodeOptions, TokenEmbeddings};
 pub use error::{Cause, Error, OptionName};
 pub use files::{
-    Checkpoint, ConvertOptions, Converted, HubToken, MINI, ModelFiles, NewFile, Provenance, Source,
-    convert, sha256,
+    Checkpoint, ConvertOptions, Converted, DataSet, DataSetFiles, HubToken, MINI, ModelFiles,
+    NewFile, Provenance, Source, convert, sha256,
 };
 pub use host::{EmbedderHost, RerankerHost};
 pub use input::{Input, Prompt};

@@ -46,7 +46,7 @@ pub use clustering::{Clustering, ClusteringScores, ClusteringSize};
 pub use correlation::{pearson, spearman};
 pub use data::{
     Beir, Columns, Documents, Groups, Label, LabelIds, List, Table, Text, check_trec_id,
-    read_lists, read_qrels, read_run, reranking_groups, write_run,
+    is_data_file, read_lists, read_qrels, read_run, reranking_groups, write_run,
 };
 pub use error::Error;
 pub use multilabel::{

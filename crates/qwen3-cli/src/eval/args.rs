@@ -10,8 +10,9 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct EvalArgs {
-    /// Folder with corpus.jsonl, queries.jsonl and qrels/, file of rows (.jsonl, .parquet, .csv, .tsv), or
-    /// folder with such a file for each split
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/, file of rows (.jsonl, .parquet, .csv,
+    /// .tsv), folder with such a file for each split, or such a data set on the hub: owner/name,
+    /// owner/name/folder
     #[arg(required = true)]
     pub data: Vec<PathBuf>,
     #[command(flatten)]
@@ -34,6 +35,9 @@ pub struct ReadingArgs {
     /// The part of the data that is evaluated
     #[arg(long, value_name = "NAME", default_value = "test", help_heading = "Data")]
     pub split: String,
+    /// Branch, tag or commit of data on the hub [default: main]
+    #[arg(long, value_name = "REVISION", help_heading = "Data")]
+    pub data_revision: Option<String>,
     /// Rows to learn from, for classification [default: train.jsonl beside the others]
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub train: Option<PathBuf>,

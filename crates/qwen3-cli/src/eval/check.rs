@@ -22,7 +22,13 @@ pub struct Check<'a> {
 
 impl Check<'_> {
     pub fn all(&self) -> Result<(), Error> {
-        each_once("DATA", self.args.data.iter().map(|path| full(path)))?;
+        each_once("DATA", self.measures.iter().map(|of| full(&of.place.path)))?;
+        if self.args.reading.data_revision.is_some()
+            && self.measures.iter().all(|of| of.place.revision.is_none())
+        {
+            let reason = "has no effect: no data are from the hub; leave it out";
+            return Err(EvalError::not_here("--data-revision", reason).into());
+        }
         self.rankings()?;
         for ranking in self.measures.iter().filter_map(|of| of.data.ranking()) {
             for file in self.settings.runs() {
@@ -150,7 +156,7 @@ impl Check<'_> {
             let models = self.settings.models().into_iter().map(|name| named(name) + "-");
             for prefix in models.chain(self.settings.runs().map(|file| named(&file.name))) {
                 for measures in self.measures {
-                    check_old_results(&folder, &prefix, &measures.data.name)?;
+                    check_old_results(&folder, &prefix, measures)?;
                 }
             }
         }
@@ -159,10 +165,11 @@ impl Check<'_> {
 
     /// The files that are read, or would be if they were there.
     fn inputs(&self) -> Vec<PathBuf> {
-        let EvalArgs { data, reading, settings, .. } = self.args;
+        let EvalArgs { reading, settings, .. } = self.args;
+        let data: Vec<PathBuf> = self.measures.iter().map(|of| of.place.path.clone()).collect();
         let mut inputs = [&data[..], &settings.from_run].concat();
         inputs.extend([&reading.train, &settings.instruction_file].into_iter().flatten().cloned());
-        for folder in data {
+        for folder in &data {
             let lists = ["", "qrels", "qrel_diff", "top_ranked"];
             for name in ["corpus", "queries", "qrel_diff", "top_ranked", "train", &reading.split] {
                 let endings = ["jsonl", "csv", "tsv"].map(|ending| format!("{name}.{ending}"));

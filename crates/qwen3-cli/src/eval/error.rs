@@ -57,6 +57,16 @@ pub enum EvalError {
     )]
     WrongKind { model: String, found: Kind, wanted: Kind },
 
+    /// What is no path can't be had from the hub either.
+    #[error("there is no file or folder `{name}`, and from the hub: {reason}")]
+    NoDataSet { name: String, reason: qwen3_engine::Error },
+
+    /// A data set without a file that is read here.
+    #[error(
+        "`{name}` has no file that is read here (.jsonl, .csv or .tsv) on the hub, but: {found}; a folder of it is `owner/name/folder`"
+    )]
+    EmptyDataSet { name: String, found: String },
+
     /// A file of instructions without one.
     #[error("`{}` has no instruction; write one a line", .path.display())]
     NoInstruction { path: PathBuf },

@@ -3,6 +3,7 @@
 use super::args::EvalArgs;
 use super::error::EvalError;
 use super::measure::{Measures, Outcome};
+use super::place::Place;
 use crate::cache::cache_folder;
 use crate::error::Error;
 use qwen3_engine::NewFile;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// What runs are tagged with.
 const TAG: &str = "qwen3";
+/// A file that is only begun, to see whether a folder takes one. Nobody else has one of this name.
+pub const TRIED: &str = ".qwen3-eval";
 /// Of data that have no revision on the hub.
 const DATASET_REVISION: &str = "local";
 /// In ISO 639 and 15924. mteb gives no score to a result without a language.
@@ -28,7 +31,7 @@ impl Files<'_> {
     /// Writes one setting's result in mteb's form, and its run.
     pub fn write(
         &self,
-        data: &TaskData,
+        Measures { data, place, .. }: &Measures,
         outcome: &Outcome,
         run: Option<&Run>,
     ) -> Result<(), Error> {
@@ -43,7 +46,7 @@ impl Files<'_> {
         let split = &self.args.reading.split;
         let task = Task {
             name: data.name.clone(),
-            dataset_revision: DATASET_REVISION.to_owned(),
+            dataset_revision: dataset_revision(place).to_owned(),
             main_score: data.main_score.clone(),
             split: split.clone(),
             languages: vec![UNKNOWN_LANGUAGE.to_owned()],
@@ -181,8 +184,12 @@ fn model_meta(outcome: &Outcome, name: &str, revision: &str) -> Value {
     })
 }
 
+fn dataset_revision(place: &Place) -> &str {
+    place.revision.as_deref().unwrap_or(DATASET_REVISION)
+}
+
 /// Checks that results of some data can be merged with those that are there in folders that begin so.
-pub fn check_old_results(results: &Path, prefix: &str, data: &str) -> Result<(), Error> {
+pub fn check_old_results(results: &Path, prefix: &str, of: &Measures) -> Result<(), Error> {
     let inside = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).collect::<Vec<_>>()
@@ -193,12 +200,12 @@ pub fn check_old_results(results: &Path, prefix: &str, data: &str) -> Result<(),
     let models = inside(results);
     for revision in models.iter().filter(is_ours).flat_map(|model| inside(model)) {
         let result = json!({
-            "task_name": data,
-            "dataset_revision": DATASET_REVISION,
+            "task_name": of.data.name,
+            "dataset_revision": dataset_revision(&of.place),
             "scores": {},
             "evaluation_time": 0.0,
         });
-        with_other_splits(&revision.join(format!("{data}.json")), result)?;
+        with_other_splits(&revision.join(format!("{}.json", of.data.name)), result)?;
     }
     Ok(())
 }
@@ -232,7 +239,7 @@ fn write_run_file(path: &Path, run: &Run) -> Result<(), Error> {
 /// Makes a folder, and checks that files can be put into it.
 pub fn begin_folder(folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    NewFile::create(&folder.join("new")).map(drop)
+    NewFile::create(&folder.join(TRIED)).map(drop)
 }
 
 pub fn new_file(path: &Path) -> Result<NewFile, Error> {

@@ -5,6 +5,7 @@ use super::cached::Cost;
 use super::files::Files;
 use super::models::{Embedding, Facts, Reranking, Surroundings};
 use super::opened::Opened;
+use super::place::Place;
 use super::reranked::Reranked;
 use super::settings::{Label, Origin, RunFile, Settings, Variant};
 use crate::error::Error;
@@ -36,6 +37,7 @@ pub struct Measured {
 /// All settings on one data set, in the order in which they were asked for.
 pub struct Measures {
     pub data: TaskData,
+    pub place: Place,
     pub outcomes: Vec<Outcome>,
 }
 
@@ -193,7 +195,7 @@ impl Measuring<'_> {
         if let Some(first) = measures.outcomes.first() {
             outcome.difference = compare(&first.evaluation, &outcome.evaluation)?;
         }
-        self.files.write(&measures.data, &outcome, run)?;
+        self.files.write(measures, &outcome, run)?;
         measures.outcomes.push(outcome);
         Ok(())
     }

@@ -9,6 +9,7 @@ mod files;
 mod measure;
 mod models;
 mod opened;
+mod place;
 mod plot;
 mod progress;
 mod report;
@@ -29,31 +30,30 @@ use files::{Files, begin_folder, user_cache};
 use measure::{LazyReranker, Measures, Measuring};
 use models::Surroundings;
 use opened::Opened;
+use place::Place;
 use progress::Told;
-use qwen3_engine::NewFile;
 use qwen3_eval::TaskData;
 use settings::Settings;
 use std::path::PathBuf;
-use tempfile::TempDir;
+use store::temporary_file;
 
 pub fn eval(args: &EvalArgs, stop: &Stop) -> Result<(), Error> {
     let settings = Settings::new(&args.settings)?;
     let options = args.reading.options()?;
+    let quiet = args.device.quiet;
+    let source = SourceArgs { model: None, revision: None, cache_folder: None, kind: None, quiet };
+    let hooks = hooks(&source, stop);
     let open = |path: &PathBuf| -> Result<Measures, Error> {
-        Ok(Measures { data: TaskData::open(path, &options)?, outcomes: vec![] })
+        let place = Place::find(path, args.reading.data_revision.as_ref(), &hooks)?;
+        let mut data = TaskData::open(&place.path, &options)?;
+        data.name = place.name.clone().unwrap_or(data.name);
+        Ok(Measures { data, place, outcomes: vec![] })
     };
     let measures = args.data.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     Check { args, settings: &settings, measures: &measures }.all()?;
-    let (cache, _temporary) = cache(args)?;
-    let source = SourceArgs {
-        model: None,
-        revision: None,
-        cache_folder: None,
-        kind: None,
-        quiet: args.device.quiet,
-    };
-    let told = Told::new(args.device.quiet);
-    let around = Surroundings { device: &args.device, hooks: hooks(&source, stop), cache, told };
+    let cache = cache(args)?;
+    let told = Told::new(quiet);
+    let around = Surroundings { device: &args.device, hooks, cache, told };
     let models = settings.models().into_iter();
     let models = models.map(|name| Opened::embedding(name, &settings.variants, &around));
     let models = models.collect::<Result<_, _>>()?;
@@ -87,26 +87,19 @@ fn show(args: &EvalArgs, measures: &[Measures]) -> Result<(), Error> {
     })
 }
 
-/// The folder of vectors, which takes files; one for this run alone is removed at its end.
-fn cache(args: &EvalArgs) -> Result<(PathBuf, Option<TempDir>), Error> {
+/// The folder of vectors, which takes files; none: they are for this run alone.
+fn cache(args: &EvalArgs) -> Result<Option<PathBuf>, Error> {
     let device = &args.device;
     let kept = device.cache.clone().or_else(user_cache).filter(|_| !device.no_cache);
-    let (folder, temporary) = match kept {
-        Some(folder) => (folder, None),
-        None => {
-            let folder = std::env::temp_dir();
-            // An error of the first doesn't name a file that nobody knows.
-            let begun = NewFile::create(&folder.join("new")).and_then(|_| TempDir::new());
-            let temporary = begun.map_err(|source| EvalError::Temporary { folder, source })?;
-            (temporary.path().to_owned(), Some(temporary))
-        }
-    };
     let has_model = args.settings.from_run.is_empty() || args.settings.reranker.is_some();
     if has_model {
-        begin_folder(&folder)
-            .map_err(|source| EvalError::Cache { path: folder.clone(), source })?;
+        match &kept {
+            Some(folder) => begin_folder(folder)
+                .map_err(|source| EvalError::Cache { path: folder.clone(), source })?,
+            None => drop(temporary_file()?),
+        }
     }
-    Ok((folder, temporary))
+    Ok(kept)
 }
 
 fn told_to_go_on(error: Error, args: &EvalArgs) -> Error {
@@ -114,10 +107,6 @@ fn told_to_go_on(error: Error, args: &EvalArgs) -> Error {
         Error::Cancelled { .. } if !args.device.no_cache => Error::Cancelled {
             message: "stopped; the same command goes on from the vectors that are kept".to_owned(),
         },
-        // Its folder has a name that nobody gave it.
-        Error::Eval(EvalError::Cache { source, .. }) if args.device.no_cache => {
-            EvalError::Temporary { folder: std::env::temp_dir(), source }.into()
-        }
         error => error,
     }
 }

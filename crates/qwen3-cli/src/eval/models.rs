@@ -24,8 +24,8 @@ pub struct Surroundings<'a> {
     pub device: &'a DeviceArgs,
     /// Of loading, with bars.
     pub hooks: Hooks,
-    /// The folder of vectors.
-    pub cache: PathBuf,
+    /// The folder of vectors; none: they are not kept.
+    pub cache: Option<PathBuf>,
     pub told: Told,
 }
 
@@ -35,7 +35,10 @@ impl Surroundings<'_> {
     }
 
     fn store(&self, description: &Value, width: usize) -> Result<Cached, Error> {
-        let store = Store::open(&self.cache, &description.to_string(), width)?;
+        let store = match &self.cache {
+            Some(folder) => Store::open(folder, &description.to_string(), width)?,
+            None => Store::temporary(width)?,
+        };
         if !store.is_mine() && !self.device.quiet {
             crate::say("another run adds to the same vectors; those of this one are not kept");
         }

@@ -223,6 +223,7 @@ pub fn value(measures: &[Measures], worst: usize) -> Value {
         let results = of_data.outcomes.iter().map(|outcome| result(of_data, outcome, worst));
         json!({
             "data": of_data.data.name,
+            "data_revision": of_data.place.revision,
             "task": of_data.data.task.to_string(),
             "main_score": of_data.data.main_score,
             "texts": of_data.data.texts(),

@@ -4,7 +4,10 @@
 //! was written before is found again, and half a record is none.
 
 use super::error::EvalError;
+use super::files::TRIED;
+use qwen3_engine::NewFile;
 use std::collections::HashMap;
+use std::env::temp_dir;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +36,8 @@ pub fn key(text: &str) -> u128 {
 
 /// The vectors of one model and prompt.
 pub struct Store {
-    path: PathBuf,
+    /// None: it has no name, and is gone with the process.
+    path: Option<PathBuf>,
     file: File,
     width: usize,
     places: HashMap<u128, u64>,
@@ -64,9 +68,14 @@ impl Store {
             // Not every file system has locks; there nobody else is expected.
             Err(TryLockError::Error(_)) => true,
         };
-        let mut store = Self { path, file, width, places: HashMap::new(), end: 0, is_mine };
-        store.begin(description)?;
-        Ok(store)
+        Self { path: Some(path), file, width, places: HashMap::new(), end: 0, is_mine }
+            .begun(description)
+    }
+
+    /// A file for this process alone.
+    pub fn temporary(width: usize) -> Result<Self, EvalError> {
+        let file = temporary_file()?;
+        Self { path: None, file, width, places: HashMap::new(), end: 0, is_mine: true }.begun("")
     }
 
     /// Whether this process may add to it.
@@ -79,7 +88,7 @@ impl Store {
     }
 
     /// Checks the header, or writes it, and finds the records.
-    fn begin(&mut self, description: &str) -> Result<(), EvalError> {
+    fn begun(mut self, description: &str) -> Result<Self, EvalError> {
         let mut header = Vec::with_capacity(HEADER_BYTES + description.len());
         header.extend(MAGIC);
         header.extend((self.width as u32).to_le_bytes());
@@ -94,15 +103,16 @@ impl Store {
                 self.write_at(0, &header).map_err(|source| self.failed(source))?;
             }
             self.end = start;
-            return Ok(());
+            return Ok(self);
         }
         let mut found = vec![0; header.len()];
         self.read_at(0, &mut found).map_err(|source| self.failed(source))?;
         if found != header {
-            return Err(EvalError::NoCache { path: self.path.clone() });
+            return Err(EvalError::NoCache { path: self.path.unwrap_or_default() });
         }
         self.end = start;
-        self.find(bytes)
+        self.find(bytes)?;
+        Ok(self)
     }
 
     fn find(&mut self, bytes: u64) -> Result<(), EvalError> {
@@ -176,9 +186,22 @@ impl Store {
     }
 
     fn failed(&self, source: io::Error) -> EvalError {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        EvalError::Cache { path: folder.to_owned(), source }
+        match &self.path {
+            Some(path) => {
+                let folder = path.parent().unwrap_or(Path::new("."));
+                EvalError::Cache { path: folder.to_owned(), source }
+            }
+            None => EvalError::Temporary { folder: temp_dir(), source },
+        }
     }
+}
+
+/// A file that nobody has to remove, whatever ends the process.
+pub fn temporary_file() -> Result<File, EvalError> {
+    let folder = temp_dir();
+    // An error of the first doesn't name a file that nobody knows.
+    let begun = NewFile::create(&folder.join(TRIED)).and_then(|_| tempfile::tempfile_in(&folder));
+    begun.map_err(|source| EvalError::Temporary { folder, source })
 }
 
 #[cfg(test)]
@@ -208,7 +231,7 @@ mod tests {
         store.append(&[stored(1), stored(2)]).unwrap();
         store.append(&[stored(3)]).unwrap();
         assert_eq!(found(&mut store), [1, 2, 3]);
-        let path = store.path.clone();
+        let path = store.path.clone().unwrap();
         drop(store);
         let whole = std::fs::read(&path).unwrap();
         for end in 0..whole.len() {
@@ -227,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path(), "a model", 3).unwrap();
         store.append(&[stored(1), stored(2)]).unwrap();
-        let path = store.path.clone();
+        let path = store.path.clone().unwrap();
         drop(store);
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 12;

@@ -125,6 +125,18 @@ fn all_models_are_opened_before_the_first_computes() {
 }
 
 #[test]
+fn a_folder_called_new_is_in_nobodys_way() {
+    let bench = Bench::new();
+    let facts = bench.retrieval();
+    for folder in ["vectors", "out/results", "temporary"] {
+        fs::create_dir_all(bench.at(folder).join("new")).unwrap();
+    }
+    bench.eval(&facts, &["--output"]).arg(bench.at("out")).succeeds();
+    let run = qwen3(["eval", "--device", "cpu", "--no-cache", "--model"]).arg(embedding_model());
+    run.arg(&facts).env("TMPDIR", bench.at("temporary")).succeeds();
+}
+
+#[test]
 fn splits_of_the_same_data_stand_in_one_result() {
     let bench = Bench::new();
     let facts = bench.retrieval();

@@ -264,3 +264,29 @@ fn a_cache_that_can_not_be_written_is_told_with_a_way_out() {
     let run = qwen3(["download", "--model", MODEL]).env("HF_ENDPOINT", hub.endpoint());
     run.env("HF_HOME", file.path()).fails(1, &["can't write", "HF_HOME"]);
 }
+
+/// What was killed goes on; what went on nowhere for long is of a file that is gone.
+#[test]
+fn parts_that_nobody_added_to_for_long_are_removed() {
+    let (hub, home) = (Hub::serve(&embedding_model(), Flaw::None), TempDir::new().unwrap());
+    let (blobs, locks) =
+        (repo(&home).join("blobs"), home.path().join("hub/.locks/models--test--tiny"));
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 60 * 60);
+    fs::create_dir_all(&blobs).unwrap();
+    fs::create_dir_all(&locks).unwrap();
+    let part = |name: &str, is_old: bool| {
+        let path = blobs.join(name).with_extension("part");
+        let file = File::create(&path).unwrap();
+        if is_old {
+            file.set_modified(long_ago).unwrap();
+        }
+        path
+    };
+    let [old, held, new] =
+        [("a".repeat(40), true), ("b".repeat(40), true), ("c".repeat(64), false)]
+            .map(|(name, is_old)| part(&name, is_old));
+    let lock = File::create(locks.join(format!("{}.lock", "b".repeat(40)))).unwrap();
+    lock.lock().unwrap();
+    from_hub("download", &hub, &home).succeeds();
+    assert_eq!([old, held, new].map(|part| part.exists()), [false, true, true]);
+}

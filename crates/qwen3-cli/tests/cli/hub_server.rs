@@ -16,6 +16,7 @@ use std::thread;
 use tempfile::TempDir;
 
 pub const MODEL: &str = "test/tiny";
+pub const DATA_SET: &str = "test/facts";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const LATER_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
@@ -84,7 +85,19 @@ pub struct Hub {
 
 impl Hub {
     pub fn serve(model: &Path, flaw: Flaw) -> Self {
-        let mut site = Site { files: files(model), flaw };
+        Self::serve_as((format!("/api/models/{MODEL}"), format!("/{MODEL}")), model, flaw)
+    }
+
+    /// The same of a data set.
+    pub fn serve_data(data: &Path, flaw: Flaw) -> Self {
+        let api = format!("/api/datasets/{DATA_SET}");
+        Self::serve_as((api, format!("/datasets/{DATA_SET}")), data, flaw)
+    }
+
+    fn serve_as((api, of_files): (String, String), folder: &Path, flaw: Flaw) -> Self {
+        let mut files = BTreeMap::new();
+        add_files(folder, "", &mut files);
+        let mut site = Site { api, of_files, files, flaw };
         Self::answer(move |request, stream| site.answer(request, stream))
     }
 
@@ -156,20 +169,22 @@ fn hex(digest: &[u8]) -> String {
     })
 }
 
-fn files(model: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for folder in ["", "1_Pooling/"] {
-        for entry in fs::read_dir(model.join(folder)).into_iter().flatten().flatten() {
-            if entry.path().is_file() {
-                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
-                files.insert(name, fs::read(entry.path()).expect("a file of the fixture"));
-            }
+fn add_files(folder: &Path, below: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if path.is_dir() {
+            add_files(&path, &format!("{below}{name}/"), files);
+        } else {
+            files.insert(format!("{below}{name}"), fs::read(path).expect("a file of the fixture"));
         }
     }
-    files
 }
 
 struct Site {
+    /// Before `/revision`.
+    api: String,
+    /// Before `/resolve`.
+    of_files: String,
     files: BTreeMap<String, Vec<u8>>,
     flaw: Flaw,
 }
@@ -179,10 +194,8 @@ impl Site {
         if self.flaw == Flaw::Gated && request.authorization.is_none() {
             return respond(stream, "401 Unauthorized", "", b"Access is restricted");
         }
-        let listing = [
-            format!("/api/models/{MODEL}/revision/main"),
-            format!("/api/models/{MODEL}/revision/v1.0"),
-        ];
+        let listing =
+            [format!("{}/revision/main", self.api), format!("{}/revision/v1.0", self.api)];
         if listing.contains(&request.path) {
             if let Flaw::IsBusyFirst { times: times @ 1.. } = &mut self.flaw {
                 *times -= 1;
@@ -190,7 +203,8 @@ impl Site {
             }
             return respond(stream, "200 OK", "", self.listing().as_bytes());
         }
-        let resolved = [format!("/{MODEL}/resolve/main/"), format!("/{MODEL}/resolve/v1.0/")];
+        let resolved =
+            ["main", "v1.0"].map(|revision| format!("{}/resolve/{revision}/", self.of_files));
         let file = resolved.iter().find_map(|prefix| request.path.strip_prefix(prefix.as_str()));
         match (file, request.path.strip_prefix("/cdn/")) {
             (Some(file), _) if self.files.contains_key(file) => self.resolve(stream, file, request),

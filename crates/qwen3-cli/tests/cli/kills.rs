@@ -67,6 +67,34 @@ fn a_killed_convert_leaves_the_old_model_or_the_new_one() {
     check(run, |path| qwen3(["info", "--model"]).arg(path).outcome().code == Some(0));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_evaluation_leaves_no_vectors_that_were_not_to_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |at: u32| {
+        format!("{{\"sentence1\": \"text {at}\", \"sentence2\": \"a\", \"score\": {at}}}\n")
+    };
+    let data = folder.path().join("pairs.jsonl");
+    fs::write(&data, (0..4_200).map(row).collect::<String>()).unwrap();
+    let temporary = folder.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let run = || {
+        let run = on_cpu("eval", &embedding_model(), ["--no-cache"]).arg(&data);
+        run.env("TMPDIR", &temporary)
+    };
+    let started = Instant::now();
+    run().succeeds();
+    let time = started.elapsed();
+    for kill in 0..KILLS {
+        let mut child = run().start();
+        drop(child.stdin.take());
+        thread::sleep(time * (kill + 1) / (KILLS + 1));
+        drop(child.kill());
+        let outcome = finish(child, "killed");
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "{outcome:?}");
+    }
+}
+
 #[test]
 fn a_size_limit_that_ends_a_process_ends_it_before_the_old_file_is_touched() {
     let folder = tempfile::tempdir().unwrap();

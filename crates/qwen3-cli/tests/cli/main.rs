@@ -38,6 +38,7 @@ mod access;
 
 // What goes wrong, and how it is told.
 mod eval_early;
+mod eval_hub;
 mod eval_wrong;
 mod output_files;
 mod tables_wrong;

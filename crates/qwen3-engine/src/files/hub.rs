@@ -6,6 +6,7 @@
 
 mod cache;
 mod client;
+mod data_set;
 mod download;
 mod gguf;
 mod names;
@@ -14,8 +15,9 @@ use super::folder::{INDEX, NEEDED, SIDE_FILES, SINGLE, WEIGHTS};
 use super::modules::MODULES;
 use crate::error::Error;
 use crate::progress::Hooks;
-use cache::Repo;
+use cache::{Repo, RepoType};
 use client::Client;
+pub use data_set::{DataSet, DataSetFiles};
 use download::{ATTEMPTS, Hub, configs};
 use gguf::choose;
 pub use gguf::{is_part, is_projector};
@@ -73,14 +75,12 @@ impl HubModel<'_> {
     /// If it is not there and can't be downloaded, or its name doesn't mean one file.
     pub fn locate(self, hooks: &Hooks) -> Result<PathBuf, Error> {
         let Self { name, revision, cache, token } = self;
-        let revision = revision.unwrap_or("main");
-        let parsed = Revision::parse(revision);
-        let revision = parsed.ok_or_else(|| Error::Revision { revision: revision.to_owned() })?;
-        let cache = cache.map(Path::to_owned).or_else(cache_folder).ok_or(Error::NoCacheFolder)?;
-        let repo = Repo::new(&cache, name.model);
+        let (revision, cache) = (parsed(revision)?, cache_or_usual(cache)?);
+        let repo = Repo::new(&cache, RepoType::Model, name.model);
         let hub = |attempts| {
             let (client, model) = (client(name.model, token)?, name.model.to_owned());
-            Ok(Hub { model, client, repo: repo.clone(), hooks: hooks.clone(), attempts })
+            let (repo, hooks) = (repo.clone(), hooks.clone());
+            Ok(Hub { model, repo_type: RepoType::Model, client, repo, hooks, attempts })
         };
         if name.file.is_none()
             && let Some(cached) = Cached::find(&repo, &revision)
@@ -128,10 +128,10 @@ fn cached_gguf(
 
 /// Runs a download on a thread of its own, because nothing ends the wait for a
 /// hub that doesn't answer. Its last steps may outlive the call.
-fn unless_cancelled(
+fn unless_cancelled<T: Send + 'static>(
     hooks: &Hooks,
-    download: impl FnOnce() -> Result<PathBuf, Error> + Send + 'static,
-) -> Result<PathBuf, Error> {
+    download: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     let thread = thread::Builder::new().name("download".to_owned()).spawn(download);
     let thread = thread.map_err(|source| Error::DownloadThread { source })?;
     while !thread.is_finished() {
@@ -204,6 +204,16 @@ impl Cached {
              are not those that are used. They could not be downloaded: {reason}"
         );
     }
+}
+
+/// A revision that a user named; none is `main`.
+fn parsed(revision: Option<&str>) -> Result<Revision, Error> {
+    let revision = revision.unwrap_or("main");
+    Revision::parse(revision).ok_or_else(|| Error::Revision { revision: revision.to_owned() })
+}
+
+fn cache_or_usual(named: Option<&Path>) -> Result<PathBuf, Error> {
+    named.map(Path::to_owned).or_else(cache_folder).ok_or(Error::NoCacheFolder)
 }
 
 /// The way to the hub.

@@ -19,7 +19,7 @@ pub use checkpoint::Checkpoint;
 pub use checksum::sha256;
 pub use convert::{ConvertOptions, Converted, convert};
 pub use folder::called;
-pub use hub::HubToken;
+pub use hub::{DataSet, DataSetFiles, HubToken};
 pub use mini::MINI;
 pub use model_files::ModelFiles;
 pub use new_file::NewFile;

@@ -1,6 +1,7 @@
 //! Which file is read, and which forms aren't.
 
 use crate::Error;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const ENDINGS: [&str; 4] = ["jsonl", "csv", "tsv", "parquet"];
@@ -8,6 +9,12 @@ const ENDINGS: [&str; 4] = ["jsonl", "csv", "tsv", "parquet"];
 const NAMED: [&str; 2] = ["jsonl", "parquet"];
 const OF_QRELS: [&str; 3] = ["tsv", "jsonl", "parquet"];
 const PACKED: [&str; 5] = ["gz", "bz2", "xz", "zst", "zip"];
+
+/// Whether a file is read by its name: one of lines of JSON, or a table as text.
+pub fn is_data_file(name: &str) -> bool {
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending))
+}
 
 /// The path, unless its name says that it isn't read here.
 pub(crate) fn readable(path: &Path) -> Result<PathBuf, Error> {
@@ -80,8 +87,9 @@ pub(crate) fn no_split(folder: &Path, split: &str) -> Error {
         file.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
     };
     let stem = |file: &PathBuf| Some(file.file_stem()?.to_string_lossy().into_owned());
-    let splits: Vec<String> = files.iter().filter(is_table).filter_map(stem).collect();
-    Error::NoSplit { path, split: split.to_owned(), splits: splits.join(", ") }
+    let splits: BTreeSet<String> = files.iter().filter(is_table).filter_map(stem).collect();
+    let splits = Vec::from_iter(splits).join(", ");
+    Error::NoSplit { path, split: split.to_owned(), splits }
 }
 
 /// The hub has the files of a data set of one configuration in a folder `data`.

@@ -12,6 +12,7 @@ mod table;
 mod trec;
 
 pub use beir::{Beir, Documents, Text};
+pub use files::is_data_file;
 pub use groups::{Groups, reranking_groups};
 pub use labels::{Label, LabelIds};
 pub use qrels::{List, read_lists, read_qrels};

@@ -65,7 +65,9 @@ impl TaskData {
         check_regular(path)?;
         let full = path.canonicalize();
         let full = full.map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let name = if full.is_dir() { full.file_name() } else { full.file_stem() };
+        // A link is called as it is: the hub's cache has digests behind its links.
+        let called = if path.file_name().is_some() { path } else { &full };
+        let name = if full.is_dir() { called.file_name() } else { called.file_stem() };
         let name = name.unwrap_or_default().to_string_lossy().into_owned();
         let (task, mut content) = match is_folder_of_queries(&full) {
             true => of_folder(path, options)?,

@@ -20,10 +20,40 @@ use std::time::Duration;
 /// Between two looks at a lock that another program holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
+/// How the names of files end that are not whole yet.
+const PART: &str = "part";
+/// A download that is to go on does so sooner.
+const PART_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Folders in one another that GGUF files are looked for in.
 const MAX_FOLDERS: usize = 3;
 
-/// One model in the cache.
+/// What a repository of the hub has in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepoType {
+    Model,
+    DataSet,
+}
+
+impl RepoType {
+    /// In the hub's own paths, and in names of folders of the cache.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::DataSet => "datasets",
+        }
+    }
+
+    /// Before a repository's name in the paths of its files.
+    pub fn before_name(self) -> &'static str {
+        match self {
+            Self::Model => "",
+            Self::DataSet => "datasets/",
+        }
+    }
+}
+
+/// One repository in the cache.
 #[derive(Clone, Debug)]
 pub struct Repo {
     folder: PathBuf,
@@ -31,9 +61,9 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// `model` is `owner/name`.
-    pub fn new(cache: &Path, model: &str) -> Self {
-        let name = format!("models--{}", model.replace('/', "--"));
+    /// `name` is `owner/name`.
+    pub fn new(cache: &Path, repo_type: RepoType, name: &str) -> Self {
+        let name = format!("{}--{}", repo_type.plural(), name.replace('/', "--"));
         Self { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
     }
 
@@ -98,15 +128,14 @@ impl Repo {
     }
 
     fn lock_named(&self, name: &str, hooks: &Hooks) -> Result<File, Error> {
-        let path = self.locks.join(format!("{name}.lock"));
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = written(&path, create_parent(&path).and_then(|()| open()))?;
+        let file = self.lock_file(name)?;
         let mut is_told = false;
         loop {
             hooks.check()?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) if !is_told => {
-                    let lock = path.display();
+                    let lock = self.locks.join(format!("{name}.lock"));
+                    let lock = lock.display();
                     tracing::info!("another program is downloading; waiting for `{lock}`");
                     is_told = true;
                 }
@@ -118,6 +147,12 @@ impl Repo {
         }
     }
 
+    fn lock_file(&self, name: &str) -> Result<File, Error> {
+        let path = self.locks.join(format!("{name}.lock"));
+        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        written(&path, create_parent(&path).and_then(|()| open()))
+    }
+
     /// Where a file's content is.
     pub fn blob(&self, etag: &Etag) -> PathBuf {
         self.folder.join("blobs").join(etag.as_str())
@@ -125,9 +160,27 @@ impl Repo {
 
     /// Where a file's content grows while it arrives.
     pub fn part(&self, etag: &Etag) -> Result<PathBuf, Error> {
-        let part = self.blob(etag).with_extension("part");
+        let part = self.blob(etag).with_extension(PART);
         written(&part, create_parent(&part))?;
         Ok(part)
+    }
+
+    /// Removes the parts that nobody has added to for long: of files that the hub may no longer
+    /// have, else they would have been taken up. Whoever adds to one holds its lock.
+    pub fn remove_old_parts(&self) {
+        for entry in fs::read_dir(self.folder.join("blobs")).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_part = path.extension().is_some_and(|ending| ending == PART);
+            let changed = entry.metadata().and_then(|part| part.modified());
+            let age = changed.ok().and_then(|time| time.elapsed().ok());
+            let Some(name) = path.file_stem().filter(|_| is_part && age > Some(PART_AGE)) else {
+                continue;
+            };
+            let lock = self.lock_file(&name.to_string_lossy());
+            if lock.is_ok_and(|lock| lock.try_lock().is_ok() && fs::remove_file(&path).is_ok()) {
+                tracing::debug!("removed `{}`", path.display());
+            }
+        }
     }
 
     /// Gives what has arrived, and was verified, its name.
@@ -184,6 +237,14 @@ impl Repo {
 pub fn is_whole(path: &Path, etag: &Etag, file: &str, hooks: &Hooks) -> Result<bool, Error> {
     let digest = if etag.is_sha256() { sha256_of } else { git_sha1_of };
     Ok(digest(path, file, hooks)? == etag.as_str())
+}
+
+/// Refuses a part that has no room to grow.
+pub fn check_room(part: &Path, needed: u64) -> Result<(), Error> {
+    match fs4::available_space(part.parent().unwrap_or(part)) {
+        Ok(free) if free < needed => Err(Error::DiskFull { path: part.to_owned(), needed, free }),
+        _ => Ok(()),
+    }
 }
 
 /// What the system said of writing into the cache.

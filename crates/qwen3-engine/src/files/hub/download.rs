@@ -1,15 +1,17 @@
 //! From a hub into the cache: every file is verified before it has a name there,
 //! and a revision means a commit only once all of its files are there.
 
+mod data_set;
 mod one_file;
 
-use super::cache::{Repo, is_whole, written};
+use super::cache::{Repo, RepoType, check_room, is_whole, written};
 use super::client::{Client, Delivery, Failure, Found};
 use super::names::{Commit, Revision, is_config, is_gguf_name, is_shard};
 use crate::error::Error;
 use crate::files::folder::{CONFIG, INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
 use crate::files::modules::{MODULES, configs_in};
 use crate::progress::{Hooks, Progress};
+pub use data_set::Wanted;
 use qwen3::index::files_of_index;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -27,9 +29,11 @@ const MAX_SIDE_BYTES: u64 = 256 << 20;
 /// What the list of a repository's files is called in messages.
 const LISTING: &str = "the list of files";
 
-/// One model of a hub.
+/// One model or data set of a hub.
 pub struct Hub {
+    /// Its name.
     pub model: String,
+    pub repo_type: RepoType,
     pub client: Client,
     pub repo: Repo,
     pub hooks: Hooks,
@@ -52,15 +56,19 @@ impl Hub {
     }
 
     /// Again while files of two commits would meet: they make no model.
-    fn of_one_commit(
+    fn of_one_commit<T>(
         &self,
         first_file: &str,
-        download: impl Fn() -> Result<PathBuf, Failure>,
-    ) -> Result<PathBuf, Error> {
+        download: impl Fn() -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         for _ in 0..ATTEMPTS {
             match download() {
                 Err(Failure::Moved) => {}
-                result => return result.map_err(|failure| self.error(first_file, failure)),
+                Err(failure) => return Err(self.error(first_file, failure)),
+                Ok(downloaded) => {
+                    self.repo.remove_old_parts();
+                    return Ok(downloaded);
+                }
             }
         }
         Err(self.error(first_file, Failure::Moved))
@@ -156,7 +164,7 @@ impl Hub {
         struct Sibling {
             rfilename: String,
         }
-        let path = format!("/api/models/{}/revision/{revision}", self.model);
+        let path = format!("/api/{}/{}/revision/{revision}", self.repo_type.plural(), self.model);
         let bad =
             |what: &str| Failure::Permanent(format!("the hub's answer is no list of files{what}"));
         let info: Info = serde_json::from_slice(&self.client.text(&path)?).map_err(|_| bad(""))?;
@@ -170,7 +178,8 @@ impl Hub {
         if let Some(path) = self.repo.file(commit, file) {
             return Ok(path);
         }
-        let path = format!("/{}/resolve/{revision}/{file}", self.model);
+        let before = self.repo_type.before_name();
+        let path = format!("/{before}{}/resolve/{revision}/{file}", self.model);
         let found = self.client.find(&path)?;
         if found.commit != *commit {
             return Err(Failure::Moved);
@@ -215,7 +224,8 @@ impl Hub {
     /// Adds to the part exactly what was announced.
     fn receive(&self, delivery: Delivery, part: &Path, file: &str) -> Result<(), Failure> {
         let Delivery { start, total_bytes, mut body } = delivery;
-        check_size(part, file, total_bytes, total_bytes.saturating_sub(start))?;
+        self.check_size(file, total_bytes)?;
+        check_room(part, total_bytes.saturating_sub(start))?;
         let mut output = written(part, open(part, start))?;
         let mut buffer = vec![0; 1 << 16];
         let mut bytes = start;
@@ -241,20 +251,18 @@ impl Hub {
         // Its name must not reach the disk before its content does.
         Ok(written(part, output.sync_all())?)
     }
-}
 
-/// Refuses what has no room, or can't be what it should be.
-fn check_size(part: &Path, file: &str, total_bytes: u64, needed: u64) -> Result<(), Failure> {
-    let is_weights = file == SINGLE || is_shard(file) || is_gguf_name(file);
-    if !is_weights && total_bytes > MAX_SIDE_BYTES {
-        let message = format!("{total_bytes} bytes are too many for a file of its kind");
-        return Err(Failure::Permanent(message));
-    }
-    match fs4::available_space(part.parent().unwrap_or(part)) {
-        Ok(free) if free < needed => {
-            Err(Error::DiskFull { path: part.to_owned(), needed, free }.into())
+    /// Refuses what can't be what it should be.
+    fn check_size(&self, file: &str, total_bytes: u64) -> Result<(), Failure> {
+        let is_large = self.repo_type == RepoType::DataSet
+            || file == SINGLE
+            || is_shard(file)
+            || is_gguf_name(file);
+        if !is_large && total_bytes > MAX_SIDE_BYTES {
+            let message = format!("{total_bytes} bytes are too many for a file of its kind");
+            return Err(Failure::Permanent(message));
         }
-        _ => Ok(()),
+        Ok(())
     }
 }
 

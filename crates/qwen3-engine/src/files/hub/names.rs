@@ -133,7 +133,7 @@ impl fmt::Display for HubName<'_> {
 
 /// `owner/name`, each of letters, digits, `-`, `_` and `.`. Two hyphens or dots
 /// in a row are in no name: the cache's folders separate with them.
-fn is_hub_id(model: &str) -> bool {
+pub fn is_hub_id(model: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty()
             && part.chars().all(is_plain)
@@ -164,8 +164,8 @@ pub fn is_gguf_name(file: &str) -> bool {
     file.ends_with(".gguf") && is_plain_path(file)
 }
 
-/// Whether it is a path below a model's folder, of plain parts.
-fn is_plain_path(file: &str) -> bool {
+/// Whether it is a path below a repository's folder, of plain parts.
+pub fn is_plain_path(file: &str) -> bool {
     let is_plain = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain) && !is_device(part)
     };
