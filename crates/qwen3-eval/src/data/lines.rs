@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// No row of data is longer.
 pub(super) const MAX_LINE_BYTES: usize = 64 << 20;
 
+/// How compressed files begin, whatever they are called (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A row of JSON with the number of its line.
 pub(super) type Row = (usize, Map<String, Value>);
 
@@ -31,7 +34,12 @@ impl Lines {
         if file.metadata().map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
-        Ok(Self { path: path.to_owned(), reader: BufReader::new(file), line: 0 })
+        let mut reader = BufReader::new(file);
+        if reader.fill_buf().map_err(failed)?.starts_with(&GZIP) {
+            let (form, way_out) = ("compressed by gzip", "unpack it first");
+            return Err(Error::Form { path: path.to_owned(), form, way_out });
+        }
+        Ok(Self { path: path.to_owned(), reader, line: 0 })
     }
 
     pub fn path(&self) -> &Path {

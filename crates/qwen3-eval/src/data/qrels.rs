@@ -47,7 +47,8 @@ fn of_tabs(path: &Path) -> Result<Qrels, Error> {
             {
                 insert(&mut qrels, (query, document, relevance), (path, line))?;
             }
-            ([_, _, _], None) if is_first => {}
+            // A line of names; a number that is not whole is no name.
+            ([_, _, score], None) if is_first && score.trim().parse::<f64>().is_err() => {}
             _ => {
                 let expected = "query-id, corpus-id and a whole number, with tabs between them";
                 return Err(Error::Fields { path: path.to_owned(), line, expected });

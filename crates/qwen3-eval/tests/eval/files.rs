@@ -70,6 +70,10 @@ fn bad_retrieval_data_says_what_is_wrong() {
     assert!(empty.contains("test.tsv` has no row"), "{empty}");
     let word = wrong(CORPUS, QUERIES, "q1\td1\t1\nq1\t7\tgood\n");
     assert!(word.starts_with("line 2 of") && word.contains("a whole number"), "{word}");
+    for number in ["1.5", "NaN", "1e3"] {
+        let first = wrong(CORPUS, QUERIES, &format!("q1\td1\t{number}\nq1\t7\t1\n"));
+        assert!(first.starts_with("line 1 of") && first.contains("a whole number"), "{first}");
+    }
     let twice = wrong(CORPUS, QUERIES, "q1\td1\t1\nq1\td1\t0\n");
     assert!(twice.contains("has the id `d1` again"), "{twice}");
     let same_query = wrong(CORPUS, &QUERIES.replace("q2", "q1"), QRELS);
@@ -241,4 +245,15 @@ fn splits_are_merged_as_by_mteb() {
     let again = result("Mine", "test", 9.0);
     assert_eq!(merged_results(&test, again.clone()), Some(again));
     assert_eq!(merged_results(&test, result("Other", "dev", 2.0)), None);
+}
+
+#[test]
+fn a_compressed_file_is_told_whatever_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    fs::write(&path, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]).unwrap();
+    for told in [Table::read(&path).unwrap_err(), read_run(&path).unwrap_err()] {
+        let told = told.to_string();
+        assert!(told.contains("compressed by gzip") && told.ends_with("unpack it first"), "{told}");
+    }
 }
