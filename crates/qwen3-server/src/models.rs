@@ -36,9 +36,9 @@ pub fn load_embedder(
     let checkpoint = served.open()?;
     let host = EmbedderHost::from_checkpoint(&checkpoint, &served.options)?;
     note_tokens(served, host.tokens_without_row());
-    let opened = Opened { files: host.files().clone(), checkpoint };
+    let opened = Opened { files: host.files().clone(), checkpoint: Arc::clone(&checkpoint) };
     let scheduler = start(served, &opened, settings, metrics.model("embedding"))?;
-    Ok(model(served, host, scheduler))
+    model(served, host, (scheduler, &checkpoint))
 }
 
 /// Loads a reranker. Blocks.
@@ -53,9 +53,9 @@ pub fn load_reranker(
     let checkpoint = served.open()?;
     let host = RerankerHost::from_checkpoint(&checkpoint, &served.options)?;
     note_tokens(served, host.tokens_without_row());
-    let opened = Opened { files: host.files().clone(), checkpoint };
+    let opened = Opened { files: host.files().clone(), checkpoint: Arc::clone(&checkpoint) };
     let scheduler = start(served, &opened, settings, metrics.model("reranker"))?;
-    Ok(model(served, host, scheduler))
+    model(served, host, (scheduler, &checkpoint))
 }
 
 impl ModelToServe {
@@ -90,7 +90,11 @@ fn start(
     Scheduler::start(served.devices.iter().map(loader).collect(), settings, metrics)
 }
 
-fn model<T>(served: &ModelToServe, host: T, scheduler: Scheduler) -> Arc<Model<T>> {
+fn model<T>(
+    served: &ModelToServe,
+    host: T,
+    (scheduler, checkpoint): (Scheduler, &Checkpoint),
+) -> Result<Arc<Model<T>>, ReplicaError> {
     let names = scheduler.snapshot().replicas.into_iter().filter_map(|phase| match phase {
         Phase::Ready(name) => Some(name),
         _ => None,
@@ -99,12 +103,14 @@ fn model<T>(served: &ModelToServe, host: T, scheduler: Scheduler) -> Arc<Model<T
     let about = About {
         model_id: served.source.to_string(),
         revision: served.source.revision.clone(),
+        is_gguf: checkpoint.is_gguf(),
+        stored_dtype: checkpoint.dtype()?,
         dtype: names.collect::<Vec<_>>().join(", "),
         max_batch_tokens: scheduler.max_batch_tokens(),
         max_batch_requests: (max_batch_texts < usize::MAX).then_some(max_batch_texts),
     };
     let name = served.name.clone().unwrap_or_else(|| served.source.to_string());
-    Arc::new(Model { name, about, host: Arc::new(host), scheduler })
+    Ok(Arc::new(Model { name, about, host: Arc::new(host), scheduler }))
 }
 
 /// Loads the network on a device, whenever it is called: always that of the same

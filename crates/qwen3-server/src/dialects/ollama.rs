@@ -6,11 +6,14 @@ use super::{
 };
 use crate::app::SharedApp;
 use crate::error::Error;
-use crate::inference::{Call, InputItem, VectorOptions};
+use crate::inference::{About, Call, InputItem, VectorOptions};
 use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// What all models are.
+const FAMILY: &str = "qwen3";
 
 /// Ollama.
 pub struct Ollama;
@@ -111,17 +114,21 @@ pub struct OllamaModel {
     pub name: String,
     /// The same.
     pub model: String,
-    /// Its family.
+    /// Its file and its family.
     pub details: OllamaDetails,
 }
 
 /// What a model is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OllamaDetails {
-    /// `safetensors`
+    /// That of its file: `gguf` or `safetensors`.
     pub format: &'static str,
     /// `qwen3`
     pub family: &'static str,
+    /// The same, as a list.
+    pub families: [&'static str; 1],
+    /// How most of the weights are stored, such as `BF16` or `Q8_0`.
+    pub quantization_level: String,
 }
 
 /// Of this program.
@@ -207,12 +214,19 @@ pub async fn embeddings(
     responses((status = 200, description = "One or two models", body = OllamaTags))
 )]
 pub async fn tags(State(app): State<SharedApp>) -> Json<OllamaTags> {
-    let model = |name: &str| OllamaModel {
-        name: name.to_owned(),
-        model: name.to_owned(),
-        details: OllamaDetails { format: "safetensors", family: "qwen3" },
+    let embedder = app.models.embedder().map(|model| described(&model.name, &model.about));
+    let reranker = app.models.reranker().map(|model| described(&model.name, &model.about));
+    Json(OllamaTags { models: embedder.into_iter().chain(reranker).collect() })
+}
+
+fn described(name: &str, about: &About) -> OllamaModel {
+    let details = OllamaDetails {
+        format: if about.is_gguf { "gguf" } else { "safetensors" },
+        family: FAMILY,
+        families: [FAMILY],
+        quantization_level: about.stored_dtype.name().to_uppercase(),
     };
-    Json(OllamaTags { models: app.names().map(model).collect() })
+    OllamaModel { name: name.to_owned(), model: name.to_owned(), details }
 }
 
 /// The version of this program.

@@ -1,6 +1,7 @@
 //! A model as the server has it: a half on the host, and one on the devices.
 
 use crate::scheduler::Scheduler;
+use qwen3_engine::Dtype;
 use std::sync::Arc;
 
 /// One model, in its two halves.
@@ -22,6 +23,10 @@ pub struct About {
     pub model_id: String,
     /// Branch, tag or commit on the hub.
     pub revision: Option<String>,
+    /// Whether it is one GGUF file.
+    pub is_gguf: bool,
+    /// How most of its weights are stored.
+    pub stored_dtype: Dtype,
     /// Device and precision of the weights, of each replica.
     pub dtype: String,
     /// Tokens of a batch.

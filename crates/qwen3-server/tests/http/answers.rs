@@ -1,6 +1,7 @@
 //! The shape of every answer. Numbers are compared in `numbers.rs`.
 
-use crate::server::{Reply, get, post, server};
+use crate::server::{RERANKER, Reply, get, post, scheduling, server, server_of};
+use qwen3_server::Settings;
 use serde_json::{Map, Value, json};
 
 /// The answer with numbers, ids and times made the same on every machine.
@@ -169,5 +170,21 @@ async fn ollama_and_llama_cpp() {
             ("/embedding", json!({"input": ["a", "b"], "embd_normalize": -1})),
         ])
         .await
+    );
+}
+
+#[tokio::test]
+async fn ollama_tells_what_file_a_model_is_of() {
+    let server =
+        server_of("gguf/tiny-embedding-q8_0.gguf", RERANKER, Settings::default(), scheduling());
+    let found = get(&server, "/api/tags").await.json();
+    let of = |at: usize| {
+        let details = &found["models"][at]["details"];
+        [&details["format"], &details["quantization_level"]]
+            .map(|text| text.as_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        (of(0), of(1)),
+        (["gguf", "Q8_0"].map(str::to_owned), ["safetensors", "BF16"].map(str::to_owned))
     );
 }
