@@ -49,8 +49,6 @@ const KINDS: [(Kind, &str); 3] = [
 ];
 named_by!(Kind, KINDS);
 
-/// What weights can be brought into.
-const DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::Bf16, Dtype::F16, Dtype::Q8_0, Dtype::Q4_0];
 const AUTO: &str = "auto";
 
 impl fmt::Display for DtypeChoice {
@@ -66,12 +64,12 @@ impl FromStr for DtypeChoice {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let found = DTYPES.into_iter().find(|dtype| dtype.name().eq_ignore_ascii_case(name));
+        let found = Self::NAMED.into_iter().find(|dtype| dtype.name().eq_ignore_ascii_case(name));
         match found {
             Some(dtype) => Ok(Self::Named(dtype)),
             None if name == AUTO => Ok(Self::Auto),
             None => {
-                let names = std::iter::once(AUTO).chain(DTYPES.map(Dtype::name));
+                let names = std::iter::once(AUTO).chain(Self::NAMED.map(Dtype::name));
                 let known = names.collect::<Vec<_>>().join(", ");
                 Err(UnknownName { name: name.to_owned(), known })
             }
@@ -80,6 +78,9 @@ impl FromStr for DtypeChoice {
 }
 
 impl DtypeChoice {
+    /// What weights can be brought into, in the order in which it is listed.
+    pub const NAMED: [Dtype; 5] = [Dtype::F32, Dtype::Bf16, Dtype::F16, Dtype::Q8_0, Dtype::Q4_0];
+
     /// The dtype that was chosen; for `Auto` the one that is `stored`.
     pub fn or(self, stored: Dtype) -> Dtype {
         match self {

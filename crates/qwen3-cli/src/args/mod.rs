@@ -1,5 +1,6 @@
 //! What can be typed, with its help, and nothing of what is done with it.
 
+pub mod dtypes;
 mod model;
 mod parse;
 mod tables;
@@ -225,9 +226,11 @@ pub struct ConvertArgs {
     /// The file to write [default: the model's name with its dtype, in this folder]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// How matrices are held: f32, bf16, f16, q8_0 (8 bits), q4_0 (4 bits) or auto (as they are
-    /// stored)
-    #[arg(long, default_value = "auto")]
+    #[arg(
+        long,
+        default_value = "auto",
+        help = format!("How matrices are held: {}", dtypes::listed(&[], "as they are stored"))
+    )]
     pub dtype: DtypeChoice,
     /// Keep only the rows of yes and no of a reranker's output head
     #[arg(long)]

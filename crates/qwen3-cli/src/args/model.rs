@@ -1,5 +1,6 @@
 //! Which model, and how it runs.
 
+use super::dtypes::{OF_MODEL, listed};
 use clap::Args;
 use qwen3_engine::{
     DeviceChoice, DtypeChoice, Hooks, Kind, Options, Source, SpecialTokens, Truncate,
@@ -36,9 +37,11 @@ pub struct ModelArgs {
     /// auto, cpu, ndarray, wgpu, vulkan, metal, dx12 or cuda, with an index as in `cuda:1`
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
-    /// How weights are held in memory: f32, bf16, f16, q8_0 (8 bits), q4_0 (4 bits) or auto (the
-    /// model's own, if the device can)
-    #[arg(long, default_value = "auto")]
+    #[arg(
+        long,
+        default_value = "auto",
+        help = format!("How weights are held in memory: {}", listed(&[], OF_MODEL))
+    )]
     pub dtype: DtypeChoice,
     /// Longest text in tokens [default: what the model takes; rerank: 8192]
     #[arg(long, value_name = "TOKENS")]

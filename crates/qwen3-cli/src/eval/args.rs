@@ -1,6 +1,7 @@
 //! The flags of `qwen3 eval`.
 
 use super::error::{EvalError, each_once};
+use crate::args::dtypes::{OF_MODEL, listed};
 use crate::args::{ModelArgs, SourceArgs, TextFormat};
 use clap::Args;
 use qwen3_engine::{DeviceChoice, DtypeChoice, Truncate};
@@ -62,8 +63,13 @@ pub struct SettingArgs {
     /// [default: Qwen/Qwen3-Embedding-0.6B]
     #[arg(short, long, value_name = "ID|PATH", help_heading = "Settings")]
     pub model: Vec<String>,
-    /// How weights are held, such as bf16,q8_0: f32, bf16, f16, q8_0, q4_0 or auto
-    #[arg(long, value_delimiter = ',', default_value = "auto", help_heading = "Settings")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "auto",
+        help_heading = "Settings",
+        help = format!("How weights are held, such as bf16,q8_0: {}", listed(&[], OF_MODEL))
+    )]
     pub dtype: Vec<DtypeChoice>,
     /// Numbers of a vector that are kept, such as 1024,256,64 [default: all]
     #[arg(long, value_delimiter = ',', value_name = "N", help_heading = "Settings")]

@@ -5,7 +5,8 @@
 use super::api_key::ApiKeyParser;
 #[cfg(unix)]
 use super::values::mode;
-use super::values::{dtype, log_level, no_dense, time};
+use super::values::{OTHER_DTYPES, dtype, log_level, no_dense, time};
+use crate::args::dtypes::{OF_MODEL, listed};
 use clap::{Args, ValueEnum};
 use qwen3_engine::{DeviceChoice, DtypeChoice, SpecialTokens};
 use qwen3_server::{ApiKey, Origin};
@@ -100,9 +101,13 @@ pub struct DevicesArgs {
     /// The same for the reranker [default: as --device]
     #[arg(long, env = "QWEN3_RERANKER_DEVICE", value_delimiter = ',', value_name = "DEVICE")]
     pub reranker_device: Vec<DeviceChoice>,
-    /// How weights are held in memory: f32, bf16, f16, float32, float16, q8_0 (8 bits), q4_0 (4
-    /// bits) or auto (the model's own, if the device can)
-    #[arg(long, env = "DTYPE", default_value = "auto", value_parser = dtype)]
+    #[arg(
+        long,
+        env = "DTYPE",
+        default_value = "auto",
+        value_parser = dtype,
+        help = format!("How weights are held in memory: {}", listed(&OTHER_DTYPES.map(|row| row.0), OF_MODEL))
+    )]
     pub dtype: DtypeChoice,
     /// Worker threads of each model [default: the physical cores it may use]
     #[arg(long, env = "QWEN3_THREADS")]

@@ -4,13 +4,15 @@ use qwen3_engine::{Dtype, DtypeChoice, UnknownName};
 use std::time::Duration;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
+/// As text-embeddings-inference names them.
+pub const OTHER_DTYPES: [(&str, Dtype); 3] =
+    [("float32", Dtype::F32), ("float16", Dtype::F16), ("bfloat16", Dtype::Bf16)];
+
 /// As text-embeddings-inference names them, and as we do.
 pub fn dtype(name: &str) -> Result<DtypeChoice, UnknownName> {
-    match name {
-        "float32" => Ok(DtypeChoice::Named(Dtype::F32)),
-        "float16" => Ok(DtypeChoice::Named(Dtype::F16)),
-        "bfloat16" => Ok(DtypeChoice::Named(Dtype::Bf16)),
-        other => other.parse(),
+    match OTHER_DTYPES.iter().find(|(other, _)| *other == name) {
+        Some((_, dtype)) => Ok(DtypeChoice::Named(*dtype)),
+        None => name.parse(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The flags of `qwen3 train` and `qwen3 merge`.
 
 use crate::args::SourceArgs;
+use crate::args::dtypes::written;
 use clap::{Args, Subcommand};
 use qwen3_engine::{DeviceChoice, DtypeChoice, Hooks, Options, Prompt, Truncate};
 use qwen3_train::{Length, Lora, Projection, Settings};
@@ -197,8 +198,8 @@ pub struct TrainingArgs {
     /// Of the order of rows and of adapters' first numbers
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub seed: u64,
-    /// Precision of the model that is written: f32, bf16, f16 or auto (as its source)
     #[arg(long, value_name = "DTYPE", default_value = "auto", help_heading = "Run")]
+    #[arg(help = written("as its source"))]
     pub save_dtype: DtypeChoice,
     /// auto, cpu, ndarray, wgpu, vulkan, metal, dx12 or cuda, with an index as in `cuda:1`
     #[arg(long, default_value = "auto", help_heading = "Device")]
@@ -228,8 +229,8 @@ pub struct MergeArgs {
     /// The folder to write
     #[arg(short, long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Precision of the weights: f32, bf16, f16 or auto (as the model's)
     #[arg(long, value_name = "DTYPE", default_value = "auto")]
+    #[arg(help = written("as the model's"))]
     pub save_dtype: DtypeChoice,
     /// Replace what is in the folder
     #[arg(long)]
