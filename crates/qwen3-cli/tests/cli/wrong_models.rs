@@ -219,3 +219,18 @@ fn a_hub_that_can_not_be_reached_is_told() {
     }
     assert!(!cache.path().join("hub").exists(), "nothing was downloaded");
 }
+
+/// The folder of a chat model has nothing in it that a reranker's lacks.
+#[test]
+fn what_only_looks_like_a_reranker_is_told() {
+    let (silent, named) = (copy(&reranker()), reranker());
+    let rank = |model: &Path, options: &[&'static str]| {
+        let run = on_cpu("rerank", model, ["--query", "a"]).args(options.iter().copied());
+        run.arg("b").succeeds().stderr
+    };
+    let told = rank(silent.path(), &[]);
+    let words = ["is a language model", "taken for a reranker", "chat model", "option `kind`"];
+    assert!(words.iter().all(|word| told.contains(word)), "{told}");
+    assert_eq!(rank(silent.path(), &["--kind", "reranker"]), "");
+    assert_eq!(rank(&named, &[]), "");
+}

@@ -24,12 +24,8 @@ impl Checkpoint {
             Some(kind) => kind,
             None => self.detect()?,
         };
-        if told.is_none() && self.is_gguf() {
-            tracing::warn!(
-                "`{}` has no pooling type and no classifier, and no name that says what it is for: it is taken for a {}",
-                place(self.path()).display(),
-                self.kind
-            );
+        if told.is_none() {
+            self.warn_of_guess()?;
         }
         // A pooling that nobody lists says nothing about a reranker.
         if is_listed || self.kind == Kind::Embedding {
@@ -62,6 +58,26 @@ impl Checkpoint {
             None if weights.has_model_prefix() => Kind::Reranker,
             None => Kind::Embedding,
         })
+    }
+
+    /// Tells what was found where nothing says what the model is for.
+    fn warn_of_guess(&self) -> Result<(), Error> {
+        let is_told = self.kind == Kind::SequenceClassification
+            || self.is_cross_encoder()?
+            || self.modules.kind().is_some()
+            || kind_called(names(place(self.path()))) == Some(self.kind);
+        let place = place(self.path()).display();
+        match self.kind {
+            _ if is_told => {}
+            Kind::Embedding if self.is_gguf() => tracing::warn!(
+                "`{place}` has no pooling type, and no name that says what it is for: it is taken for an embedding model; if it is none, say so with the option `kind`"
+            ),
+            Kind::Reranker => tracing::warn!(
+                "`{place}` is a language model, and neither its files nor its name say what it is for: it is taken for a reranker. A chat model looks the same, and its scores mean nothing; if it is one, name a reranker instead, and if it is none, say `reranker` with the option `kind`"
+            ),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Whether sentence-transformers says so, as it does since its version 5.
