@@ -9,7 +9,7 @@ mod files;
 mod gguf;
 mod requests;
 
-pub use evaluation::evaluation;
+pub use evaluation::{evaluation, ranking};
 pub use files::{folder, index, portable};
 pub use gguf::gguf;
 pub use requests::request;
@@ -23,7 +23,7 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of the folder of its seeds.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("config", config),
     ("tokenizer", tokenizer),
     ("prompts", prompts),
@@ -34,6 +34,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("gguf", gguf),
     ("request", request),
     ("evaluation", evaluation),
+    ("ranking", ranking),
 ];
 
 /// Tensors above this are not asked for: a few bytes of header may name them,
