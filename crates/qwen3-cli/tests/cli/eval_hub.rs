@@ -4,8 +4,11 @@ use crate::command::{Qwen3, on_cpu, qwen3};
 use crate::eval_bench::{Bench, number};
 use crate::fixtures::embedding_model;
 use crate::hub_server::{COMMIT, DATA_SET, Flaw, Hub};
+use crate::table_files::write;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use serde_json::{Value, json};
 use std::fs;
+use std::sync::Arc;
 
 /// An evaluation of a data set by its name.
 fn eval(bench: &Bench, data: &str) -> Qwen3 {
@@ -22,7 +25,7 @@ fn a_data_set_of_the_hub_has_the_scores_of_its_folder() {
     let bench = Bench::new();
     let folder = bench.retrieval();
     fs::write(folder.join("README.md"), "---\nlanguage: en\n---\n").unwrap();
-    fs::write(folder.join("corpus.parquet"), "PAR1").unwrap();
+    fs::write(folder.join("corpus.jsonl.gz"), "packed").unwrap();
     let hub = Hub::serve_data(&folder, Flaw::None);
     let out = bench.at("out");
     let found = from_hub(&bench, &hub, DATA_SET).arg("--output").arg(&out).succeeds().json();
@@ -75,13 +78,35 @@ fn a_folder_of_a_data_set_is_data_too() {
 }
 
 #[test]
+fn a_data_set_in_parquet_is_read_too() {
+    let bench = Bench::new();
+    let rows =
+        (0..4).map(|at| json!({"sentence1": format!("text {at}"), "sentence2": "a", "score": at}));
+    bench.lines("lines/test.jsonl", rows);
+    let texts =
+        |of: &dyn Fn(i64) -> String| Arc::new(StringArray::from_iter_values((0..4).map(of)));
+    let columns: [(&str, ArrayRef); 3] = [
+        ("sentence1", texts(&|at| format!("text {at}"))),
+        ("sentence2", texts(&|_| "a".to_owned())),
+        ("score", Arc::new(Int64Array::from_iter_values(0..4))),
+    ];
+    fs::create_dir_all(bench.at("other/data")).unwrap();
+    let path = bench.at("other/data/test-00000-of-00001.parquet");
+    write(&path, &[RecordBatch::try_from_iter(columns).unwrap()]);
+    let hub = Hub::serve_data(&bench.at("other"), Flaw::None);
+    let found = from_hub(&bench, &hub, DATA_SET).succeeds().json();
+    let expected = bench.eval(&bench.at("lines"), &[]).succeeds().json();
+    assert_eq!(found[0]["results"][0]["scores"], expected[0]["results"][0]["scores"]);
+}
+
+#[test]
 fn data_that_the_hub_has_in_other_forms_are_told() {
     let bench = Bench::new();
     let folder = bench.at("other");
     fs::create_dir_all(folder.join("data")).unwrap();
-    fs::write(folder.join("data/test-00000-of-00001.parquet"), "PAR1").unwrap();
+    fs::write(folder.join("data/test.jsonl.gz"), "packed").unwrap();
     let hub = Hub::serve_data(&folder, Flaw::None);
-    let words = ["`test/facts` has no file that is read here", "test-00000-of-00001.parquet"];
+    let words = ["`test/facts` has no file that is read here", "test.jsonl.gz"];
     from_hub(&bench, &hub, DATA_SET).fails(1, &words);
     let facts = bench.retrieval();
     let run = qwen3(["eval", "--model", "no/model", "--data-revision", "v1"]).arg(&facts);
