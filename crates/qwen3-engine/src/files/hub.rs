@@ -74,9 +74,8 @@ impl HubModel<'_> {
     /// # Errors
     /// If it is not there and can't be downloaded, or its name doesn't mean one file.
     pub fn locate(self, hooks: &Hooks) -> Result<PathBuf, Error> {
-        let Self { name, revision, cache, token } = self;
-        let (revision, cache) = (parsed(revision)?, cache_or_usual(cache)?);
-        let repo = Repo::new(&cache, RepoType::Model, name.model);
+        let Self { name, token, .. } = self;
+        let (cache, repo, revision) = self.in_cache()?;
         let hub = |attempts| {
             let (client, model) = (client(name.model, token)?, name.model.to_owned());
             let (repo, hooks) = (repo.clone(), hooks.clone());
@@ -99,6 +98,26 @@ impl HubModel<'_> {
                 })
             }
         }
+    }
+
+    /// The same without a request; `None` if it isn't all there. A snapshot may lack side files
+    /// that another program left out.
+    ///
+    /// # Errors
+    /// If there is no cache, or the name doesn't mean one file.
+    pub fn cached(self) -> Result<Option<PathBuf>, Error> {
+        let (_, repo, revision) = self.in_cache()?;
+        match Cached::find(&repo, &revision) {
+            Some(cached) if self.name.file.is_none() => Ok(Some(cached.folder)),
+            _ => cached_gguf(&repo, &revision, self.name),
+        }
+    }
+
+    /// The cache, and what is asked for in it.
+    fn in_cache(self) -> Result<(PathBuf, Repo, Revision), Error> {
+        let (revision, cache) = (parsed(self.revision)?, cache_or_usual(self.cache)?);
+        let repo = Repo::new(&cache, RepoType::Model, self.name.model);
+        Ok((cache, repo, revision))
     }
 }
 

@@ -52,6 +52,12 @@ enum Place {
     Mini,
 }
 
+/// Where a source turns out to be.
+enum Found<'s> {
+    Here(PathBuf),
+    OnTheHub(HubModel<'s>),
+}
+
 impl Source {
     /// A hub id (`Qwen/Qwen3-Embedding-0.6B`, or `owner/name:Q8_0` and
     /// `owner/name:file.gguf` for a GGUF file), a folder, the path of a file in it, a GGUF
@@ -95,15 +101,34 @@ impl Source {
     /// # Errors
     /// If there is no such model, it is inside the program, or it can't be downloaded.
     pub fn locate(&self, hooks: &Hooks) -> Result<PathBuf, Error> {
+        match self.found()? {
+            Found::Here(path) => Ok(path),
+            Found::OnTheHub(model) => model.locate(hooks),
+        }
+    }
+
+    /// As [`Source::locate`], but without a request: `None` if the model would have to be
+    /// downloaded. A program can so say what a click costs before it is made.
+    ///
+    /// # Errors
+    /// If there can be no such model, or it is inside the program.
+    pub fn cached(&self) -> Result<Option<PathBuf>, Error> {
+        match self.found()? {
+            Found::Here(path) => Ok(Some(path)),
+            Found::OnTheHub(model) => model.cached(),
+        }
+    }
+
+    fn found(&self) -> Result<Found<'_>, Error> {
         if self.is_mini()? {
             return Err(Error::NoFiles { model: self.to_string() });
         }
         let path = self.path();
         if path.is_dir() {
-            return model_folder(path);
+            return model_folder(path).map(Found::Here);
         }
         if path.is_file() {
-            return folder_of(path);
+            return folder_of(path).map(Found::Here);
         }
         if path.exists() {
             // A pipe or a device, which is said.
@@ -120,7 +145,7 @@ impl Source {
             return Err(Error::NoSuchFile { file: path.to_owned() });
         }
         let (revision, cache) = (self.revision.as_deref(), self.cache_folder.as_deref());
-        HubModel { name, revision, cache, token: self.token.as_ref() }.locate(hooks)
+        Ok(Found::OnTheHub(HubModel { name, revision, cache, token: self.token.as_ref() }))
     }
 
     /// Whether the model is inside the program.
@@ -227,5 +252,37 @@ impl From<&Path> for Source {
 impl From<&PathBuf> for Source {
     fn from(path: &PathBuf) -> Self {
         path.clone().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::folder::NEEDED;
+    use std::fs;
+
+    #[test]
+    fn what_is_in_the_cache_is_known_without_a_request() {
+        let cache = tempfile::tempdir().unwrap();
+        let source = Source::new("some/model").cache_folder(cache.path());
+        assert_eq!(source.cached().unwrap(), None);
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let repo = cache.path().join("models--some--model");
+        let snapshot = repo.join("snapshots").join(commit);
+        fs::create_dir_all(repo.join("refs")).unwrap();
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::write(repo.join("refs/main"), commit).unwrap();
+        for file in NEEDED {
+            fs::write(snapshot.join(file), "{}").unwrap();
+        }
+        // Not without its weights.
+        assert_eq!(source.cached().unwrap(), None);
+        fs::write(snapshot.join(SINGLE), "weights").unwrap();
+        assert_eq!(source.cached().unwrap(), Some(snapshot.clone()));
+        fs::write(snapshot.join("model-Q8_0.gguf"), "weights").unwrap();
+        let gguf = Source::new("some/model:Q8_0").cache_folder(cache.path());
+        assert_eq!(gguf.cached().unwrap(), Some(snapshot.join("model-Q8_0.gguf")));
+        let no_model = Source::new("no model").cached();
+        assert!(matches!(no_model, Err(Error::NoSuchModel { .. })));
     }
 }
