@@ -1,0 +1,181 @@
+//! The text in a file, with its headings.
+
+use super::kind::Kind;
+use super::pdf;
+use std::io;
+
+/// Larger files are logs and dumps more often than something to read.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Where zeros tell that a file is no text.
+const HEAD_BYTES: usize = 8 << 10;
+/// Columns to which a web page is laid out.
+const HTML_COLUMNS: usize = 120;
+/// The longest heading that is put in front of a passage.
+const MAX_HEADING_CHARS: usize = 160;
+
+/// Why there is nothing to search in a file. Shown in the list of problems.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    #[error("can't be read: {source}")]
+    Io { source: io::Error },
+    #[error("is larger than {} MB", MAX_FILE_BYTES >> 20)]
+    TooLarge,
+    #[error("is no text, whatever its name says")]
+    Binary,
+    #[error("is a PDF that can't be read: {message}")]
+    Pdf { message: String },
+    #[error("is a PDF without text; its pages may be pictures")]
+    NoText,
+    #[error("is a web page that can't be read: {message}")]
+    Html { message: String },
+    #[error("has a name that is not Unicode")]
+    Name,
+}
+
+/// A file's text.
+#[derive(Debug, Default, PartialEq)]
+pub struct Document {
+    pub text: String,
+    /// What the text from a byte on is about, in order.
+    pub headings: Vec<(usize, String)>,
+    /// Where the pages of a PDF begin; else lines are counted.
+    pub pages: Vec<usize>,
+}
+
+/// The text in a file of this kind.
+pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
+    if kind == Kind::Pdf {
+        return of_pages(&pdf::pages(bytes)?);
+    }
+    let text = decoded(bytes)?;
+    Ok(match kind {
+        Kind::Markdown => {
+            let headings = markdown_headings(&text);
+            Document { text, headings, ..Document::default() }
+        }
+        Kind::Html => {
+            let page = html2text::config::plain().link_footnotes(false);
+            let text = page.string_from_read(text.as_bytes(), HTML_COLUMNS);
+            let text = text.map_err(|error| Unread::Html { message: error.to_string() })?;
+            // Headings come out as those of Markdown.
+            let headings = markdown_headings(&text);
+            Document { text, headings, ..Document::default() }
+        }
+        Kind::Table => {
+            let columns = text.lines().next().map(|line| (0, shortened(line)));
+            Document { headings: columns.into_iter().collect(), text, ..Document::default() }
+        }
+        Kind::Text | Kind::Code | Kind::Pdf => Document { text, ..Document::default() },
+    })
+}
+
+fn of_pages(pages: &[String]) -> Result<Document, Unread> {
+    let mut document = Document::default();
+    for page in pages {
+        document.pages.push(document.text.len());
+        document.text.push_str(page.trim());
+        document.text.push_str("\n\n");
+    }
+    if document.text.trim().is_empty() { Err(Unread::NoText) } else { Ok(document) }
+}
+
+/// UTF-8; UTF-16 with its mark; else one character a byte, as in Latin-1.
+fn decoded(bytes: &[u8]) -> Result<String, Unread> {
+    if let [first @ (0xFF | 0xFE), second @ (0xFF | 0xFE), rest @ ..] = bytes
+        && first != second
+    {
+        let number = |pair: &[u8]| match first {
+            0xFF => u16::from_le_bytes([pair[0], pair[1]]),
+            _ => u16::from_be_bytes([pair[0], pair[1]]),
+        };
+        let numbers: Vec<u16> = rest.chunks_exact(2).map(number).collect();
+        return Ok(String::from_utf16_lossy(&numbers));
+    }
+    if bytes[..bytes.len().min(HEAD_BYTES)].contains(&0) {
+        return Err(Unread::Binary);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.trim_start_matches('\u{FEFF}').to_owned()),
+        Err(_) => Ok(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+/// For each heading the path to it, as in `Setup › Linux`.
+fn markdown_headings(text: &str) -> Vec<(usize, String)> {
+    let (mut headings, mut path) = (vec![], Vec::<(usize, String)>::new());
+    let (mut at, mut in_code) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
+            in_code = !in_code;
+        }
+        let level = trimmed.bytes().take_while(|&byte| byte == b'#').count();
+        if !in_code && (1..=6).contains(&level) && trimmed[level..].starts_with(' ') {
+            path.retain(|(of, _)| *of < level);
+            path.push((level, trimmed[level..].trim().trim_end_matches('#').trim_end().to_owned()));
+            let names: Vec<&str> = path.iter().map(|(_, name)| name.as_str()).collect();
+            headings.push((at, shortened(&names.join(" › "))));
+        }
+        at += line.len();
+    }
+    headings
+}
+
+fn shortened(heading: &str) -> String {
+    match heading.char_indices().nth(MAX_HEADING_CHARS) {
+        Some((end, _)) => format!("{}…", &heading[..end]),
+        None => heading.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(kind: Kind, bytes: &[u8]) -> String {
+        document(kind, bytes).unwrap().text
+    }
+
+    #[test]
+    fn text_comes_in_several_encodings() {
+        assert_eq!(text(Kind::Text, "h\u{e9}".as_bytes()), "hé");
+        assert_eq!(text(Kind::Text, b"\xEF\xBB\xBFa"), "a");
+        assert_eq!(text(Kind::Text, b"h\xe9"), "hé");
+        assert_eq!(text(Kind::Text, b"\xFF\xFEh\0\xe9\0"), "hé");
+        assert_eq!(text(Kind::Text, b"\xFE\xFF\0h\0\xe9"), "hé");
+        assert!(matches!(document(Kind::Text, b"\x7fELF\0\0"), Err(Unread::Binary)));
+        assert_eq!(text(Kind::Text, b""), "");
+    }
+
+    #[test]
+    fn headings_lead_to_their_section_and_code_has_none() {
+        let text = "# A\nx\n```\n# no\n```\n## B ##\n### C\n## D\n#hash\n";
+        let found = document(Kind::Markdown, text.as_bytes()).unwrap().headings;
+        let names: Vec<&str> = found.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["A", "A › B", "A › B › C", "A › D"]);
+        assert_eq!(found[3].0, text.find("## D").unwrap());
+    }
+
+    #[test]
+    fn a_web_page_is_its_text() {
+        let page = b"<html><head><style>p{}</style><script>var x</script></head>\
+            <body><h1>Bread</h1><p>Knead the <a href='x'>dough</a>.</p></body></html>";
+        let document = document(Kind::Html, page).unwrap();
+        assert!(document.text.contains("Knead the [dough]."), "{}", document.text);
+        assert!(!document.text.contains("var x") && !document.text.contains("p{}"));
+        assert_eq!(document.headings, [(0, "Bread".to_owned())]);
+    }
+
+    #[test]
+    fn the_columns_of_a_table_are_its_heading() {
+        let document = document(Kind::Table, b"name,age\nAda,36\n").unwrap();
+        assert_eq!(document.headings, [(0, "name,age".to_owned())]);
+    }
+
+    #[test]
+    fn a_broken_pdf_is_a_problem_and_no_more() {
+        for bytes in [&b""[..], b"%PDF-1.7\nnothing", b"\0\x01\x02"] {
+            assert!(matches!(document(Kind::Pdf, bytes), Err(Unread::Pdf { .. })));
+        }
+    }
+}

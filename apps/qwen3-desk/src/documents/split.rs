@@ -1,0 +1,119 @@
+//! Where a text is cut into passages.
+
+use super::kind::Kind;
+use super::read::Document;
+use super::tokens::TokenCounter;
+use qwen3_engine::{EmbedderHost, Error, Options};
+use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
+
+/// A few paragraphs: enough to understand, and short enough to be about one thing.
+const PASSAGE_TOKENS: usize = 220;
+/// What a passage repeats of the one before it, so that no sentence is torn apart everywhere.
+const OVERLAP_TOKENS: usize = 32;
+/// A file of more than these is a dump. The rest of it isn't searched.
+const MAX_PASSAGES: usize = 20_000;
+
+/// A part of a file, short enough for one vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The headings above it; empty: there are none.
+    pub heading: String,
+    pub text: String,
+    /// The line on which it begins, or the page of a PDF. Counted from 1.
+    pub line: u32,
+}
+
+impl Passage {
+    /// What its vector is computed from.
+    pub fn embedded(heading: &str, text: &str) -> String {
+        if heading.is_empty() { text.to_owned() } else { format!("{heading}\n{text}") }
+    }
+}
+
+/// Cuts texts by the tokens of the model in the program. The passages of a file are then
+/// the same whatever model computes their vectors, and another model needs no files.
+pub struct Splitter {
+    host: EmbedderHost,
+}
+
+impl Splitter {
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self { host: EmbedderHost::load("mini", &Options::default())? })
+    }
+
+    pub fn passages(&self, kind: Kind, document: &Document) -> Vec<Passage> {
+        let text = document.text.as_str();
+        let counter = TokenCounter::new(&self.host, text);
+        let config = ChunkConfig::new(PASSAGE_TOKENS).with_sizer(&counter);
+        let config = config.with_overlap(OVERLAP_TOKENS).expect("it is less than a passage");
+        let cut: Vec<(usize, &str)> = match kind {
+            Kind::Markdown | Kind::Html => {
+                MarkdownSplitter::new(config).chunk_indices(text).take(MAX_PASSAGES).collect()
+            }
+            _ => TextSplitter::new(config).chunk_indices(text).take(MAX_PASSAGES).collect(),
+        };
+        let (mut line, mut counted) = (1, 0);
+        let mut passages = Vec::with_capacity(cut.len());
+        for (start, text_of) in cut {
+            line += text[counted..start].matches('\n').count();
+            counted = start;
+            if !text_of.contains(char::is_alphanumeric) {
+                continue;
+            }
+            let of_heading = document.headings.partition_point(|(from, _)| *from <= start);
+            let heading = of_heading.checked_sub(1).map(|at| document.headings[at].1.clone());
+            let page = document.pages.partition_point(|from| *from <= start);
+            let line = if document.pages.is_empty() { line } else { page };
+            passages.push(Passage {
+                heading: heading.unwrap_or_default(),
+                text: text_of.to_owned(),
+                line: line as u32,
+            });
+        }
+        passages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::document;
+
+    fn passages(kind: Kind, text: &str) -> Vec<Passage> {
+        Splitter::new().unwrap().passages(kind, &document(kind, text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_long_text_is_cut_by_tokens_and_nothing_is_lost() {
+        let words: Vec<String> = (0..3000).map(|n| format!("word{n}")).collect();
+        let text: String = words.chunks(9).map(|line| line.join(" ") + ".\n").collect();
+        let passages = passages(Kind::Text, &text);
+        let host = EmbedderHost::load("mini", &Options::default()).unwrap();
+        for passage in &passages {
+            let (tokens, _) = host.next_tokens(&passage.text, 0).unwrap();
+            assert!(tokens.len() <= PASSAGE_TOKENS + 1, "{} tokens", tokens.len());
+            let start = passage.text.lines().next().unwrap();
+            let line = text.lines().nth(passage.line as usize - 1).unwrap();
+            assert!(line.ends_with(start), "line {}: {line}, {start}", passage.line);
+        }
+        let is_there = |word: &String| passages.iter().any(|passage| passage.text.contains(word));
+        assert!(words.iter().all(is_there));
+        let overlap = passages[0].text.lines().last().unwrap();
+        assert!(passages[1].text.starts_with(overlap), "{overlap}");
+    }
+
+    #[test]
+    fn sections_of_markdown_know_their_headings() {
+        let body = "Some words about it. ".repeat(40);
+        let text = format!("# Garden\n\n{body}\n\n## Roses\n\n{body}\n");
+        let passages = passages(Kind::Markdown, &text);
+        assert_eq!(passages[0].heading, "Garden");
+        assert_eq!(passages.last().unwrap().heading, "Garden › Roses");
+    }
+
+    #[test]
+    fn what_has_no_words_is_no_passage() {
+        assert_eq!(passages(Kind::Text, " \n\n--- *** ---\n"), []);
+        assert_eq!(passages(Kind::Text, ""), []);
+    }
+}

@@ -1,0 +1,104 @@
+//! The commands without a window: for scripts, and for a first look.
+
+use crate::index::Hit;
+use crate::model::Choice;
+use crate::settings::{Pace, Places, Settings};
+use crate::worker::{Activity, Ask, Event, Finding, Machinery, Start, Status, Worker};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const LOOK: Duration = Duration::from_millis(50);
+const TELL: Duration = Duration::from_secs(5);
+
+/// Adds folders and waits until everything can be found.
+pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
+    let mut settings = Settings::read(&places.settings);
+    for folder in folders {
+        let whole = std::fs::canonicalize(&folder);
+        settings.add_folder(whole.map_err(|error| format!("`{}`: {error}", folder.display()))?);
+    }
+    settings.write(&places.settings).map_err(|error| error.to_string())?;
+    let worker = start(places, &Settings { is_paused: false, ..settings });
+    let begin = Instant::now();
+    let mut told = begin;
+    loop {
+        for event in worker.events() {
+            if let Event::Told(text) = event {
+                eprintln!("{text}");
+            }
+        }
+        let status = worker.status();
+        match &status.activity {
+            Activity::UpToDate => {
+                eprintln!("{}, {:.1} s", summary(&status), begin.elapsed().as_secs_f32());
+                for (path, problem) in &status.problems {
+                    eprintln!("`{}` {problem}", path.display());
+                }
+                return Ok(());
+            }
+            Activity::Waiting(problem) => return Err(problem.clone()),
+            _ if told.elapsed() > TELL => {
+                told = Instant::now();
+                eprintln!("{}, {} to do", summary(&status), status.pending);
+            }
+            _ => {}
+        }
+        sleep(LOOK);
+    }
+}
+
+fn summary(status: &Status) -> String {
+    format!("{} files, {} of {} passages", status.files, status.indexed, status.passages)
+}
+
+/// Prints the passages nearest to a query, best first.
+pub fn search(places: &Places, query: String, count: usize) -> Result<(), String> {
+    let settings = Settings::read(&places.settings);
+    // Nothing is indexed meanwhile: paused, the thread only loads the model.
+    let worker = start(places, &Settings { is_paused: true, ..settings });
+    worker.ask(Ask { number: 1, finding: Finding::Query(query), filter: Default::default() });
+    loop {
+        let answers = worker.events().into_iter().filter_map(|event| match event {
+            Event::Found(found) => Some(found),
+            _ => None,
+        });
+        // What came before the model was there says so.
+        if let Some(found) = answers.last()
+            && found.problem.is_none()
+            && found.reranked.is_none_or(|reranked| reranked == found.hits.len())
+        {
+            // A reader that has seen enough closes the pipe.
+            let _ = print(&found.hits[..count.min(found.hits.len())]);
+            return Ok(());
+        }
+        if let Activity::Waiting(problem) = worker.status().activity {
+            return Err(problem);
+        }
+        sleep(LOOK);
+    }
+}
+
+fn print(hits: &[Hit]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for hit in hits {
+        let text: Vec<&str> = hit.text.split_whitespace().collect();
+        let (path, line) = (hit.place.path.display(), hit.place.line);
+        writeln!(out, "{:.3}  {path}:{line}\n    {}", hit.similarity, text.join(" "))?;
+    }
+    Ok(())
+}
+
+fn start(places: &Places, settings: &Settings) -> Worker {
+    let choice = |model: &String| Choice { model: model.clone(), device: settings.device.clone() };
+    let start = Start {
+        folders: settings.folders.clone(),
+        choice: choice(&settings.model),
+        reranker: settings.reranker.as_ref().map(choice),
+        // Somebody waits for it.
+        pace: Pace::Full,
+        is_paused: settings.is_paused,
+    };
+    Worker::start(Machinery::new(places.index.clone()), start, || {})
+}

@@ -1,0 +1,82 @@
+//! `qwen3-desk`: semantic search over your own folders.
+//!
+//! In reading order: `documents` makes passages of files, `folders` finds the files, `store` keeps
+//! what was computed, `index` searches it in memory, `model` has the engine's models, `worker` puts
+//! these together on threads, and `window` shows it. `docs/desktop.md` walks through them.
+
+mod documents;
+mod folders;
+mod headless;
+mod index;
+mod model;
+mod one_instance;
+mod settings;
+mod store;
+mod window;
+mod worker;
+
+use clap::{Parser, Subcommand};
+use one_instance::Instance;
+use settings::Places;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Semantic search over your own folders. Without a command, opens the window.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Keep settings and index in this folder, and not where the system wants them
+    #[arg(long, value_name = "FOLDER", global = true)]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add folders and bring the index up to date, without a window
+    Index {
+        /// Folders to add; without any, those of the settings are looked through again
+        #[arg(value_name = "FOLDER")]
+        folders: Vec<PathBuf>,
+    },
+    /// Search the index, without a window
+    Search {
+        /// What to look for
+        query: String,
+        /// Passages to print
+        #[arg(short = 'n', long, default_value_t = 10)]
+        count: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("qwen3-desk: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), String> {
+    let places = match args.data {
+        Some(folder) => Places::within(&folder),
+        None => {
+            Places::of_the_user().ok_or("there is no home folder; name a folder with --data")?
+        }
+    };
+    let instance = Instance::take(&places.lock).map_err(|error| error.to_string())?;
+    let Some(instance) = instance else {
+        return match args.command {
+            None => Ok(()),
+            Some(_) => Err("its window is open; close it first, or use --data".to_owned()),
+        };
+    };
+    match args.command {
+        Some(Command::Index { folders }) => headless::index(&places, folders),
+        Some(Command::Search { query, count }) => headless::search(&places, query, count),
+        None => window::open(places, instance),
+    }
+}

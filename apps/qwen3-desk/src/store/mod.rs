@@ -1,0 +1,197 @@
+//! What is kept on the disk: files, passages and vectors, in one database.
+//!
+//! A change is a transaction: whatever ends the process, all of it is there or nothing. The
+//! passages of a file are found by its content, and a vector by the passage, so that moved and
+//! copied files cost nothing. All of it can be computed again; it is a cache of the folders.
+
+mod error;
+mod vectors;
+
+pub use error::StoreError;
+pub use vectors::Code;
+
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+use std::path::{Path, PathBuf};
+
+/// Bytes, time of change, content and problem of each file. A file with a problem has no content.
+const FILES: TableDefinition<&str, (u64, u64, u128, &str)> = TableDefinition::new("files");
+/// The passages of a content, and the line of each.
+const CONTENTS: TableDefinition<u128, Vec<(u128, u32)>> = TableDefinition::new("contents");
+/// The heading and the text of each passage.
+const TEXTS: TableDefinition<u128, (&str, &str)> = TableDefinition::new("texts");
+const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+
+const FORMAT: u64 = 1;
+/// Pages that the database keeps in memory; its own choice would be a gigabyte.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// What is known of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileRecord {
+    pub bytes: u64,
+    pub modified: u64,
+    pub content: u128,
+    /// Why nothing of it can be found; empty: it can.
+    pub problem: String,
+}
+
+/// The passages of a content: the key and the line of each.
+pub type Passages = Vec<(u128, u32)>;
+
+/// What is written at once. `None` takes it away.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub files: Vec<(String, Option<FileRecord>)>,
+    pub contents: Vec<(u128, Option<Passages>)>,
+    /// With the heading. A passage that goes takes its vectors along.
+    pub texts: Vec<(u128, Option<(String, String)>)>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.contents.is_empty() && self.texts.is_empty()
+    }
+}
+
+/// The database.
+pub struct Store {
+    db: Database,
+}
+
+impl Store {
+    /// Opens the database, or begins it. One that is damaged, or that another version of the
+    /// program wrote, is put aside, and the path of what was is returned.
+    pub fn open(path: &Path) -> Result<(Self, Option<PathBuf>), StoreError> {
+        match Self::open_whole(path) {
+            Err(error) if error.is_damage() => {
+                let aside = path.with_extension("damaged");
+                std::fs::rename(path, &aside).map_err(|source| StoreError::Io { source })?;
+                Ok((Self::open_whole(path)?, Some(aside)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    fn open_whole(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { source })?;
+        }
+        Self::begin(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+    }
+
+    fn begin(db: Database) -> Result<Self, StoreError> {
+        let store = Self { db };
+        store.write(|write| {
+            write.open_table(FILES)?;
+            write.open_table(CONTENTS)?;
+            write.open_table(TEXTS)?;
+            vectors::begin(write)?;
+            let mut numbers = write.open_table(NUMBERS)?;
+            let format = numbers.get("format")?.map(|format| format.value());
+            match format {
+                Some(FORMAT) => {}
+                Some(found) => return Err(StoreError::Format { found }),
+                None => drop(numbers.insert("format", FORMAT)?),
+            }
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    /// A database whose writes a test can make fail.
+    #[cfg(test)]
+    pub fn with_backend(backend: impl redb::StorageBackend) -> Result<Self, StoreError> {
+        Self::begin(Database::builder().create_with_backend(backend)?)
+    }
+
+    /// One transaction. It is on the disk when this returns.
+    fn write(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut write = self.db.begin_write()?;
+        // Else the whole file is read at the first start after a crash.
+        write.set_quick_repair(true);
+        change(&write)?;
+        Ok(write.commit()?)
+    }
+
+    fn read(&self) -> Result<ReadTransaction, StoreError> {
+        Ok(self.db.begin_read()?)
+    }
+
+    pub fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.write(|write| {
+            let mut files = write.open_table(FILES)?;
+            for (path, record) in &changes.files {
+                match record {
+                    Some(FileRecord { bytes, modified, content, problem }) => files
+                        .insert(path.as_str(), (*bytes, *modified, *content, problem.as_str()))?,
+                    None => files.remove(path.as_str())?,
+                };
+            }
+            let mut contents = write.open_table(CONTENTS)?;
+            for (key, passages) in &changes.contents {
+                match passages {
+                    Some(passages) => contents.insert(key, passages)?,
+                    None => contents.remove(key)?,
+                };
+            }
+            let mut texts = write.open_table(TEXTS)?;
+            let mut gone = vec![];
+            for (key, passage) in &changes.texts {
+                match passage {
+                    Some((heading, text)) => {
+                        drop(texts.insert(key, (heading.as_str(), text.as_str()))?)
+                    }
+                    None => {
+                        texts.remove(key)?;
+                        gone.push(*key);
+                    }
+                };
+            }
+            vectors::forget(write, &gone)
+        })
+    }
+
+    pub fn files(&self) -> Result<Vec<(String, FileRecord)>, StoreError> {
+        let mut files = vec![];
+        for entry in self.read()?.open_table(FILES)?.iter()? {
+            let (path, record) = entry?;
+            let (bytes, modified, content, problem) = record.value();
+            let record = FileRecord { bytes, modified, content, problem: problem.to_owned() };
+            files.push((path.value().to_owned(), record));
+        }
+        Ok(files)
+    }
+
+    pub fn contents(&self) -> Result<Vec<(u128, Passages)>, StoreError> {
+        let mut contents = vec![];
+        for entry in self.read()?.open_table(CONTENTS)?.iter()? {
+            let (key, passages) = entry?;
+            contents.push((key.value(), passages.value()));
+        }
+        Ok(contents)
+    }
+
+    /// The heading and the text of each of these passages that is there.
+    pub fn texts(&self, keys: &[u128]) -> Result<Vec<Option<(String, String)>>, StoreError> {
+        let table = self.read()?.open_table(TEXTS)?;
+        let text = |key: &u128| {
+            let found = table.get(key)?;
+            Ok(found.map(|found| {
+                let (heading, text) = found.value();
+                (heading.to_owned(), text.to_owned())
+            }))
+        };
+        keys.iter().map(text).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

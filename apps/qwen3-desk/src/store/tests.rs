@@ -1,0 +1,127 @@
+//! The database, and what it does when the disk doesn't.
+
+use super::*;
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn some_changes() -> Changes {
+    let record = FileRecord { bytes: 3, modified: 7, content: 11, problem: String::new() };
+    let problem = FileRecord { problem: "is broken".to_owned(), ..FileRecord::default() };
+    Changes {
+        files: vec![("/a".to_owned(), Some(record)), ("/b".to_owned(), Some(problem))],
+        contents: vec![(11, Some(vec![(100, 1), (101, 9)]))],
+        texts: vec![
+            (100, Some(("Heading".to_owned(), "first".to_owned()))),
+            (101, Some((String::new(), "second".to_owned()))),
+        ],
+    }
+}
+
+#[test]
+fn what_was_written_is_read_after_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/index.redb");
+    let (store, aside) = Store::open(&path).unwrap();
+    assert_eq!(aside, None);
+    store.apply(&some_changes()).unwrap();
+    let model = store.model("mini").unwrap();
+    store.put_vectors(model, &[(100, vec![0.5, -1.0])]).unwrap();
+    drop(store);
+
+    let (store, _) = Store::open(&path).unwrap();
+    assert_eq!(store.files().unwrap().len(), 2);
+    assert_eq!(store.files().unwrap()[1].1.problem, "is broken");
+    assert_eq!(store.contents().unwrap(), [(11, vec![(100, 1), (101, 9)])]);
+    let texts = store.texts(&[101, 5, 100]).unwrap();
+    assert_eq!(texts[2], Some(("Heading".to_owned(), "first".to_owned())));
+    assert_eq!((&texts[0].as_ref().unwrap().1[..], &texts[1]), ("second", &None));
+    assert_eq!(store.model("mini").unwrap(), model);
+    assert_eq!(store.vectors(model, &[100, 101]).unwrap(), [Some(vec![0.5, -1.0]), None]);
+}
+
+#[test]
+fn a_passage_that_goes_takes_its_vectors_along() {
+    let store = Store::with_backend(InMemoryBackend::new()).unwrap();
+    store.apply(&some_changes()).unwrap();
+    let models = [store.model("a").unwrap(), store.model("b").unwrap()];
+    assert_ne!(models[0], models[1]);
+    for model in models {
+        store.put_vectors(model, &[(100, vec![1.0]), (101, vec![2.0])]).unwrap();
+    }
+    store.apply(&Changes { texts: vec![(100, None)], ..Changes::default() }).unwrap();
+    for model in models {
+        assert_eq!(store.vectors(model, &[100, 101]).unwrap(), [None, Some(vec![2.0])]);
+        let mut codes = vec![];
+        store.codes(model, |key, _, _| codes.push(key)).unwrap();
+        assert_eq!(codes, [101]);
+    }
+    store.answer_with(models[1]).unwrap();
+    assert_eq!(store.answering().unwrap(), Some(models[1]));
+    assert_eq!(store.vectors(models[0], &[101]).unwrap(), [None]);
+    assert_eq!(store.vectors(models[1], &[101]).unwrap(), [Some(vec![2.0])]);
+}
+
+#[test]
+fn a_code_is_near_its_vector() {
+    let vector: Vec<f32> = (0..256).map(|n| ((n * 37 % 101) as f32 - 50.0) / 700.0).collect();
+    let code = Code::new(&vector);
+    for (x, number) in vector.iter().zip(&code.numbers) {
+        assert!((x - f32::from(*number) * code.scale).abs() <= code.scale * 0.501);
+    }
+    assert_eq!(Code::new(&[0.0, 0.0]).numbers, [0, 0]);
+}
+
+#[test]
+fn a_damaged_database_is_put_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.redb");
+    std::fs::write(&path, "this is no database".repeat(1000)).unwrap();
+    let (store, aside) = Store::open(&path).unwrap();
+    assert!(store.files().unwrap().is_empty());
+    assert!(std::fs::read_to_string(aside.unwrap()).unwrap().starts_with("this is no database"));
+}
+
+/// A disk that can be filled up.
+#[derive(Debug)]
+struct Disk {
+    inner: InMemoryBackend,
+    is_full: Arc<AtomicBool>,
+}
+
+type Answer<T> = std::io::Result<T>;
+
+impl StorageBackend for Disk {
+    fn len(&self) -> Answer<u64> {
+        self.inner.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> Answer<()> {
+        self.inner.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> Answer<()> {
+        self.inner.set_len(len)
+    }
+    fn sync_data(&self) -> Answer<()> {
+        self.inner.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Answer<()> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.inner.write(offset, data)
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_was_there_stays() {
+    let is_full = Arc::new(AtomicBool::new(false));
+    let disk = Disk { inner: InMemoryBackend::new(), is_full: is_full.clone() };
+    let store = Store::with_backend(disk).unwrap();
+    store.apply(&some_changes()).unwrap();
+    is_full.store(true, Ordering::Relaxed);
+    let more = Changes { contents: vec![(12, Some(vec![]))], ..Changes::default() };
+    let error = store.apply(&more).unwrap_err();
+    assert!(matches!(error, StoreError::Write { .. }), "{error:?}");
+    assert!(!error.is_damage());
+}

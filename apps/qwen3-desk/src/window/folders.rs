@@ -1,0 +1,80 @@
+//! The folders that are searched, and what in them can't be.
+
+use super::theme::palette;
+use super::widgets::{card, count, primary, section, title, weak};
+use super::{View, Window, search};
+use crate::worker::Command;
+use eframe::egui::{self, RichText, ScrollArea, Ui};
+
+/// Problems that are shown. One cause often has thousands.
+const SHOWN: usize = 200;
+
+pub fn show(window: &mut Window, ui: &mut Ui) {
+    title(ui, "Folders", "What is in them is searched. What .gitignore names is left out.");
+    ui.horizontal(|ui| {
+        if primary(ui, "Add a folder").clicked() {
+            let ctx = ui.ctx().clone();
+            window.pick_folder(&ctx);
+        }
+        if ui.button("Look through all again").clicked() {
+            window.worker.command(Command::Rescan);
+        }
+    });
+    ui.add_space(6.0);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        list(window, ui);
+        problems(window, ui);
+    });
+}
+
+fn list(window: &mut Window, ui: &mut Ui) {
+    let palette = palette(ui);
+    let mut removed = None;
+    for folder in window.settings.folders.clone() {
+        let files = window.status.files_of.iter().find(|(of, _)| *of == folder);
+        let files = files.map_or("…".to_owned(), |(_, files)| format!("{} files", count(*files)));
+        card(&palette, false).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    if ui.button("Remove").on_hover_text("The files stay where they are").clicked()
+                    {
+                        removed = Some(folder.clone());
+                    }
+                    if ui.button("Search in it").clicked() {
+                        search::within(window, Some(&folder));
+                        window.view = View::Search;
+                    }
+                    weak(ui, files);
+                    ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                        let path = RichText::new(folder.display().to_string()).strong();
+                        ui.add(egui::Label::new(path).truncate());
+                    });
+                });
+            });
+        });
+    }
+    if let Some(folder) = removed {
+        window.settings.folders.retain(|there| *there != folder);
+        search::within(window, None);
+        window.folders_changed();
+    }
+}
+
+fn problems(window: &Window, ui: &mut Ui) {
+    let problems = &window.status.problems;
+    if problems.is_empty() {
+        return;
+    }
+    let palette = palette(ui);
+    section(ui, &format!("{} can't be searched", count(problems.len())));
+    for (path, problem) in problems.iter().take(SHOWN) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            ui.label(RichText::new(path.display().to_string()).size(13.0));
+            ui.label(RichText::new(problem).size(13.0).color(palette.bad));
+        });
+    }
+    if problems.len() > SHOWN {
+        weak(ui, format!("and {} more", count(problems.len() - SHOWN)));
+    }
+}

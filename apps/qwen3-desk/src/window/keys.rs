@@ -1,0 +1,74 @@
+//! What the keyboard does.
+
+use super::{View, Window, search};
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
+
+const fn command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const VIEWS: [Key; 5] = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
+
+/// What the key for commands is called.
+const CONTROL: &str = if cfg!(target_os = "macos") { "Cmd" } else { "Ctrl" };
+
+/// The keys of results, as a help.
+pub fn help() -> [(String, &'static str); 6] {
+    let with = |key: &str| format!("{CONTROL}+{key}");
+    [
+        ("↑ ↓".to_owned(), "choose a passage"),
+        ("Enter".to_owned(), "open its file"),
+        (with("C"), "copy it"),
+        (with("L"), "more like it"),
+        ("Esc".to_owned(), "begin again"),
+        (with("1 … 5"), "search, map, folders, models, settings"),
+    ]
+}
+
+/// Keys that work in every view.
+pub fn global(window: &mut Window, ctx: &egui::Context) {
+    for (key, view) in VIEWS.into_iter().zip(View::ALL) {
+        if pressed(ctx, command(key)) {
+            window.view = view;
+            window.search.wants_focus = view == View::Search;
+        }
+    }
+    if pressed(ctx, command(Key::F)) {
+        window.view = View::Search;
+        window.search.wants_focus = true;
+    }
+    if window.view == View::Search {
+        of_results(window, ctx);
+    }
+}
+
+fn of_results(window: &mut Window, ctx: &egui::Context) {
+    let plain = |key| KeyboardShortcut::new(Modifiers::NONE, key);
+    if pressed(ctx, plain(Key::ArrowDown)) {
+        window.search.select(1);
+    }
+    if pressed(ctx, plain(Key::ArrowUp)) {
+        window.search.select(-1);
+    }
+    if pressed(ctx, plain(Key::Escape)) {
+        window.search.begin_again();
+    }
+    let Some(hit) = window.search.selected().cloned() else { return };
+    if pressed(ctx, plain(Key::Enter)) {
+        window.open(&hit.place.path);
+        window.search.wants_focus = true;
+    }
+    // Unless a part of the query is selected: then that is meant.
+    let copies = ctx.input(|input| input.events.contains(&egui::Event::Copy));
+    if copies && !search::has_selection(ctx) {
+        ctx.copy_text(hit.text.clone());
+        window.tell("Copied.".to_owned());
+    }
+    if pressed(ctx, command(Key::L)) {
+        search::more_like(window, &hit);
+    }
+}
+
+fn pressed(ctx: &egui::Context, shortcut: KeyboardShortcut) -> bool {
+    ctx.input_mut(|input| input.consume_shortcut(&shortcut))
+}

@@ -1,0 +1,268 @@
+//! The window. It shows what the threads tell, sends them what people do, and waits for nothing.
+
+mod folders;
+mod highlight;
+mod hit;
+mod keys;
+mod map;
+mod models;
+mod preferences;
+mod search;
+mod sidebar;
+mod theme;
+mod welcome;
+mod widgets;
+
+use crate::model::Choice;
+use crate::one_instance::Instance;
+use crate::settings::{Appearance, Places, Settings};
+use crate::worker::{Command, Event, Machinery, Start, Status, Worker};
+use eframe::egui;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// How long a notice stays.
+const NOTICE: Duration = Duration::from_secs(6);
+/// Between two looks whether another start has asked for the window.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What is shown in the middle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    #[default]
+    Search,
+    Map,
+    Folders,
+    Models,
+    Settings,
+}
+
+impl View {
+    pub const ALL: [Self; 5] =
+        [Self::Search, Self::Map, Self::Folders, Self::Models, Self::Settings];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Search => "Search",
+            Self::Map => "Map",
+            Self::Folders => "Folders",
+            Self::Models => "Models",
+            Self::Settings => "Settings",
+        }
+    }
+}
+
+type OpenFile = dyn Fn(&Path) -> io::Result<()>;
+
+/// The program, as eframe runs it.
+pub struct Window {
+    worker: Worker,
+    settings: Settings,
+    places: Places,
+    /// `None` in tests, which have no other process.
+    instance: Option<Instance>,
+    /// What the threads said at the beginning of this frame.
+    status: Status,
+    view: View,
+    search: search::Search,
+    map: map::Map,
+    models: models::Models,
+    notice: Option<(String, Instant)>,
+    /// The answer of the system's window for a folder.
+    picked: Option<Receiver<Option<PathBuf>>>,
+    open_file: Box<OpenFile>,
+}
+
+/// Opens the window, and returns when it is closed.
+pub fn open(places: Places, instance: Instance) -> Result<(), String> {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("qwen3-desk")
+        .with_app_id("qwen3-desk")
+        .with_inner_size([1100.0, 740.0])
+        .with_min_inner_size([640.0, 480.0]);
+    let options = eframe::NativeOptions { viewport, ..Default::default() };
+    let machinery = Machinery::new(places.index.clone());
+    let create = move |creation: &eframe::CreationContext<'_>| {
+        theme::add_letters(&creation.egui_ctx);
+        let window = Window::new(&creation.egui_ctx, places, machinery);
+        Ok(Box::new(Window { instance: Some(instance), ..window }) as Box<dyn eframe::App>)
+    };
+    let run = eframe::run_native("qwen3-desk", options, Box::new(create));
+    run.map_err(|error| format!("can't open a window: {error}"))
+}
+
+impl Window {
+    /// The window's state, with its threads running.
+    pub fn new(ctx: &egui::Context, places: Places, machinery: Machinery) -> Self {
+        let settings = Settings::read(&places.settings);
+        theme::set(ctx);
+        ctx.set_theme(preference(settings.appearance));
+        let choice =
+            |model: &String| Choice { model: model.clone(), device: settings.device.clone() };
+        let start = Start {
+            folders: settings.folders.clone(),
+            choice: choice(&settings.model),
+            reranker: settings.reranker.as_ref().map(choice),
+            pace: settings.pace,
+            is_paused: settings.is_paused,
+        };
+        let repaint = ctx.clone();
+        let worker = Worker::start(machinery, start, move || repaint.request_repaint());
+        worker.look_for_models();
+        Self {
+            worker,
+            settings,
+            places,
+            instance: None,
+            status: Status::default(),
+            view: View::default(),
+            search: search::Search::default(),
+            map: map::Map::default(),
+            models: models::Models::default(),
+            notice: None,
+            picked: None,
+            open_file: Box::new(|path| open::that_detached(path)),
+        }
+    }
+
+    /// Everything that is seen.
+    pub fn show(&mut self, ui: &mut egui::Ui) {
+        self.hear(ui.ctx());
+        keys::global(self, ui.ctx());
+        sidebar::show(self, ui);
+        self.show_notice(ui);
+        let frame = egui::Frame::new().fill(ui.visuals().panel_fill).inner_margin(egui::Margin {
+            left: 18,
+            right: 14,
+            top: 8,
+            bottom: 8,
+        });
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| match self.view {
+            View::Search => search::show(self, ui),
+            View::Map => map::show(self, ui),
+            View::Folders => folders::show(self, ui),
+            View::Models => models::show(self, ui),
+            View::Settings => preferences::show(self, ui),
+        });
+    }
+
+    /// Takes what came since the last frame.
+    fn hear(&mut self, ctx: &egui::Context) {
+        self.status = self.worker.status();
+        for event in self.worker.events() {
+            match event {
+                Event::Found(found) => self.search.take(found),
+                Event::Map(points) => self.map.take(points),
+                Event::Passage(passage, text) => self.map.take_text(passage, text),
+                Event::Told(text) => self.tell(text),
+                Event::Devices(devices) => self.models.devices = devices,
+                Event::Models(here) => self.models.here = here,
+                Event::Downloaded(model) => {
+                    self.worker.look_for_models();
+                    self.tell(format!("{} is here.", crate::model::title(&model)));
+                }
+            }
+        }
+        if self.instance.as_ref().is_some_and(Instance::is_asked_for) {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Minimized(false));
+            ctx.send_viewport_cmd(egui::ViewportCommand::Focus);
+        }
+        if self.instance.is_some() {
+            ctx.request_repaint_after(LOOK);
+        }
+        let dropped = ctx.input(|input| input.raw.dropped_files.clone());
+        for folder in dropped.into_iter().filter_map(|file| file.path) {
+            self.add_folder(folder);
+        }
+        match self.picked.as_ref().map(Receiver::try_recv) {
+            Some(Ok(folder)) => {
+                self.picked = None;
+                folder.into_iter().for_each(|folder| self.add_folder(folder));
+            }
+            Some(Err(std::sync::mpsc::TryRecvError::Disconnected)) => self.picked = None,
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, text: String) {
+        self.notice = Some((text, Instant::now()));
+    }
+
+    fn show_notice(&mut self, ui: &mut egui::Ui) {
+        self.notice = self.notice.take().filter(|(_, since)| since.elapsed() < NOTICE);
+        let Some((text, _)) = &self.notice else { return };
+        ui.ctx().request_repaint_after(LOOK);
+        egui::Panel::bottom("notice").show(ui, |ui| {
+            ui.add_space(4.0);
+            ui.label(text.as_str());
+            ui.add_space(4.0);
+        });
+    }
+
+    /// Asks for a folder in the system's own window.
+    fn pick_folder(&mut self, ctx: &egui::Context) {
+        let (sender, picked) = channel();
+        self.picked = Some(picked);
+        // It is made here, as macOS wants, and waited for on a thread.
+        let dialog = rfd::AsyncFileDialog::new().set_title("A folder to search").pick_folder();
+        let ctx = ctx.clone();
+        std::thread::spawn(move || {
+            let folder = pollster::block_on(dialog).map(|folder| folder.path().to_owned());
+            // Nobody waits if the window was closed.
+            let _ = sender.send(folder);
+            ctx.request_repaint();
+        });
+    }
+
+    fn add_folder(&mut self, path: PathBuf) {
+        let folder = std::fs::canonicalize(&path).unwrap_or(path);
+        if !folder.is_dir() {
+            self.tell(format!("{} is no folder.", folder.display()));
+        } else if self.settings.add_folder(folder.clone()) {
+            self.folders_changed();
+        } else {
+            self.tell(format!("{} is searched already.", folder.display()));
+        }
+    }
+
+    fn folders_changed(&mut self) {
+        self.worker.command(Command::Folders(self.settings.folders.clone()));
+        self.keep_settings();
+    }
+
+    fn keep_settings(&mut self) {
+        if let Err(error) = self.settings.write(&self.places.settings) {
+            self.tell(format!("The settings can't be kept: {error}"));
+        }
+    }
+
+    fn choice(&self, model: &str) -> Choice {
+        Choice { model: model.to_owned(), device: self.settings.device.clone() }
+    }
+
+    /// Opens a file with the system's program for it.
+    fn open(&mut self, path: &Path) {
+        if let Err(error) = (self.open_file)(path) {
+            self.tell(format!("{} can't be opened: {error}", path.display()));
+        }
+    }
+}
+
+fn preference(appearance: Appearance) -> egui::ThemePreference {
+    match appearance {
+        Appearance::System => egui::ThemePreference::System,
+        Appearance::Light => egui::ThemePreference::Light,
+        Appearance::Dark => egui::ThemePreference::Dark,
+    }
+}
+
+impl eframe::App for Window {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.show(ui);
+    }
+}
+
+#[cfg(test)]
+mod tests;

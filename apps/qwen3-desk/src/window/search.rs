@@ -1,0 +1,286 @@
+//! Searching: a field, filters, and the passages found.
+
+use super::theme::palette;
+use super::widgets::{card, count, pill, weak};
+use super::{Window, hit, welcome};
+use crate::documents::Kind;
+use crate::index::{Filter, Hit};
+use crate::worker::{Ask, Finding, Found};
+use eframe::egui::{self, FontId, RichText, ScrollArea, Ui};
+use std::path::Path;
+
+/// The state of the view.
+#[derive(Default)]
+pub struct Search {
+    pub query: String,
+    /// The passage that others shall be like, in place of the query.
+    like: Option<Hit>,
+    filter: Filter,
+    number: u64,
+    pub found: Option<Found>,
+    selected: usize,
+    pub wants_focus: bool,
+    /// Whether the selected passage has to come into sight.
+    pub scrolls: bool,
+    was_shown: bool,
+}
+
+impl Search {
+    /// Takes an answer, unless another question was asked since.
+    pub fn take(&mut self, found: Found) {
+        if found.ask != self.number {
+            return;
+        }
+        let is_first = self.found.as_ref().is_none_or(|old| old.ask != found.ask);
+        // What is selected stays so while a reranker moves it.
+        let kept = self.selected().filter(|_| !is_first).map(|hit| hit.passage);
+        let place = kept
+            .filter(|_| self.selected > 0)
+            .and_then(|passage| found.hits.iter().position(|hit| hit.passage == passage));
+        self.selected = place.unwrap_or(0);
+        self.scrolls |= is_first;
+        self.found = Some(found);
+    }
+
+    pub fn selected(&self) -> Option<&Hit> {
+        self.found.as_ref()?.hits.get(self.selected)
+    }
+
+    pub fn select(&mut self, by: isize) {
+        let last = self.found.as_ref().map_or(0, |found| found.hits.len().saturating_sub(1));
+        self.selected = self.selected.saturating_add_signed(by).min(last);
+        self.scrolls = true;
+    }
+
+    pub fn begin_again(&mut self) {
+        (self.query, self.like, self.found) = (String::new(), None, None);
+        self.number += 1;
+        self.wants_focus = true;
+    }
+
+    fn ask(&mut self) -> Option<Ask> {
+        self.number += 1;
+        let finding = match &self.like {
+            Some(hit) => Finding::Like(hit.passage),
+            None if self.query.trim().is_empty() => {
+                self.found = None;
+                return None;
+            }
+            None => Finding::Query(self.query.trim().to_owned()),
+        };
+        Some(Ask { number: self.number, finding, filter: self.filter.clone() })
+    }
+}
+
+/// Looks for passages like this one.
+pub fn more_like(window: &mut Window, hit: &Hit) {
+    window.search.like = Some(hit.clone());
+    ask(window);
+}
+
+/// Shows what is in a folder alone.
+pub fn within(window: &mut Window, folder: Option<&Path>) {
+    window.search.filter.folder = folder.map(Path::to_owned);
+    ask(window);
+}
+
+fn ask(window: &mut Window) {
+    if let Some(ask) = window.search.ask() {
+        window.worker.ask(ask);
+    }
+}
+
+pub fn show(window: &mut Window, ui: &mut Ui) {
+    if window.settings.folders.is_empty() {
+        welcome::show(window, ui);
+        return;
+    }
+    ui.add_space(8.0);
+    if field(window, ui) {
+        window.search.like = None;
+        ask(window);
+    }
+    ui.add_space(2.0);
+    if filters(window, ui) {
+        ask(window);
+    }
+    like_line(window, ui);
+    match &window.search.found {
+        Some(found) => {
+            let is_empty = found.hits.is_empty();
+            standing(window, ui);
+            if is_empty { nothing(window, ui) } else { results(window, ui) }
+        }
+        None => welcome::help(window, ui),
+    }
+}
+
+fn field_id() -> egui::Id {
+    egui::Id::new("query")
+}
+
+/// Whether a part of the query is selected.
+pub fn has_selection(ctx: &egui::Context) -> bool {
+    let state = egui::TextEdit::load_state(ctx, field_id());
+    let range = state.and_then(|state| state.cursor.char_range());
+    range.is_some_and(|range| !range.is_empty())
+}
+
+/// The field for the query; whether it was changed.
+fn field(window: &mut Window, ui: &mut Ui) -> bool {
+    let palette = palette(ui);
+    let search = &mut window.search;
+    let hint = RichText::new("Search by meaning: a question, a thought, a few words");
+    let edit = egui::TextEdit::singleline(&mut search.query)
+        .id(field_id())
+        .hint_text(hint.color(palette.weak))
+        .font(FontId::proportional(18.0))
+        .margin(egui::Margin::symmetric(14, 10))
+        .desired_width(f32::INFINITY);
+    let response = ui.add(edit);
+    if std::mem::take(&mut search.wants_focus) || !search.was_shown {
+        response.request_focus();
+    }
+    search.was_shown = true;
+    // Enter opens a file, and typing goes on afterwards.
+    if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
+        response.request_focus();
+    }
+    response.changed()
+}
+
+/// Folder and kind; whether one was changed.
+fn filters(window: &mut Window, ui: &mut Ui) -> bool {
+    let folders = window.settings.folders.clone();
+    let filter = &mut window.search.filter;
+    let before = filter.clone();
+    ui.horizontal_wrapped(|ui| {
+        if folders.len() > 1 {
+            let name = |folder: &Path| {
+                let name = folder.file_name().unwrap_or(folder.as_os_str());
+                name.to_string_lossy().into_owned()
+            };
+            let shown = filter.folder.as_deref().map_or("All folders".to_owned(), name);
+            egui::ComboBox::from_id_salt("folder").selected_text(shown).show_ui(ui, |ui| {
+                ui.selectable_value(&mut filter.folder, None, "All folders");
+                for folder in &folders {
+                    let label = folder.display().to_string();
+                    ui.selectable_value(&mut filter.folder, Some(folder.clone()), label);
+                }
+            });
+        }
+        if pill(ui, filter.kind.is_none(), "All types").clicked() {
+            filter.kind = None;
+        }
+        for kind in Kind::ALL {
+            if pill(ui, filter.kind == Some(kind), kind.label()).clicked() {
+                filter.kind = if filter.kind == Some(kind) { None } else { Some(kind) };
+            }
+        }
+    });
+    *filter != before
+}
+
+/// Says which passage others are like.
+fn like_line(window: &mut Window, ui: &mut Ui) {
+    let Some(hit) = window.search.like.clone() else { return };
+    let palette = palette(ui);
+    let start: String = hit.text.split_whitespace().take(12).collect::<Vec<_>>().join(" ");
+    card(&palette, true).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("More like").strong());
+            if ui.button("Back").clicked() {
+                window.search.like = None;
+                ask(window);
+            }
+            ui.add(egui::Label::new(format!("“{start} …”")).truncate());
+        });
+    });
+}
+
+/// How many there are, and how long it took.
+fn standing(window: &Window, ui: &mut Ui) {
+    let Some(found) = &window.search.found else { return };
+    let ms = |time: std::time::Duration| format!("{:.0} ms", (time.as_secs_f64() * 1e3).ceil());
+    let mut parts = vec![format!("{} passages", count(found.hits.len()))];
+    if !found.model_time.is_zero() {
+        parts.push(format!("model {}", ms(found.model_time)));
+    }
+    parts.push(format!("search {}", ms(found.search_time)));
+    match found.reranked {
+        Some(reranked) if reranked < found.hits.len() => {
+            parts.push(format!("reranking, {reranked} of {}", found.hits.len()));
+        }
+        Some(_) => parts.push("reranked".to_owned()),
+        None => {}
+    }
+    ui.horizontal_wrapped(|ui| {
+        weak(ui, parts.join("  ·  "));
+        if let Some(problem) = &found.problem {
+            let bad = palette(ui).bad;
+            ui.label(RichText::new(problem).size(13.0).color(bad));
+        }
+    });
+}
+
+fn nothing(window: &Window, ui: &mut Ui) {
+    ui.add_space(40.0);
+    ui.vertical_centered(|ui| {
+        ui.label(RichText::new("Nothing here").size(18.0).strong());
+        let is_filtered = window.search.filter != Filter::default();
+        let text = match (is_filtered, window.status.indexed) {
+            (true, _) => "No passage passes the filters.",
+            (false, 0) => "Nothing is indexed yet. Results appear as soon as there are any.",
+            _ => "Try other words.",
+        };
+        weak(ui, text);
+    });
+}
+
+fn results(window: &mut Window, ui: &mut Ui) {
+    let Some(found) = window.search.found.take() else { return };
+    let words = match window.search.like {
+        Some(_) => vec![],
+        None => super::highlight::words(&window.search.query),
+    };
+    let scrolls = std::mem::take(&mut window.search.scrolls);
+    let mut done = None;
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        for (at, hit) in found.hits.iter().enumerate() {
+            let is_selected = at == window.search.selected;
+            let shown =
+                hit::Shown { hit, words: &words, is_selected, folders: &window.settings.folders };
+            let (response, action) = hit::show(ui, &shown);
+            if is_selected && scrolls {
+                response.scroll_to_me(None);
+            }
+            if response.clicked() || action.is_some() {
+                window.search.selected = at;
+            }
+            if response.double_clicked() {
+                done = Some((at, hit::Action::Open));
+            }
+            done = action.map(|action| (at, action)).or(done);
+        }
+        ui.add_space(8.0);
+    });
+    let acted = done.map(|(at, action)| (found.hits[at].clone(), action));
+    // Unless the action has asked for others.
+    window.search.found = Some(found);
+    if let Some((hit, action)) = acted {
+        act(window, ui, (&hit, action));
+    }
+}
+
+fn act(window: &mut Window, ui: &Ui, (hit, action): (&Hit, hit::Action)) {
+    match action {
+        hit::Action::Open => window.open(&hit.place.path),
+        hit::Action::Like => more_like(window, hit),
+        hit::Action::Copy => {
+            ui.ctx().copy_text(hit.text.clone());
+            window.tell("Copied.".to_owned());
+        }
+    }
+    window.search.wants_focus = true;
+}

@@ -1,0 +1,240 @@
+//! What people do, in a window that is drawn into memory.
+
+use super::*;
+use crate::worker::tests::{notes, until};
+use crate::worker::{Activity, Machinery};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use qwen3_engine::{Error, Progress};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use tempfile::TempDir;
+
+type Opened = Rc<RefCell<Vec<PathBuf>>>;
+
+/// A program under test.
+pub struct Program {
+    pub harness: Harness<'static, Option<Window>>,
+    data: TempDir,
+    opened: Opened,
+}
+
+/// How it is started.
+pub struct Setup {
+    pub settings: Settings,
+    pub size: [f32; 2],
+    pub machinery: fn(PathBuf) -> Machinery,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let settings = Settings { device: "cpu".to_owned(), ..Settings::default() };
+        Self { settings, size: [1100.0, 740.0], machinery: Machinery::new }
+    }
+}
+
+impl Program {
+    pub fn start(setup: Setup) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let places = Places::within(data.path());
+        setup.settings.write(&places.settings).unwrap();
+        let opened = Opened::default();
+        let into = opened.clone();
+        let mut machinery = Some((setup.machinery)(places.index.clone()));
+        let show = move |ui: &mut egui::Ui, window: &mut Option<Window>| {
+            let window = window.get_or_insert_with(|| {
+                let machinery = machinery.take().expect("there is one window");
+                let mut window = Window::new(ui.ctx(), places.clone(), machinery);
+                let into = into.clone();
+                window.open_file = Box::new(move |path| {
+                    into.borrow_mut().push(path.to_owned());
+                    Ok(())
+                });
+                window
+            });
+            window.show(ui);
+        };
+        let harness = Harness::builder().with_size(setup.size).build_ui_state(show, None);
+        Self { harness, data, opened }
+    }
+
+    pub fn window(&mut self) -> &mut Window {
+        self.harness.state_mut().as_mut().expect("the first frame makes it")
+    }
+
+    /// Draws frames until something is so.
+    pub fn wait(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
+        until(what, || {
+            self.harness.step();
+            is_so(self).then_some(())
+        });
+        self.harness.step();
+    }
+
+    pub fn settle(&mut self) {
+        self.wait("up to date", |program| program.window().status.activity == Activity::UpToDate);
+    }
+
+    pub fn sees(&self, label: &str) -> bool {
+        self.harness.query_all_by_label(label).next().is_some()
+    }
+
+    pub fn click(&mut self, label: &str) {
+        let nodes = self.harness.query_all_by_label(label);
+        nodes.last().unwrap_or_else(|| panic!("there is no {label}")).click();
+        self.harness.step();
+        self.harness.step();
+    }
+
+    pub fn type_query(&mut self, text: &str) {
+        let field = self.harness.get_by_role(egui::accesskit::Role::TextInput);
+        field.focus();
+        field.type_text(text);
+        self.harness.step();
+        self.wait("results", |program| {
+            let search = &program.window().search;
+            search.query.contains(text) && search.found.is_some()
+        });
+    }
+
+    pub fn key(&mut self, key: egui::Key) {
+        self.harness.key_press(key);
+        self.harness.step();
+        self.harness.step();
+    }
+
+    fn first(&mut self) -> String {
+        let found = self.window().search.found.as_ref();
+        let hit = found.and_then(|found| found.hits.first());
+        let name = hit.and_then(|hit| hit.place.path.file_name());
+        name.map_or(String::new(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+fn with_notes() -> (Program, TempDir) {
+    let notes = notes();
+    let mut setup = Setup::default();
+    setup.settings.add_folder(notes.path().canonicalize().unwrap());
+    let mut program = Program::start(setup);
+    program.settle();
+    (program, notes)
+}
+
+#[test]
+fn a_folder_that_is_dropped_can_be_searched() {
+    let notes = notes();
+    let mut program = Program::start(Setup::default());
+    program.harness.step();
+    assert!(program.sees("Add a folder"));
+    let file = egui::DroppedFile { path: Some(notes.path().to_owned()), ..Default::default() };
+    program.harness.input_mut().dropped_files.push(file);
+    program.wait("indexing", |program| program.window().status.indexed == 5);
+    program.settle();
+    program.type_query("how do I bake a loaf?");
+    assert!(program.sees("bread.md"));
+    assert_eq!(program.first(), "bread.md");
+    let kept = Settings::read(&Places::within(program.data.path()).settings);
+    assert_eq!(kept.folders, [notes.path().canonicalize().unwrap()]);
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let (mut program, _notes) = with_notes();
+    program.type_query("why do things fall down?");
+    program.key(egui::Key::ArrowDown);
+    let second = program.window().search.selected().unwrap().clone();
+    assert_eq!(program.window().search.found.as_ref().unwrap().hits[1], second);
+    program.key(egui::Key::Enter);
+    assert_eq!(*program.opened.borrow(), [second.place.path.to_path_buf()]);
+    program.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::L);
+    program.wait("others like it", |program| {
+        program.first().as_str() == second.place.path.file_name().unwrap()
+    });
+    assert!(program.sees("More like"));
+    program.key(egui::Key::Escape);
+    assert!(program.window().search.found.is_none() && program.window().search.query.is_empty());
+    program.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::Num3);
+    program.harness.step();
+    assert_eq!(program.window().view, View::Folders);
+}
+
+#[test]
+fn filters_narrow_the_results() {
+    let (mut program, _notes) = with_notes();
+    program.type_query("bread");
+    assert_eq!(program.window().search.found.as_ref().unwrap().hits.len(), 5);
+    program.click("Tables");
+    program.wait("one kind", |program| program.first() == "bills.csv");
+    assert_eq!(program.window().search.found.as_ref().unwrap().hits.len(), 1);
+    program.click("PDF");
+    program.wait("nothing", |program| program.sees("Nothing here"));
+    program.click("All types");
+    program.wait("all", |program| program.first() == "bread.md");
+}
+
+#[test]
+fn a_folder_is_taken_away() {
+    let (mut program, _notes) = with_notes();
+    program.click("Folders");
+    assert!(program.sees("5 files"));
+    program.click("Remove");
+    program.wait("an empty index", |program| program.window().status.indexed == 0);
+    program.click("Search");
+    assert!(program.sees("Add a folder"));
+}
+
+#[test]
+fn problems_are_listed() {
+    let notes = notes();
+    std::fs::write(notes.path().join("broken.pdf"), "%PDF-1.4 and then nothing").unwrap();
+    let mut setup = Setup::default();
+    setup.settings.add_folder(notes.path().to_owned());
+    setup.settings.add_folder("/no/such/folder".into());
+    let mut program = Program::start(setup);
+    program.click("Folders");
+    program.wait("the problems", |program| program.sees("2 can't be searched"));
+}
+
+#[test]
+fn settings_are_kept() {
+    let (mut program, _notes) = with_notes();
+    program.click("Settings");
+    program.click("Dark");
+    assert!(program.harness.ctx.global_style().visuals.dark_mode);
+    program.click("Light");
+    program.click("Gentle");
+    let kept = Settings::read(&Places::within(program.data.path()).settings);
+    assert_eq!((kept.appearance, kept.pace), (Appearance::Light, crate::settings::Pace::Gentle));
+    assert!(!program.harness.ctx.global_style().visuals.dark_mode);
+}
+
+#[test]
+fn everything_has_its_place_in_a_small_window() {
+    let notes = notes();
+    let mut setup = Setup { size: [640.0, 480.0], ..Setup::default() };
+    setup.settings.add_folder(notes.path().to_owned());
+    let mut program = Program::start(setup);
+    program.settle();
+    for view in View::ALL {
+        program.window().view = view;
+        program.harness.step();
+        program.harness.step();
+        let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(640.0, 480.0));
+        let buttons = program.harness.query_all_by_role(egui::accesskit::Role::Button);
+        for button in buttons {
+            let bounds = button.rect();
+            assert!(
+                bounds.left() >= 0.0 && bounds.right() <= screen.right(),
+                "{} in {view:?}: {bounds:?}",
+                button.accesskit_node().label().unwrap_or_default()
+            );
+        }
+    }
+}
+
+mod measure;
+mod models;
+mod screenshots;

@@ -1,0 +1,95 @@
+//! Downloads, other models, and devices that get lost.
+
+use super::*;
+
+/// A download that goes on until it is cancelled.
+fn endless(index: PathBuf) -> Machinery {
+    let download = |_: &str, hooks: &qwen3_engine::Hooks| {
+        let on_progress = hooks.on_progress.clone().expect("the window shows it");
+        for bytes in 0.. {
+            if hooks.cancel.is_cancelled() {
+                break;
+            }
+            let file = "model.safetensors".to_owned();
+            on_progress(Progress::Download {
+                file,
+                bytes: bytes * 1_000_000,
+                total_bytes: 639_000_000,
+            });
+            sleep(Duration::from_millis(5));
+        }
+        Err(Error::Cancelled)
+    };
+    Machinery { download: Box::new(download), ..Machinery::new(index) }
+}
+
+#[test]
+fn a_download_is_shown_and_cancelled() {
+    let mut program = Program::start(Setup { machinery: endless, ..Setup::default() });
+    program.click("Models");
+    program.wait("what is here", |program| program.sees("Download 639 MB"));
+    program.click("Download 639 MB");
+    program.wait("progress", |program| {
+        program.window().status.downloads.first().is_some_and(|of| of.bytes > 3_000_000)
+    });
+    assert!(program.sees("Cancel"));
+    program.click("Cancel");
+    program.wait("the end of it", |program| {
+        program.window().status.downloads.is_empty() && program.sees("Download 639 MB")
+    });
+}
+
+#[test]
+fn another_model_is_used_once_its_index_is_there() {
+    let (mut program, _notes) = with_notes();
+    program.click("Models");
+    let other = format!("{}/../../tests/fixtures/tiny-embedding", env!("CARGO_MANIFEST_DIR"));
+    let field = program.harness.get_by_role(egui::accesskit::Role::TextInput);
+    field.focus();
+    field.type_text(&other);
+    program.harness.step();
+    program.harness.step();
+    program.click("Use");
+    program.wait("the other model", |program| program.window().status.model == other);
+    program.settle();
+    assert_eq!(program.window().status.indexed, 5);
+    let kept = Settings::read(&Places::within(program.data.path()).settings);
+    assert_eq!(kept.model, other);
+}
+
+static LOST: AtomicUsize = AtomicUsize::new(0);
+
+/// A device that is lost at the first and at the third passage.
+fn loose(index: PathBuf) -> Machinery {
+    let load_model = |choice: &crate::model::Choice, hooks: &qwen3_engine::Hooks| {
+        let model = crate::model::load_model(choice, hooks)?;
+        let encode = model.encode;
+        let lost = move |role, texts: &[String], cancel: &qwen3_engine::CancelToken| {
+            let call = LOST.fetch_add(1, Ordering::Relaxed);
+            if call == 0 || call == 2 {
+                let (device, message) = (qwen3_engine::DeviceId::Cpu, "gone".to_owned());
+                return Err(Error::DeviceLost { device, message });
+            }
+            encode(role, texts, cancel)
+        };
+        Ok(crate::model::Model { encode: Box::new(lost), ..model })
+    };
+    Machinery { load_model: Box::new(load_model), ..Machinery::new(index) }
+}
+
+#[test]
+fn a_lost_device_is_told_and_survived() {
+    let notes = notes();
+    let mut setup = Setup { machinery: loose, ..Setup::default() };
+    setup.settings.add_folder(notes.path().to_owned());
+    let mut program = Program::start(setup);
+    let told = Arc::new(Mutex::new(false));
+    program.wait("up to date", |program| {
+        if let Activity::Waiting(problem) = &program.window().status.activity {
+            *told.lock().unwrap() |= problem.contains("was lost");
+        }
+        program.window().status.activity == Activity::UpToDate
+    });
+    assert!(*told.lock().unwrap());
+    assert_eq!(program.window().status.indexed, 5);
+}

@@ -1,0 +1,94 @@
+//! Small things that several views are made of.
+
+use super::theme::{Palette, ROUND, palette};
+use eframe::egui::{self, CornerRadius, Frame, Margin, Response, RichText, Stroke, Ui};
+
+/// The title of a view, with a line below that says what it is for.
+pub fn title(ui: &mut Ui, title: &str, about: &str) {
+    ui.add_space(8.0);
+    ui.heading(title);
+    ui.label(RichText::new(about).color(palette(ui).weak));
+    ui.add_space(8.0);
+}
+
+/// The title of a part of a view.
+pub fn section(ui: &mut Ui, title: &str) {
+    ui.add_space(12.0);
+    ui.label(RichText::new(title).strong().size(16.0));
+}
+
+/// A box with round corners.
+pub fn card(palette: &Palette, is_selected: bool) -> Frame {
+    let (fill, line) = match is_selected {
+        true => (palette.selected, palette.accent),
+        false => (palette.card, palette.line),
+    };
+    Frame::new()
+        .fill(fill)
+        .stroke(Stroke::new(1.0, line))
+        .corner_radius(CornerRadius::same(ROUND))
+        .inner_margin(Margin::symmetric(14, 10))
+}
+
+/// The button that a view is about.
+pub fn primary(ui: &mut Ui, text: &str) -> Response {
+    let palette = palette(ui);
+    let text = RichText::new(text).color(palette.on_accent).strong();
+    ui.add(egui::Button::new(text).fill(palette.accent).stroke(Stroke::NONE))
+}
+
+/// One of several that exclude each other, as a pill.
+pub fn pill(ui: &mut Ui, is_on: bool, text: &str) -> Response {
+    let palette = palette(ui);
+    let colour = if is_on { palette.accent } else { palette.weak };
+    let text = RichText::new(text).size(13.0).color(colour);
+    let fill = if is_on { palette.selected } else { palette.card };
+    let line = if is_on { palette.accent } else { palette.line };
+    let button = egui::Button::selectable(is_on, text)
+        .fill(fill)
+        .stroke(Stroke::new(1.0, line))
+        .corner_radius(CornerRadius::same(14))
+        .min_size(egui::vec2(0.0, 26.0));
+    ui.add(button)
+}
+
+/// Text in the second rank.
+pub fn weak(ui: &mut Ui, text: impl Into<String>) -> Response {
+    let colour = palette(ui).weak;
+    ui.label(RichText::new(text).size(13.0).color(colour))
+}
+
+/// A number with its thousands apart.
+pub fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes as people say them.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1000),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        let counted = [0, 999, 1000, 12_345, 1_234_567].map(count);
+        assert_eq!(counted, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        let sizes = [5_000, 639_000_000, 1_192_000_000].map(bytes);
+        assert_eq!(sizes, ["5 kB", "639 MB", "1.2 GB"]);
+    }
+}

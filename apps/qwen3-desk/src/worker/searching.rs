@@ -1,0 +1,211 @@
+//! The thread that answers.
+
+use super::event::{Ask, Event, Finding, Found};
+use super::shared::Shared;
+use crate::documents::Passage;
+use crate::index::{Hit, nearest, vector_of};
+use crate::model::{Choice, Judge, Role};
+use qwen3_engine::{CancelToken, Error, Hooks};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// Passages that are shown, and reranked.
+const SHOWN: usize = 50;
+/// Passages that a reranker looks at before its order is shown again.
+const RERANKED_AT_ONCE: usize = 5;
+
+/// What is asked, as the thread finds it. Only the newest question counts.
+#[derive(Default)]
+pub struct Searching {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ask: Option<Ask>,
+    reranker: Option<Choice>,
+    /// Whether something has changed that the thread has not seen.
+    is_new: bool,
+    cancel: CancelToken,
+}
+
+impl Searching {
+    pub fn ask(&self, ask: Ask) {
+        self.change(|state| state.ask = Some(ask));
+    }
+
+    pub fn use_reranker(&self, choice: Option<Choice>) {
+        self.change(|state| state.reranker = choice);
+    }
+
+    /// Answers the last question once more: there is another model, or the program ends.
+    pub fn again(&self) {
+        self.change(|_| {});
+    }
+
+    /// As [`Self::again`] when there are new passages, unless that would begin reranking anew.
+    pub fn refresh(&self) {
+        let is_reranked = {
+            let state = self.state.lock().expect("nobody panics with the question");
+            state.ask.is_none() || state.reranker.is_some()
+        };
+        if !is_reranked {
+            self.again();
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().expect("nobody panics with the question");
+        change(&mut state);
+        state.is_new = true;
+        state.cancel.cancel();
+        self.changed.notify_all();
+    }
+
+    /// Waits for something new.
+    fn next(&self) -> (Option<Ask>, Option<Choice>, CancelToken) {
+        let mut state = self.state.lock().expect("nobody panics with the question");
+        while !state.is_new {
+            state = self.changed.wait(state).expect("nobody panics with the question");
+        }
+        state.is_new = false;
+        state.cancel = CancelToken::default();
+        (state.ask.clone(), state.reranker.clone(), state.cancel.clone())
+    }
+}
+
+/// Answers until the program ends.
+pub fn run(shared: &Shared) {
+    let mut judge: Option<Judge> = None;
+    loop {
+        let (ask, reranker, cancel) = shared.searching.next();
+        if shared.ends() {
+            return;
+        }
+        judge = judge.filter(|judge| Some(&judge.choice) == reranker.as_ref());
+        let Some(ask) = ask else { continue };
+        let mut found = answer(shared, &ask, &cancel);
+        let query = match &ask.finding {
+            Finding::Query(query) if !found.hits.is_empty() => query.as_str(),
+            _ => {
+                tell(shared, &found, &cancel);
+                continue;
+            }
+        };
+        found.reranked = reranker.as_ref().map(|_| 0);
+        tell(shared, &found, &cancel);
+        let Some(reranker) = reranker else { continue };
+        if judge.is_none() {
+            let hooks = Hooks::default().cancel(cancel.clone());
+            match (shared.machinery.load_judge)(&reranker, &hooks) {
+                Ok(loaded) => judge = Some(loaded),
+                Err(error) => {
+                    not_reranked(shared, found, (&error, &cancel));
+                    continue;
+                }
+            }
+        }
+        let loaded = judge.as_ref().expect("it was loaded");
+        if let Err(error) = rerank(shared, loaded, (query, &mut found), &cancel) {
+            // What is lost is loaded again for the next question.
+            if !matches!(error, Error::Cancelled) {
+                judge = None;
+            }
+            not_reranked(shared, found, (&error, &cancel));
+        }
+    }
+}
+
+fn tell(shared: &Shared, found: &Found, cancel: &CancelToken) {
+    if !cancel.is_cancelled() {
+        shared.tell(Event::Found(found.clone()));
+    }
+}
+
+fn not_reranked(shared: &Shared, mut found: Found, (error, cancel): (&Error, &CancelToken)) {
+    found.problem = Some(format!("not reranked: {error}"));
+    found.reranked = None;
+    tell(shared, &found, cancel);
+}
+
+/// The nearest passages.
+fn answer(shared: &Shared, ask: &Ask, cancel: &CancelToken) -> Found {
+    let start = Instant::now();
+    let mut found = Found {
+        ask: ask.number,
+        hits: vec![],
+        model_time: Duration::ZERO,
+        search_time: Duration::ZERO,
+        reranked: None,
+        problem: None,
+    };
+    let Some(store) = shared.store() else {
+        found.problem = Some("the index is being opened".to_owned());
+        return found;
+    };
+    let vector = match &ask.finding {
+        Finding::Like(passage) => match vector_of(&shared.index, &store, *passage) {
+            Ok(vector) => vector.ok_or_else(|| "this passage is gone".to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
+        Finding::Query(query) => query_vector(shared, query, cancel),
+    };
+    found.model_time = start.elapsed();
+    let start = Instant::now();
+    let hits = vector.and_then(|vector| {
+        let hits = nearest(&shared.index, &store, (vector.as_slice(), &ask.filter), SHOWN);
+        hits.map_err(|error| error.to_string())
+    });
+    found.search_time = start.elapsed();
+    match hits {
+        Ok(hits) => found.hits = hits,
+        Err(problem) => found.problem = Some(problem),
+    }
+    found
+}
+
+fn query_vector(shared: &Shared, query: &str, cancel: &CancelToken) -> Result<Vec<f32>, String> {
+    let model = shared.answering().ok_or("the model is being loaded")?;
+    let vectors = (model.encode)(Role::Query, &[query.to_owned()], cancel);
+    let mut vectors = vectors.map_err(|error| {
+        if let Error::DeviceLost { .. } = error {
+            shared.lose_device();
+        }
+        error.to_string()
+    })?;
+    Ok(vectors.pop().expect("one vector per text"))
+}
+
+/// Puts the passages in the reranker's order, some at a time.
+fn rerank(
+    shared: &Shared,
+    judge: &Judge,
+    (query, found): (&str, &mut Found),
+    cancel: &CancelToken,
+) -> Result<(), Error> {
+    let mut judged: Vec<Hit> = vec![];
+    let mut rest = std::mem::take(&mut found.hits);
+    while !rest.is_empty() {
+        let mut next: Vec<Hit> = rest.drain(..RERANKED_AT_ONCE.min(rest.len())).collect();
+        let texts: Vec<String> =
+            next.iter().map(|hit| Passage::embedded(&hit.heading, &hit.text)).collect();
+        match (judge.score)(query, &texts, cancel) {
+            Ok(scores) => {
+                let with_score = next.iter_mut().zip(scores);
+                with_score.for_each(|(hit, score)| hit.relevance = Some(score));
+                judged.append(&mut next);
+            }
+            Err(error) => {
+                found.hits = [judged, next, rest].concat();
+                return Err(error);
+            }
+        }
+        let relevance = |hit: &Hit| hit.relevance.unwrap_or(f64::NEG_INFINITY);
+        judged.sort_by(|a, b| relevance(b).total_cmp(&relevance(a)));
+        found.reranked = Some(judged.len());
+        found.hits = [judged.clone(), rest.clone()].concat();
+        tell(shared, found, cancel);
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Devices that get lost, disks that fail, files that are broken, and files without end.
+
+use super::*;
+
+/// A machinery that counts texts, and whose device gets lost when told to.
+fn counting(data: &TempDir, texts: Arc<AtomicUsize>, is_lost: Arc<AtomicBool>) -> Machinery {
+    let load_model = move |choice: &Choice, hooks: &qwen3_engine::Hooks| {
+        let Model { encode, .. } = model::load_model(choice, hooks)?;
+        let (texts, is_lost) = (texts.clone(), is_lost.clone());
+        let model = model::load_model(choice, hooks)?;
+        let counted = move |role, of: &[String], cancel: &qwen3_engine::CancelToken| {
+            if is_lost.swap(false, Ordering::Relaxed) {
+                let message = "it was unplugged".to_owned();
+                return Err(Error::DeviceLost { device: DeviceId::Cpu, message });
+            }
+            if role == model::Role::Passage {
+                texts.fetch_add(of.len(), Ordering::Relaxed);
+            }
+            encode(role, of, cancel)
+        };
+        Ok(Model { encode: Box::new(counted), ..model })
+    };
+    Machinery { load_model: Box::new(load_model), ..Machinery::new(data.path().join("index.redb")) }
+}
+
+#[test]
+fn only_what_is_new_is_computed() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let (texts, never) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let start = || {
+        let machinery = counting(&data, texts.clone(), never.clone());
+        Worker::start(machinery, begin(&[notes.path()], MINI), || {})
+    };
+    let worker = start();
+    settle(&worker);
+    assert_eq!(texts.load(Ordering::Relaxed), 5);
+    drop(worker);
+    fs::rename(notes.path().join("physics"), notes.path().join("science")).unwrap();
+    fs::copy(notes.path().join("bread.md"), notes.path().join("copy.md")).unwrap();
+    let worker = start();
+    let status = settle(&worker);
+    assert_eq!((status.files, status.passages), (6, 5));
+    assert_eq!(texts.load(Ordering::Relaxed), 5);
+    assert_eq!(search(&worker, "how do I bake a loaf?")[0].others, 1);
+    let long = "A sentence about the sea and its waves. ".repeat(200);
+    fs::write(notes.path().join("sea.txt"), &long).unwrap();
+    worker.command(Command::Rescan);
+    until("the new file", || (worker.status().files == 7).then_some(()));
+    settle(&worker);
+    let before = texts.load(Ordering::Relaxed);
+    fs::write(notes.path().join("sea.txt"), long + "At its end there is a lighthouse.").unwrap();
+    worker.command(Command::Rescan);
+    until("the end of it", || {
+        (search(&worker, "lighthouse")[0].text.contains("lighthouse")).then_some(())
+    });
+    settle(&worker);
+    assert!(texts.load(Ordering::Relaxed) - before <= 2, "only its end is new");
+}
+
+#[test]
+fn a_lost_device_is_survived() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let (texts, is_lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+    let machinery = counting(&data, texts, is_lost.clone());
+    let worker = Worker::start(machinery, begin(&[notes.path()], MINI), || {});
+    assert_eq!(settle(&worker).indexed, 5);
+    is_lost.store(true, Ordering::Relaxed);
+    let found = ask(&worker, 900, Finding::Query("a loaf".to_owned()), Filter::default());
+    assert!(found.problem.unwrap().contains("was lost"));
+    // The question is answered once the model is there again.
+    until("an answer", || {
+        let is_answer = |event| matches!(event, Event::Found(found) if found.problem.is_none());
+        worker.events().into_iter().any(is_answer).then_some(())
+    });
+}
+
+#[test]
+fn a_disk_that_fails_is_tried_again() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let path = data.path().join("index.redb");
+    let fails = Arc::new(AtomicUsize::new(3));
+    let machinery = Machinery {
+        open_store: Box::new({
+            let (fails, path) = (fails.clone(), path.clone());
+            move || match fails.load(Ordering::Relaxed) {
+                0 => Store::open(&path),
+                left => {
+                    fails.store(left - 1, Ordering::Relaxed);
+                    Err(StoreError::Write { message: "no space".to_owned() })
+                }
+            }
+        }),
+        ..Machinery::new(path)
+    };
+    let worker = Worker::start(machinery, begin(&[notes.path()], MINI), || {});
+    until("the problem", || match worker.status().activity {
+        Activity::Waiting(problem) => problem.contains("disk is full").then_some(()),
+        _ => None,
+    });
+    assert_eq!(settle(&worker).indexed, 5);
+}
+
+#[test]
+fn broken_and_unreadable_files_are_told_and_the_rest_is_found() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    fs::write(notes.path().join("broken.pdf"), "%PDF-1.4 and then nothing").unwrap();
+    fs::write(notes.path().join("image.txt"), b"\x89PNG\0\0\0\0").unwrap();
+    let worker = start(&data, begin(&[notes.path(), Path::new("/no/such/folder")], MINI));
+    let status = until("three problems", || {
+        Some(worker.status()).filter(|status| status.problems.len() == 3)
+    });
+    let told = |name: &str| {
+        let of = |(path, _): &&(PathBuf, String)| path.to_str().unwrap().ends_with(name);
+        status.problems.iter().find(of).map(|(_, problem)| problem.as_str()).unwrap_or_default()
+    };
+    assert!(told("broken.pdf").starts_with("is a PDF that can't be read"));
+    assert!(told("image.txt").starts_with("is no text"));
+    assert!(told("/no/such/folder").starts_with("can't be read"));
+    assert_eq!(settle(&worker).indexed, 5);
+}
+
+#[test]
+fn files_of_a_folder_that_is_away_are_kept() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let (here, away) = (notes.path().join("physics"), notes.path().join("away"));
+    let worker = start(&data, begin(&[&here], MINI));
+    assert_eq!(settle(&worker).files, 1);
+    drop(worker);
+    fs::rename(&here, &away).unwrap();
+    let worker = start(&data, begin(&[&here], MINI));
+    until("the problem", || (!worker.status().problems.is_empty()).then_some(()));
+    assert_eq!(settle(&worker).files, 1);
+    assert_eq!(first(&worker, "why do things fall down?"), "gravity.txt");
+}
+
+#[test]
+fn ten_thousand_files_are_taken_in_stride() {
+    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for n in 0..10_000 {
+        let folder = notes.path().join(format!("{}", n % 100));
+        fs::create_dir_all(&folder).unwrap();
+        // A few contents, so that the files are what takes the time.
+        fs::write(folder.join(format!("{n}.txt")), format!("Note about number {}.", n % 50))
+            .unwrap();
+    }
+    let worker = start(&data, begin(&[notes.path()], MINI));
+    let mut slowest = Duration::ZERO;
+    let status = until("up to date", || {
+        let start = Instant::now();
+        let status = worker.status();
+        slowest = slowest.max(start.elapsed());
+        (status.activity == Activity::UpToDate).then_some(status)
+    });
+    assert_eq!((status.files, status.passages, status.indexed), (10_000, 50, 50));
+    assert!(slowest < Duration::from_millis(100), "the window would wait for {slowest:?}");
+    assert_eq!(search(&worker, "number 7")[0].others, 199);
+}
