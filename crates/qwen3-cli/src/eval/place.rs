@@ -6,6 +6,9 @@ use qwen3_engine::{DataSet, Error as EngineError, Hooks};
 use qwen3_eval::is_data_file;
 use std::path::{Path, PathBuf};
 
+/// Names of files that an error says.
+const MOST_FILES: usize = 5;
+
 /// The files of data.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -34,7 +37,11 @@ impl Place {
             error => error.into(),
         })?;
         if !files.folder.is_dir() {
-            let found = files.left_out.join(", ");
+            let mut found = files.left_out;
+            if found.len() > MOST_FILES {
+                found.splice(MOST_FILES.., ["…".to_owned()]);
+            }
+            let found = found.join(", ");
             return Err(EvalError::EmptyDataSet { name, found }.into());
         }
         let called = name.split('/').skip(1).collect::<Vec<_>>().join("-");

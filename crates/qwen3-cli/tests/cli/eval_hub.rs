@@ -104,10 +104,14 @@ fn data_that_the_hub_has_in_other_forms_are_told() {
     let bench = Bench::new();
     let folder = bench.at("other");
     fs::create_dir_all(folder.join("data")).unwrap();
-    fs::write(folder.join("data/test.jsonl.gz"), "packed").unwrap();
+    for part in 0..9 {
+        fs::write(folder.join(format!("data/test-0000{part}.jsonl.gz")), "packed").unwrap();
+    }
     let hub = Hub::serve_data(&folder, Flaw::None);
-    let words = ["`test/facts` has no file that is read here", "test.jsonl.gz"];
-    from_hub(&bench, &hub, DATA_SET).fails(1, &words);
+    let words =
+        ["`test/facts` has no file that is read here", "test-00000.jsonl.gz", ", …;"];
+    let outcome = from_hub(&bench, &hub, DATA_SET).fails(1, &words);
+    assert!(!outcome.stderr.contains("test-00008"), "{outcome:?}");
     let facts = bench.retrieval();
     let run = qwen3(["eval", "--model", "no/model", "--data-revision", "v1"]).arg(&facts);
     run.fails(1, &["`--data-revision` has no effect"]);
