@@ -65,7 +65,9 @@ pub enum TableError {
     Template { template: String, reason: String },
 
     /// A column that would be there twice.
-    #[error("a column `{column}` is there twice; name the results otherwise, or leave one out")]
+    #[error(
+        "a column `{column}` would be there twice; choose others with `--columns`, or name the results with `--vector-column` or `--score-column`"
+    )]
     TwoColumns { column: String },
 
     /// Vectors alone, and something else beside them.
@@ -74,7 +76,7 @@ pub enum TableError {
 
     /// Ranges of another model.
     #[error(
-        "`{}` holds no ranges of {dimensions} dimensions; it takes float32 of [2, {dimensions}], the least and the greatest",
+        "`{}` holds no ranges of {dimensions} dimensions; it takes float32 of [2, {dimensions}] in C order, the least numbers and then the greatest",
         .path.display()
     )]
     NoRanges { path: PathBuf, dimensions: usize },
@@ -89,6 +91,13 @@ pub enum TableError {
         .path.display()
     )]
     NotOurs { path: PathBuf },
+
+    /// Nobody knows what its parts are.
+    #[error(
+        "`{}` has parts of a run, but no manifest that says which; write elsewhere, or begin anew with `--overwrite`",
+        .path.display()
+    )]
+    NoManifest { path: PathBuf },
 
     /// A run that isn't the one that began.
     #[error(

@@ -4,9 +4,10 @@ use crate::error::TableError;
 use crate::input::InputFile;
 use crate::job::Job;
 use crate::journal::{HEADER_BYTES, Journal, Replay};
+use crate::npy;
 use crate::precision::Ranges;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What belongs to the run and not to the results. Readers of folders of tables pass over names
@@ -59,7 +60,11 @@ impl Folder {
         let own = work.join(format!("{MANIFEST}{name}.json"));
         // What came to nothing binds nobody.
         let is_bound = !entries(path, PART)?.is_empty() || has_records(&work)?;
-        for manifest in entries(&work, MANIFEST)?.into_iter().filter(|it| is_bound || *it != own) {
+        let manifests = entries(&work, MANIFEST)?;
+        if is_bound && manifests.is_empty() {
+            return Err(TableError::NoManifest { path: path.to_owned() });
+        }
+        for manifest in manifests.into_iter().filter(|it| is_bound || *it != own) {
             let text = fs::read(&manifest).map_err(TableError::read(&manifest))?;
             let before: Job =
                 serde_json::from_slice(&text).map_err(|source| TableError::Broken {
@@ -137,6 +142,11 @@ impl Folder {
         if path.exists() { Ranges::read(&path, dimensions).map(Some) } else { Ok(None) }
     }
 
+    /// Where they are, if there are any.
+    pub fn ranges_file(&self) -> Option<PathBuf> {
+        Some(self.work().join(RANGES)).filter(|path| path.exists())
+    }
+
     /// Keeps the ranges of bytes for who goes on with this job.
     ///
     /// # Errors
@@ -161,9 +171,10 @@ impl Folder {
 }
 
 impl Part {
-    /// Whether it is whole.
+    /// Whether it is there and ends as its format does: a disk or a person may have cut it since.
     pub fn is_done(&self) -> bool {
-        self.path.exists()
+        File::open(&self.path)
+            .is_ok_and(|mut file| ends_well(&mut file, &self.path).unwrap_or(false))
     }
 
     /// Its file under its name.
@@ -202,6 +213,25 @@ impl Part {
         drop(journal);
         fs::remove_file(&self.journal).map_err(TableError::write(&self.journal))
     }
+}
+
+/// By the last bytes, or the size that a header tells.
+fn ends_well(file: &mut File, path: &Path) -> io::Result<bool> {
+    let bytes = file.metadata()?.len();
+    let mut start = vec![];
+    (&*file).take(npy::HEADER_BYTES as u64).read_to_end(&mut start)?;
+    let mut end = |length: u64| -> io::Result<Vec<u8>> {
+        let mut end = vec![];
+        file.seek(SeekFrom::Start(bytes.saturating_sub(length)))?;
+        file.read_to_end(&mut end)?;
+        Ok(end)
+    };
+    Ok(match path.extension().and_then(|ending| ending.to_str()) {
+        Some("parquet") => end(4)? == b"PAR1",
+        Some("arrow") => end(6)? == b"ARROW1",
+        Some("npy") => npy::file_bytes(&start) == Some(bytes),
+        _ => bytes == 0 || end(1)? == b"\n",
+    })
 }
 
 /// Entries of a folder whose names begin so, by name.

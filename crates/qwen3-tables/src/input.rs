@@ -48,11 +48,11 @@ impl TableFormat {
     }
 }
 
-/// Whether a path means a table, or several, wherever lines of text would be taken too.
+/// Whether a path means a table, or several, wherever lines of text would be taken too: lines of
+/// text alone don't.
 pub fn is_table(path: &Path) -> bool {
     let is_pattern = !path.exists() && path.to_string_lossy().contains(['*', '?', '[']);
-    let lines = [TableFormat::JsonLines, TableFormat::Lines];
-    let by_ending = TableFormat::of(path).is_some_and(|format| !lines.contains(&format));
+    let by_ending = TableFormat::of(path).is_some_and(|format| format != TableFormat::Lines);
     path.is_dir() || is_pattern || by_ending
 }
 

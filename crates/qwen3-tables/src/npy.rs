@@ -18,6 +18,21 @@ pub fn header(descr: &str, rows: usize, columns: usize) -> Vec<u8> {
     header
 }
 
+/// How long a file with such a header is; `None`: it has none.
+pub fn file_bytes(start: &[u8]) -> Option<u64> {
+    let fields = std::str::from_utf8(start.get(10..HEADER_BYTES)?).ok()?;
+    let width = match fields.split('\'').nth(3)? {
+        "<f4" => 4,
+        "<f2" => 2,
+        "|i1" | "|u1" => 1,
+        _ => return None,
+    };
+    let (_, shape) = fields.split_once("'shape': (")?;
+    let (rows, columns) = shape.split_once(')')?.0.split_once(", ")?;
+    let numbers = rows.parse::<u64>().ok()?.checked_mul(columns.parse().ok()?)?;
+    numbers.checked_mul(width)?.checked_add(HEADER_BYTES as u64)
+}
+
 /// The numbers of a file of float32 `[rows, columns]`; `None`: it is no such file.
 pub fn float32(bytes: &[u8], rows: usize, columns: usize) -> Option<Vec<f32>> {
     let length = u16::from_le_bytes([*bytes.get(8)?, *bytes.get(9)?]) as usize;
@@ -56,6 +71,8 @@ mod tests {
         let mut file = header("<f4", 2, 3);
         file.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         assert_eq!(float32(&file, 2, 3).as_deref(), Some(&numbers[..]));
+        assert_eq!(file_bytes(&file), Some(file.len() as u64));
+        assert_eq!(file_bytes(&file[..HEADER_BYTES - 1]), None);
         assert_eq!(float32(&file, 3, 2), None);
         for end in 0..file.len() {
             assert_eq!(float32(&file[..end], 2, 3), None, "{end}");

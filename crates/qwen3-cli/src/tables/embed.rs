@@ -67,7 +67,7 @@ fn open(args: &EmbedArgs) -> Result<(Target, TextColumns, Input), Error> {
         };
         Ok(vec![columns.clone()])
     })?;
-    target.check(&input.files)?;
+    target.check(&args.input.input, &input)?;
     let is_alone = !input.shard.is_one_of_several();
     match tables.precision.needs_ranges() && tables.ranges.is_none() && !is_alone {
         true => Err(TablesError::RangesOfShard.into()),
@@ -140,7 +140,6 @@ struct Embedding<'a> {
 
 impl Work for Embedding<'_> {
     type Text = String;
-    type Tokens = Vec<Tokens>;
 
     fn texts(&self, batch: &RecordBatch) -> Result<Texts, TableError> {
         let texts = self.columns.texts(batch)?;
@@ -151,8 +150,8 @@ impl Work for Embedding<'_> {
         Ok(self.model.tokenize(texts, self.options)?)
     }
 
-    fn compute(&self, tokens: Vec<Tokens>) -> Result<Vec<Answer>, Error> {
-        let embeddings = self.model.encode_tokens(&tokens, self.options)?.into_iter();
+    fn compute(&self, tokens: &[Tokens]) -> Result<Vec<Answer>, Error> {
+        let embeddings = self.model.encode_tokens(tokens, self.options)?.into_iter();
         Ok(embeddings.map(|of| Answer { numbers: of.vector, tokens: of.tokens }).collect())
     }
 }

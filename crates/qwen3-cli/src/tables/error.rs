@@ -49,6 +49,22 @@ pub enum TablesError {
         reason: qwen3_engine::TextError,
     },
 
+    /// What others have finished would be lost.
+    #[error(
+        "`--overwrite` begins anew for all shares; run it once without `--shard`, or remove the folder"
+    )]
+    OverwriteShard,
+
+    /// One share would take the place of another.
+    #[error("shares are parts of one folder; name a folder with `--output`, not a file")]
+    ShardOfFile,
+
+    /// It would be read by the next run.
+    #[error(
+        "`{}` is in the folder `{}`, which is read; write elsewhere", .output.display(), .input.display()
+    )]
+    Inside { output: PathBuf, input: PathBuf },
+
     /// Several machines would find different ranges.
     #[error(
         "with `--shard`, int8 and uint8 need the same `--ranges` on every machine; make them with a run of a few rows"
@@ -80,12 +96,11 @@ impl From<TableError> for Error {
 
 impl Error {
     /// The same error for texts of a table, of which `rows` has one for each row from `place` on.
-    pub fn at_row(self, place: &Place, rows: &[usize]) -> Self {
+    pub fn at_row(self, place: &Place, rows: &[(usize, u64)]) -> Self {
         match self {
             Self::Text { number, reason } => {
-                let row = rows.iter().position(|&text| text + 1 == number).unwrap_or_default();
-                TablesError::Row { file: place.file.clone(), row: place.row + row as u64, reason }
-                    .into()
+                let row = rows.iter().find(|(text, _)| text + 1 == number).map_or(0, |(_, at)| *at);
+                TablesError::Row { file: place.file.clone(), row: place.row + row, reason }.into()
             }
             other => other,
         }

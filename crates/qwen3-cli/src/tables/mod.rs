@@ -6,6 +6,7 @@
 mod embed;
 mod error;
 mod input;
+mod pieces;
 mod pipeline;
 mod progress;
 mod read;
@@ -24,6 +25,10 @@ use qwen3_tables::{OutputFormat, is_table};
 
 /// Whether these files mean rows of tables, not lines of text.
 pub fn are_meant(input: &InputArgs, output: &OutputArgs) -> bool {
+    // As ever: the field of each line is a text.
+    if input.field.is_some() {
+        return false;
+    }
     let is_table_of_results = output.output.as_ref().is_some_and(|path| {
         let format = OutputFormat::of(path);
         path.is_dir() || matches!(format, Some(OutputFormat::Parquet | OutputFormat::Arrow))

@@ -1,11 +1,11 @@
 //! The threads of a run.
 
+use super::pieces::Pieces;
 use super::read::Reading;
-use super::step::{Answer, Computed, Step, Todo, Work};
+use super::step::{Computed, Rows, Step, Todo, Work};
 use super::write::Writing;
 use crate::error::Error;
-use qwen3_engine::CancelToken;
-use qwen3_tables::Record;
+use qwen3_engine::{CancelToken, Tokens};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -59,7 +59,7 @@ fn read_all<W: Work>(reading: &Reading<W>, read: &SyncSender<Steps<Todo<Vec<W::T
 fn tokenize_all<W: Work>(
     work: &W,
     steps: Receiver<Steps<Todo<Vec<W::Text>>>>,
-    tokenized: &SyncSender<Steps<Todo<(usize, W::Tokens)>>>,
+    tokenized: &SyncSender<Steps<Todo<Vec<Tokens>>>>,
 ) {
     for step in steps {
         let step = step.and_then(|step| {
@@ -67,9 +67,9 @@ fn tokenize_all<W: Work>(
                 Ok(match todo {
                     Todo::Before(record) => Todo::Before(record),
                     Todo::Now { texts, rows } => {
-                        let tokens =
+                        let texts =
                             work.tokenize(&texts).map_err(|error| error.at_row(place, &rows))?;
-                        Todo::Now { texts: (texts.len(), tokens), rows }
+                        Todo::Now { texts, rows }
                     }
                 })
             })
@@ -83,33 +83,38 @@ fn tokenize_all<W: Work>(
 
 fn compute_all<W: Work>(
     work: &W,
-    steps: Receiver<Steps<Todo<(usize, W::Tokens)>>>,
+    steps: Receiver<Steps<Todo<Vec<Tokens>>>>,
     computed: &SyncSender<Step<Computed>>,
     cancel: &CancelToken,
 ) -> Result<(), Error> {
+    let mut pieces = Pieces::default();
     for step in steps {
-        if cancel.is_cancelled() {
-            return Err(qwen3_engine::Error::Cancelled.into());
-        }
-        let step = step?.map(|todo, _| match todo {
-            Todo::Before(record) => Ok(Computed { record, texts: 0, is_new: false }),
-            Todo::Now { texts: (texts, tokens), rows } => {
-                let record = record(&work.compute(tokens)?, &rows);
-                Ok(Computed { record, texts, is_new: true })
+        let rows = match step? {
+            Step::Rows(rows) => rows,
+            Step::Begin(begin) => {
+                drop(computed.send(Step::Begin(begin)));
+                continue;
             }
-        });
-        if computed.send(step?).is_err() {
-            // The writer says why.
+            Step::End => {
+                drop(computed.send(Step::End));
+                continue;
+            }
+        };
+        // The writer says why nobody listens any more.
+        let mut send = |rows| computed.send(Step::Rows(rows)).is_ok();
+        let goes_on = match rows.results {
+            Todo::Before(record) => {
+                let results = Computed { record, texts: 0, is_new: false };
+                let Rows { batch, read, is_last, place, .. } = rows;
+                send(Rows { batch, read, is_last, place, results })
+            }
+            Todo::Now { ref texts, rows: ref of_rows } => {
+                pieces.compute(work, (&rows, texts, of_rows), cancel, &mut send)?
+            }
+        };
+        if !goes_on {
             break;
         }
     }
     Ok(())
-}
-
-/// The numbers of each row, one after the other.
-fn record(answers: &[Answer], rows: &[usize]) -> Record {
-    let numbers = rows.iter().flat_map(|&row| &answers[row].numbers);
-    let results = numbers.flat_map(|number| number.to_le_bytes()).collect();
-    let tokens = answers.iter().map(|answer| answer.tokens as u64).sum();
-    Record { rows: 0, tokens, results }
 }

@@ -21,7 +21,8 @@ pub struct Told {
     resumed: AtomicU64,
     skipped: AtomicU64,
     texts: AtomicU64,
-    duplicates: AtomicU64,
+    /// Rows with results of this run.
+    kept: AtomicU64,
     tokens: AtomicU64,
 }
 
@@ -38,8 +39,8 @@ impl Told {
         if let Some(rows) = rows {
             bar.set_length(rows);
         }
-        let [rows, resumed, skipped, texts, duplicates, tokens] = Default::default();
-        Self { bar, started: Instant::now(), rows, resumed, skipped, texts, duplicates, tokens }
+        let [rows, resumed, skipped, texts, kept, tokens] = Default::default();
+        Self { bar, started: Instant::now(), rows, resumed, skipped, texts, kept, tokens }
     }
 
     /// Rows whose results an earlier run has left.
@@ -54,10 +55,10 @@ impl Told {
         self.skipped.fetch_add(rows, Ordering::Relaxed);
     }
 
-    /// Rows that were computed from so many different texts.
-    pub fn computed(&self, rows: u64, duplicates: usize, texts: usize, tokens: u64) {
+    /// Rows of which `kept` have results, for which so many texts were computed.
+    pub fn computed(&self, rows: u64, kept: usize, texts: usize, tokens: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.duplicates.fetch_add(duplicates as u64, Ordering::Relaxed);
+        self.kept.fetch_add(kept as u64, Ordering::Relaxed);
         self.texts.fetch_add(texts as u64, Ordering::Relaxed);
         let tokens = self.tokens.fetch_add(tokens, Ordering::Relaxed) + tokens;
         self.bar.inc(rows);
@@ -76,7 +77,7 @@ impl Told {
             "resumed": count(&self.resumed),
             "skipped": count(&self.skipped),
             "texts": count(&self.texts),
-            "duplicates": count(&self.duplicates),
+            "duplicates": count(&self.kept).saturating_sub(count(&self.texts)),
             "tokens": tokens,
             "seconds": seconds,
             "rows_per_second": rows as f64 / seconds,

@@ -85,7 +85,7 @@ impl<W: Work> Reading<'_, W> {
             match &mut replay {
                 None => self.told.resumed(read),
                 Some(replay) => {
-                    if send(Step::Rows(self.rows(batch, place, replay)?)).is_break() {
+                    if self.rows(batch, place, replay, send)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -95,14 +95,46 @@ impl<W: Work> Reading<'_, W> {
         Ok(if is_done { ControlFlow::Continue(()) } else { send(Step::End) })
     }
 
+    /// The rows of a batch: first those that an earlier run has computed, then the rest.
     fn rows(
         &self,
-        batch: RecordBatch,
+        mut batch: RecordBatch,
         place: &Place,
         replay: &mut Replay,
-    ) -> Result<Rows<Todo<Vec<W::Text>>>, Error> {
-        let read = batch.num_rows() as u64;
-        let texts = self.work.texts(&batch)?;
+        send: &mut dyn FnMut(Read<W::Text>) -> ControlFlow<()>,
+    ) -> Flow {
+        let mut place = place.clone();
+        while batch.num_rows() > 0 {
+            let left = batch.num_rows() as u64;
+            let record = replay.next().transpose()?;
+            let read = record.as_ref().map_or(left, |record| record.rows);
+            if !(1..=left).contains(&read) {
+                // Its file was there, so it must be of rows that have changed since.
+                return Err(self.changed(&place).into());
+            }
+            let rest = batch.slice(read as usize, (left - read) as usize);
+            let (batch_of_step, texts) = self.with_texts(&batch.slice(0, read as usize), &place)?;
+            let results = match record {
+                Some(record) => Todo::Before(record),
+                None => once_each(texts),
+            };
+            let is_last = rest.num_rows() == 0;
+            let rows = Rows { batch: batch_of_step, read, is_last, place: place.clone(), results };
+            if send(Step::Rows(rows)).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            (batch, place.row) = (rest, place.row + read);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The rows that have a text, and their texts with their places.
+    fn with_texts(
+        &self,
+        batch: &RecordBatch,
+        place: &Place,
+    ) -> Result<(RecordBatch, Vec<(u64, W::Text)>), Error> {
+        let texts = self.work.texts(batch)?;
         let has_text: BooleanArray = texts.iter().map(|text| Some(text.is_some())).collect();
         let skipped = has_text.false_count() as u64;
         if skipped > 0 && self.input.on_null == OnNull::Error {
@@ -110,17 +142,13 @@ impl<W: Work> Reading<'_, W> {
             let (file, row) = (place.file.clone(), place.row + first);
             return Err(TablesError::NullText { file, row }.into());
         }
-        let batch = match skipped {
-            0 => batch,
-            _ => filter_record_batch(&batch, &has_text).expect("a value for each row"),
+        self.told.skipped(skipped);
+        let kept = match skipped {
+            0 => batch.clone(),
+            _ => filter_record_batch(batch, &has_text).expect("a value for each row"),
         };
-        let results = match replay.next().transpose()? {
-            Some(record) if record.rows == read => Todo::Before(record),
-            // Its file was there, so it must be of rows that have changed since.
-            Some(_) => return Err(self.changed(place).into()),
-            None => once_each(texts.into_iter().flatten()),
-        };
-        Ok(Rows { batch, read, skipped, place: place.clone(), results })
+        let texts = (0..).zip(texts).filter_map(|(at, text)| Some((at, text?)));
+        Ok((kept, texts.collect()))
     }
 
     fn changed(&self, place: &Place) -> TableError {
@@ -130,16 +158,17 @@ impl<W: Work> Reading<'_, W> {
 }
 
 /// Each text once, and for each row the index of its own.
-fn once_each<T: Clone + Eq + std::hash::Hash>(texts: impl Iterator<Item = T>) -> Todo<Vec<T>> {
+fn once_each<T: Clone + Eq + std::hash::Hash>(texts: Vec<(u64, T)>) -> Todo<Vec<T>> {
     let mut known: HashMap<T, usize> = HashMap::new();
     let mut different = vec![];
-    let index = |text: T| {
+    let row = |(at, text): (u64, T)| {
         let next = known.len();
-        *known.entry(text).or_insert_with_key(|text| {
+        let index = *known.entry(text).or_insert_with_key(|text| {
             different.push(text.clone());
             next
-        })
+        });
+        (index, at)
     };
-    let rows = texts.map(index).collect();
+    let rows = texts.into_iter().map(row).collect();
     Todo::Now { texts: different, rows }
 }

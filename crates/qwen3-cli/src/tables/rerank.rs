@@ -36,7 +36,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     let input = Input::open(&args.input, &args.tables.table, true, |_| {
         Ok(query.iter().chain([&document]).cloned().collect())
     })?;
-    target.check(&input.files)?;
+    target.check(&args.input.input, &input)?;
 
     let hooks = hooks(source, stop);
     let ((files, model), _) = load(&args.model, DEFAULT_MODEL, &hooks, |source, options| {
@@ -127,7 +127,6 @@ struct Reranking<'a> {
 
 impl Work for Reranking<'_> {
     type Text = (String, String);
-    type Tokens = Vec<Tokens>;
 
     fn texts(&self, batch: &RecordBatch) -> Result<Vec<Option<(String, String)>>, TableError> {
         let column = |columns: &TextColumns| {
@@ -150,8 +149,8 @@ impl Work for Reranking<'_> {
         Ok(self.model.tokenize(pairs, self.options)?)
     }
 
-    fn compute(&self, tokens: Vec<Tokens>) -> Result<Vec<Answer>, Error> {
-        let scores = self.model.score_tokens(&tokens, self.options)?.into_iter();
+    fn compute(&self, tokens: &[Tokens]) -> Result<Vec<Answer>, Error> {
+        let scores = self.model.score_tokens(tokens, self.options)?.into_iter();
         Ok(scores
             .map(|of| Answer { numbers: vec![of.log_odds as f32], tokens: of.tokens })
             .collect())

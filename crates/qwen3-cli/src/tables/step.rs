@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use arrow_array::RecordBatch;
+use qwen3_engine::Tokens;
 use qwen3_tables::{Journal, Part, Record, TableError, Texts};
 use std::hash::Hash;
 
@@ -9,17 +10,14 @@ use std::hash::Hash;
 pub trait Work: Sync {
     /// What a row is computed from.
     type Text: Clone + Eq + Hash + Send;
-    /// What a device computes with.
-    type Tokens: Send;
-
     /// What rows are computed from, `None` where there is nothing.
     fn texts(&self, batch: &RecordBatch) -> Result<Vec<Option<Self::Text>>, TableError>;
 
     /// Prepares texts for [`Work::compute`].
-    fn tokenize(&self, texts: &[Self::Text]) -> Result<Self::Tokens, Error>;
+    fn tokenize(&self, texts: &[Self::Text]) -> Result<Vec<Tokens>, Error>;
 
     /// Computes the numbers of each text.
-    fn compute(&self, tokens: Self::Tokens) -> Result<Vec<Answer>, Error>;
+    fn compute(&self, tokens: &[Tokens]) -> Result<Vec<Answer>, Error>;
 }
 
 /// What was computed for a text.
@@ -47,8 +45,9 @@ pub struct Rows<R> {
     pub batch: RecordBatch,
     /// Rows that were read for them.
     pub read: u64,
-    /// Those that are left out.
-    pub skipped: u64,
+    /// Whether the file gets them together with what waits for them. So the file is the same
+    /// however a run was ended and begun again.
+    pub is_last: bool,
     /// The first of them, for messages.
     pub place: Place,
     pub results: R,
@@ -66,8 +65,9 @@ pub struct Place {
 pub enum Todo<T> {
     /// An earlier run has computed it.
     Before(Record),
-    /// Each text once, and for each row which of them is its own.
-    Now { texts: T, rows: Vec<usize> },
+    /// Each text once, and for each row which of them is its own, and its place among those that
+    /// were read.
+    Now { texts: T, rows: Vec<(usize, u64)> },
 }
 
 /// What is written.
@@ -87,9 +87,9 @@ impl<R> Step<R> {
         Ok(match self {
             Self::Begin(begin) => Step::Begin(begin),
             Self::End => Step::End,
-            Self::Rows(Rows { batch, read, skipped, place, results: before }) => {
+            Self::Rows(Rows { batch, read, is_last, place, results: before }) => {
                 let results = results(before, &place)?;
-                Step::Rows(Rows { batch, read, skipped, place, results })
+                Step::Rows(Rows { batch, read, is_last, place, results })
             }
         })
     }

@@ -39,8 +39,27 @@ impl Target {
         Ok(Self { path, format, is_file })
     }
 
-    /// Refuses to write over what is read.
-    pub fn check(&self, files: &[InputFile]) -> Result<(), Error> {
+    /// Refuses to write over what is read, or to where it would be read, and what would undo the
+    /// work of other machines.
+    pub fn check(&self, paths: &[PathBuf], input: &Input) -> Result<(), Error> {
+        if input.shard.is_one_of_several() && (self.is_file || input.overwrite) {
+            let error =
+                if self.is_file { TablesError::ShardOfFile } else { TablesError::OverwriteShard };
+            return Err(error.into());
+        }
+        let full = |path: &Path| std::path::absolute(path).and_then(|path| real(&path));
+        let (output, folders) = (full(&self.path).ok(), paths.iter().filter(|path| path.is_dir()));
+        for folder in folders {
+            let inside = full(folder).ok().zip(output.as_ref());
+            if inside.is_some_and(|(folder, output)| output.starts_with(folder)) {
+                let (output, input) = (self.path.clone(), folder.clone());
+                return Err(TablesError::Inside { output, input }.into());
+            }
+        }
+        self.check_files(&input.files)
+    }
+
+    fn check_files(&self, files: &[InputFile]) -> Result<(), Error> {
         let is_same =
             |file: &InputFile| same_file::is_same_file(&file.path, &self.path).unwrap_or(false);
         match files.iter().any(is_same) {
@@ -89,11 +108,28 @@ impl Target {
             }
         }
         writer.finish()?.replace().map_err(failed)?;
+        // What queries are put into bytes with.
+        if let Some(ranges) = folder.ranges_file() {
+            let mut name = self.path.file_name().unwrap_or_default().to_owned();
+            name.push(".ranges.npy");
+            let beside = self.path.with_file_name(name);
+            let copied = std::fs::copy(ranges, &beside);
+            copied.map_err(|source| Error::Write { path: beside, source })?;
+        }
         Ok(Folder::remove(folder.path())?)
     }
 
     /// As it was named.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// The path without links, of which the end needn't be there.
+fn real(path: &Path) -> std::io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), _, _) => Ok(real),
+        (Err(_), Some(parent), Some(name)) => Ok(real(parent)?.join(name)),
+        (Err(error), _, _) => Err(error),
     }
 }

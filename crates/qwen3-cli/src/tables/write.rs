@@ -5,6 +5,7 @@ use super::step::{Begin, Computed, Rows, Step};
 use crate::error::Error;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use qwen3_tables::{Journal, OutputFormat, Part, TableWriter};
 use std::fs::File;
 use std::sync::mpsc::Receiver;
@@ -24,6 +25,8 @@ struct Unfinished {
     part: Part,
     journal: Journal,
     writer: TableWriter<File>,
+    /// Rows that wait for the rest of their batch.
+    waiting: Vec<RecordBatch>,
 }
 
 impl Writing<'_> {
@@ -49,12 +52,11 @@ impl Writing<'_> {
     fn begin(&self, Begin { part, journal }: Begin) -> Result<Unfinished, Error> {
         let file = part.create()?;
         let writer = TableWriter::new(file, part.path(), self.format, &self.schema)?;
-        Ok(Unfinished { part, journal, writer })
+        Ok(Unfinished { part, journal, writer, waiting: vec![] })
     }
 
     fn rows(&mut self, rows: Rows<Computed>, to: &mut Unfinished) -> Result<(), Error> {
-        let Computed { mut record, texts, is_new } = rows.results;
-        record.rows = rows.read;
+        let Computed { record, texts, is_new } = rows.results;
         if is_new {
             to.journal.append(&record)?;
         }
@@ -66,13 +68,16 @@ impl Writing<'_> {
         }
         columns.extend((self.columns)(&numbers)?);
         let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns);
-        to.writer.write(&batch.expect("the schema is that of these columns"))?;
-        let rows_written = rows.batch.num_rows();
+        to.waiting.push(batch.expect("the schema is that of these columns"));
+        if rows.is_last {
+            let batch = concat_batches(&self.schema, &std::mem::take(&mut to.waiting));
+            to.writer.write(&batch.expect("they have one schema"))?;
+        }
+        let kept = rows.batch.num_rows();
         match is_new {
-            true => self.told.computed(rows.read, rows_written - texts, texts, record.tokens),
+            true => self.told.computed(rows.read, kept, texts, record.tokens),
             false => self.told.resumed(rows.read),
         }
-        self.told.skipped(rows.skipped);
         Ok(())
     }
 }
