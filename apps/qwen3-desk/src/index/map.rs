@@ -122,9 +122,9 @@ mod tests {
             let (a, b) = (points[a].at, points[b].at);
             ((a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2)).sqrt()
         };
-        for n in 3..60 {
-            assert!(apart(n, n % 3) < 0.3, "{:?}", points[n]);
-            assert!(apart(n, (n + 1) % 3) > 0.5, "{:?}", points[n]);
+        for (n, point) in points.iter().enumerate().skip(3) {
+            assert!(apart(n, n % 3) < 0.3, "{point:?}");
+            assert!(apart(n, (n + 1) % 3) > 0.5, "{point:?}");
         }
     }
 

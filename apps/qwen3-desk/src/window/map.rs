@@ -210,12 +210,16 @@ fn hover(window: &mut Window, ui: &Ui, response: &egui::Response) {
     let at = window.map.on_screen(point.at, response.rect);
     let stroke = egui::Stroke::new(2.0, palette(ui).accent);
     ui.painter().circle_stroke(at, 7.0, stroke);
-    if !window.map.texts.contains_key(&point.passage) {
-        // Shown as soon as it is read.
-        window.map.texts.insert(point.passage, String::new());
+    // Shown as soon as it is read.
+    let mut is_new = false;
+    let text = window.map.texts.entry(point.passage).or_insert_with(|| {
+        is_new = true;
+        String::new()
+    });
+    let text = text.clone();
+    if is_new {
         window.worker.read_passage(point.passage);
     }
-    let text = window.map.texts.get(&point.passage).cloned().unwrap_or_default();
     response.clone().on_hover_ui_at_pointer(|ui| {
         ui.set_max_width(360.0);
         let name = point.place.path.file_name().unwrap_or_default().to_string_lossy();

@@ -29,7 +29,11 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
                 }
             }
         });
-        weak(ui, "Gentle works a quarter of the time, Normal half of it. Half of the cores are used at most.");
+        weak(
+            ui,
+            "Gentle works a quarter of the time, Normal half of it, both at the lowest priority from \
+             the next start on. Half of the cores are used at most.",
+        );
         section(ui, "On this computer");
         kept(window, ui);
         section(ui, "What leaves it");
