@@ -108,8 +108,7 @@ fn data_that_the_hub_has_in_other_forms_are_told() {
         fs::write(folder.join(format!("data/test-0000{part}.jsonl.gz")), "packed").unwrap();
     }
     let hub = Hub::serve_data(&folder, Flaw::None);
-    let words =
-        ["`test/facts` has no file that is read here", "test-00000.jsonl.gz", ", …;"];
+    let words = ["`test/facts` has no file that is read here", "test-00000.jsonl.gz", ", …;"];
     let outcome = from_hub(&bench, &hub, DATA_SET).fails(1, &words);
     assert!(!outcome.stderr.contains("test-00008"), "{outcome:?}");
     let facts = bench.retrieval();
