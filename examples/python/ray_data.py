@@ -23,7 +23,7 @@ def main() -> None:
     model = sys.argv[3] if len(sys.argv) > 3 else "mini"
     if made:
         rows = [{"id": index, "text": f"Text number {index} is about apples."} for index in range(1000)]
-        ray.data.from_items(rows).write_parquet(texts)
+        ray.data.from_items(rows, override_num_blocks=4).write_parquet(texts)
 
     embedded = ray.data.read_parquet(texts).map_batches(
         Embed,
