@@ -44,6 +44,7 @@ fn the_places_that_rules_name_exist() {
             "xtask" => "xtask".to_owned(),
             "qwen3-proof" => "proof".to_owned(),
             "qwen3-fuzz" => "fuzz".to_owned(),
+            "qwen3-desk" => "apps/qwen3-desk".to_owned(),
             _ => format!("crates/{name}"),
         };
         assert!(is_there(&format!("{folder}/Cargo.toml")), "{name}");
