@@ -103,7 +103,7 @@ impl Texts {
 impl Source {
     fn new(arguments: &[String], input: &InputArgs) -> Result<Self, Error> {
         match input.input.first() {
-            Some(_) if !arguments.is_empty() => Err(Error::TwoInputs),
+            Some(_) if !arguments.is_empty() || input.input.len() > 1 => Err(Error::TwoInputs),
             None if !arguments.is_empty() && input.field.is_some() => Err(Error::FieldOfArguments),
             Some(path) if path == Path::new("-") => Ok(Self::stdin(input)),
             Some(path) => {

@@ -207,7 +207,9 @@ mod tests {
     #[test]
     fn a_write_that_fails_is_an_error_whichever_it_is() {
         let embedding = embedding();
-        for format in EmbedFormat::value_variants() {
+        let of_tables = [EmbedFormat::Parquet, EmbedFormat::Arrow];
+        let formats = EmbedFormat::value_variants().iter();
+        for format in formats.filter(|format| !of_tables.contains(format)) {
             let fails = |writes_left| match write(writes_left, *format, &embedding) {
                 Ok(_) => false,
                 Err(Error::Stdout(error)) => error.kind() == io::ErrorKind::StorageFull,

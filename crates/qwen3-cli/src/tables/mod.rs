@@ -33,6 +33,6 @@ pub fn are_meant(input: &InputArgs, output: &OutputArgs) -> bool {
         let format = OutputFormat::of(path);
         path.is_dir() || matches!(format, Some(OutputFormat::Parquet | OutputFormat::Arrow))
     });
-    let tables = input.input.len() > 1 || input.input.iter().any(|path| is_table(path));
+    let tables = input.input.iter().any(|path| is_table(path));
     tables || (is_table_of_results && !input.input.is_empty())
 }

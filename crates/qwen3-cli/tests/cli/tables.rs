@@ -64,6 +64,20 @@ fn lines_of_text_become_a_table_too() {
 }
 
 #[test]
+fn lines_of_json_are_a_table_unless_a_field_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.jsonl"), folder.path().join("out.jsonl"));
+    fs::write(&input, "{\"text\": \"one\", \"v\": 1}\n{\"text\": \"two\", \"v\": 2}\n").unwrap();
+    let first = || of_line(fs::read_to_string(&output).unwrap().lines().next().unwrap());
+    embed(&input, &output).succeeds();
+    assert_eq!(first(), of_texts(["one"])[0]);
+    assert!(fs::read_to_string(&output).unwrap().contains("\"v\":2"));
+    embed(&input, &output).args(["--field", "text"]).succeeds();
+    assert_eq!(first(), of_texts(["one"])[0]);
+    assert!(!fs::read_to_string(&output).unwrap().contains("\"v\""));
+}
+
+#[test]
 fn columns_are_kept_as_asked_and_the_output_says_how_it_was_made() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -182,6 +196,9 @@ fn ranges_of_one_run_can_be_given_to_another() {
     let given = run("given/").args(["--shard", "0/1", "--ranges"]);
     given.arg(at("out/_qwen3/ranges.npy")).succeeds();
     assert_eq!(parts(&at("given")), parts(&at("out")));
+    run("file.parquet").succeeds();
+    let read = |name: &str| fs::read(at(name)).unwrap();
+    assert_eq!(read("file.parquet.ranges.npy"), read("out/_qwen3/ranges.npy"));
     run("several/").args(["--shard", "0/2"]).fails(1, &["--ranges"]);
 }
 

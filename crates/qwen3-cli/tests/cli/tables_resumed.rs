@@ -116,3 +116,24 @@ fn another_run_in_the_same_folder_is_refused_until_it_is_told_to_begin_anew() {
     fs::rename(at("copy"), at("in.parquet")).unwrap();
     run(&["--dimensions", "16"]).succeeds();
 }
+
+#[test]
+fn a_part_that_was_cut_is_computed_again_and_one_of_nobody_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write(&at("in.parquet"), &[batch(0..9)]);
+    for format in ["parquet", "arrow", "jsonl", "npy"] {
+        let run = || {
+            let run = embed(&at("in.parquet"), &at("out/")).args(["--text-column", "body"]);
+            run.args(["--format", format])
+        };
+        run().succeeds();
+        let (name, whole) = parts(&at("out")).pop_first().unwrap();
+        fs::write(at("out").join(&name), &whole[..whole.len() - 3]).unwrap();
+        assert_eq!(run().succeeds().json()["resumed"], 0, "{format}");
+        assert_eq!(parts(&at("out")).pop_first().unwrap().1, whole, "{format}");
+        fs::remove_file(at("out/_qwen3/manifest-0-of-1.json")).unwrap();
+        run().fails(1, &["no manifest", "--overwrite"]);
+        fs::remove_dir_all(at("out")).unwrap();
+    }
+}

@@ -59,3 +59,28 @@ fn a_folder_of_somebody_else_stays_as_it_is() {
     run().args(["--overwrite"]).fails(1, &["holds other files"]);
     assert_eq!(fs::read_to_string(at("others/file")).unwrap(), "mine");
 }
+
+#[test]
+fn a_share_does_nothing_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let fails = |arguments: &[&str], words: &[&str]| {
+        let column = ["--text-column", "body", "--shard", "0/2"];
+        fails(folder.path(), "in.parquet", &[&column, arguments].concat(), words);
+    };
+    fails(&["-o", &out("out.parquet")], &["name a folder"]);
+    fails(&["-o", &out("out/"), "--overwrite"], &["for all shares"]);
+}
+
+#[test]
+fn the_output_is_not_where_the_next_run_would_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    write(&data.join("in.parquet"), &[batch(0..4)]);
+    for output in ["out/", "out.parquet", "../data/out/"] {
+        let run = embed(&data, &data.join(output)).args(["--text-column", "body"]);
+        run.fails(1, &["is in the folder"]);
+    }
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 1);
+}

@@ -69,8 +69,8 @@ fn input_that_is_not_there_or_a_folder_is_named() {
     let nowhere = folder.path().join("texts.txt");
     let words = ["can't read", nowhere.to_str().unwrap()];
     embed(["--input"]).arg(&nowhere).fails(1, &words);
-    let words = ["can't read", folder.path().to_str().unwrap(), "directory"];
-    embed(["--input"]).arg(folder.path()).fails(1, &words);
+    // A folder means tables.
+    embed(["--input"]).arg(folder.path()).fails(1, &["name it with `--output`"]);
     let rerank = on_cpu("rerank", &reranker(), ["--query", "q", "--input"]);
     rerank.arg(&nowhere).fails(1, &["can't read", nowhere.to_str().unwrap()]);
 }
@@ -86,6 +86,7 @@ fn input_is_looked_at_before_the_model_is() {
 fn texts_come_from_one_place() {
     let words = ["both as arguments and with `--input`"];
     embed(["a text", "--input", "-"]).fails(1, &words);
+    embed(["--input", "texts.txt", "a text"]).fails(1, &words);
     on_cpu("rerank", &reranker(), ["--query", "q", "--input", "-", "a"]).fails(1, &words);
 }
 
