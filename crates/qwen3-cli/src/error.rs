@@ -194,7 +194,7 @@ pub enum Error {
 
     /// An evaluation failed.
     #[error(transparent)]
-    Eval(#[from] crate::eval::EvalError),
+    Eval(Box<crate::eval::EvalError>),
 
     /// Training failed.
     #[cfg(feature = "train")]
@@ -250,6 +250,12 @@ impl From<qwen3_engine::Error> for Error {
             Engine::TrimHead { kind } => Self::TrimHead { kind },
             other => Self::Engine(other),
         }
+    }
+}
+
+impl From<crate::eval::EvalError> for Error {
+    fn from(error: crate::eval::EvalError) -> Self {
+        Self::Eval(Box::new(error))
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub enum Error {
     /// A file of Parquet can't be read.
     #[error(transparent)]
-    Tables(qwen3_tables::TableError),
+    Tables(Box<qwen3_tables::TableError>),
 
     /// Numbers that make no matrix.
     #[error("{numbers} numbers don't make rows of {width}; give whole vectors of one width")]

@@ -66,9 +66,8 @@ impl Journal {
                 file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&header));
             begun.map_err(failed)?;
         }
-        let mut replay = Replay::of(path, u64::MAX)?;
         let mut end = HEADER_BYTES;
-        while let Some(record) = replay.next() {
+        for record in Replay::of(path, u64::MAX)? {
             end += record?.bytes();
         }
         // Half a record, or one that was changed.

@@ -59,11 +59,11 @@ pub enum EvalError {
 
     /// What is no path can't be had from the hub either.
     #[error("there is no file or folder `{name}`, and from the hub: {reason}")]
-    NoDataSet { name: String, reason: qwen3_engine::Error },
+    NoDataSet { name: String, reason: Box<qwen3_engine::Error> },
 
     /// A data set without a file that is read here.
     #[error(
-        "`{name}` has no file that is read here (.jsonl, .csv or .tsv) on the hub, but: {found}; a folder of it is `owner/name/folder`"
+        "`{name}` has no file that is read here (.jsonl, .parquet, .csv or .tsv) on the hub, but: {found}; a folder of it is `owner/name/folder`"
     )]
     EmptyDataSet { name: String, found: String },
 
@@ -97,6 +97,6 @@ pub fn each_once<T: ToString>(
 
 impl From<qwen3_eval::Error> for crate::error::Error {
     fn from(error: qwen3_eval::Error) -> Self {
-        Self::Eval(error.into())
+        EvalError::from(error).into()
     }
 }

@@ -32,7 +32,7 @@ impl Place {
         let name = data_set.to_string();
         let files = data_set.locate(is_data_file, hooks).map_err(|error| match error {
             EngineError::Download { .. } | EngineError::Offline { .. } => {
-                Error::from(EvalError::NoDataSet { name: name.clone(), reason: error })
+                Error::from(EvalError::NoDataSet { name: name.clone(), reason: Box::new(error) })
             }
             error => error.into(),
         })?;

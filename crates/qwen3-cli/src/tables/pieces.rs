@@ -11,6 +11,13 @@ const PIECE: Duration = Duration::from_secs(10);
 /// Fewer don't fill the batches of a device.
 const LEAST: usize = 64;
 
+/// Rows, their texts, each once, and which text each row has, with its place.
+pub struct Uncomputed<'a> {
+    pub rows: &'a Rows<Todo<Vec<Tokens>>>,
+    pub texts: &'a [Tokens],
+    pub of_rows: &'a [(usize, u64)],
+}
+
 /// How many texts are computed at one time.
 pub struct Pieces {
     texts: usize,
@@ -28,7 +35,7 @@ impl Pieces {
     pub fn compute<W: Work>(
         &mut self,
         work: &W,
-        (rows, texts, of_rows): (&Rows<Todo<Vec<Tokens>>>, &[Tokens], &[(usize, u64)]),
+        Uncomputed { rows, texts, of_rows }: Uncomputed,
         cancel: &CancelToken,
         send: &mut dyn FnMut(Rows<Computed>) -> bool,
     ) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! The threads of a run.
 
-use super::pieces::Pieces;
+use super::pieces::{Pieces, Uncomputed};
 use super::read::Reading;
 use super::step::{Computed, Rows, Step, Todo, Work};
 use super::write::Writing;
@@ -109,7 +109,8 @@ fn compute_all<W: Work>(
                 send(Rows { batch, read, is_last, place, results })
             }
             Todo::Now { ref texts, rows: ref of_rows } => {
-                pieces.compute(work, (&rows, texts, of_rows), cancel, &mut send)?
+                let rows = Uncomputed { rows: &rows, texts, of_rows };
+                pieces.compute(work, rows, cancel, &mut send)?
             }
         };
         if !goes_on {

@@ -22,6 +22,8 @@ pub struct Reading<'a, W> {
 }
 
 type Read<T> = Step<Todo<Vec<T>>>;
+/// Rows, and the text of each with its place among those that were read.
+type WithTexts<T> = (RecordBatch, Vec<(u64, T)>);
 /// Ends the reading, as nobody wants its steps any more, or after an error.
 type Flow = Result<ControlFlow<()>, Error>;
 
@@ -129,11 +131,7 @@ impl<W: Work> Reading<'_, W> {
     }
 
     /// The rows that have a text, and their texts with their places.
-    fn with_texts(
-        &self,
-        batch: &RecordBatch,
-        place: &Place,
-    ) -> Result<(RecordBatch, Vec<(u64, W::Text)>), Error> {
+    fn with_texts(&self, batch: &RecordBatch, place: &Place) -> Result<WithTexts<W::Text>, Error> {
         let texts = self.work.texts(batch)?;
         let has_text: BooleanArray = texts.iter().map(|text| Some(text.is_some())).collect();
         let skipped = has_text.false_count() as u64;

@@ -10,13 +10,16 @@ use qwen3_tables::{Journal, OutputFormat, Part, TableWriter};
 use std::fs::File;
 use std::sync::mpsc::Receiver;
 
+/// Makes columns of numbers.
+type Columns<'a> = Box<dyn FnMut(&[f32]) -> Result<Vec<ArrayRef>, Error> + Send + 'a>;
+
 /// One run's writing.
 pub struct Writing<'a> {
     pub format: OutputFormat,
     /// Of the output: kept columns, then results.
     pub schema: SchemaRef,
     /// The columns of results from their numbers.
-    pub columns: Box<dyn FnMut(&[f32]) -> Result<Vec<ArrayRef>, Error> + Send + 'a>,
+    pub columns: Columns<'a>,
     pub told: &'a Told,
 }
 

@@ -3,7 +3,7 @@
 use super::files::pieces;
 use super::lines::{Lines, Row};
 use crate::Error;
-use qwen3_tables::Objects;
+use qwen3_tables::{Objects, TableError};
 use std::path::{Path, PathBuf};
 use std::vec;
 
@@ -39,13 +39,17 @@ impl Rows {
             Reader::Columns { pieces, open, row } => loop {
                 if let Some(object) = open.as_mut().and_then(Iterator::next) {
                     *row += 1;
-                    return Ok(Some((*row, object.map_err(Error::Tables)?)));
+                    return Ok(Some((*row, object.map_err(broken)?)));
                 }
                 let Some(piece) = pieces.next() else { return Ok(None) };
-                *open = Some(Objects::open(&piece).map_err(Error::Tables)?);
+                *open = Some(Objects::open(&piece).map_err(broken)?);
             },
         }
     }
+}
+
+fn broken(error: TableError) -> Error {
+    Error::Tables(Box::new(error))
 }
 
 impl std::fmt::Debug for Rows {

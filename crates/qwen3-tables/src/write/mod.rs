@@ -60,7 +60,7 @@ pub struct TableWriter<W: Write + Seek + Send> {
 
 enum Form<W: Write + Seek + Send> {
     Parquet(Box<ArrowWriter<W>>),
-    Arrow(FileWriter<BufWriter<W>>),
+    Arrow(Box<FileWriter<BufWriter<W>>>),
     JsonLines(Box<LineDelimitedWriter<BufWriter<W>>>),
     Npy(VectorFile<BufWriter<W>>),
 }
@@ -85,7 +85,7 @@ impl<W: Write + Seek + Send> TableWriter<W> {
             }
             OutputFormat::Arrow => {
                 let writer = FileWriter::try_new(buffered(file), schema);
-                Form::Arrow(writer.map_err(|error| failed(error.into()))?)
+                Form::Arrow(Box::new(writer.map_err(|error| failed(error.into()))?))
             }
             OutputFormat::JsonLines => {
                 Form::JsonLines(Box::new(LineDelimitedWriter::new(buffered(file))))
