@@ -28,8 +28,9 @@ struct Unfinished {
     part: Part,
     journal: Journal,
     writer: TableWriter<File>,
-    /// Rows that wait for the rest of their batch.
+    /// Rows that wait for the rest of their batch, and their numbers.
     waiting: Vec<RecordBatch>,
+    numbers: Vec<f32>,
 }
 
 impl Writing<'_> {
@@ -55,7 +56,7 @@ impl Writing<'_> {
     fn begin(&self, Begin { part, journal }: Begin) -> Result<Unfinished, Error> {
         let file = part.create()?;
         let writer = TableWriter::new(file, part.path(), self.format, &self.schema)?;
-        Ok(Unfinished { part, journal, writer, waiting: vec![] })
+        Ok(Unfinished { part, journal, writer, waiting: vec![], numbers: vec![] })
     }
 
     fn rows(&mut self, rows: Rows<Computed>, to: &mut Unfinished) -> Result<(), Error> {
@@ -64,17 +65,10 @@ impl Writing<'_> {
             to.journal.append(&record)?;
         }
         let number = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let numbers: Vec<f32> = record.results.chunks_exact(4).map(number).collect();
-        let mut columns = vec![];
-        for field in self.schema.fields() {
-            columns.extend(rows.batch.column_by_name(field.name()).cloned());
-        }
-        columns.extend((self.columns)(&numbers)?);
-        let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns);
-        to.waiting.push(batch.expect("the schema is that of these columns"));
+        to.numbers.extend(record.results.chunks_exact(4).map(number));
+        to.waiting.push(rows.batch.clone());
         if rows.is_last {
-            let batch = concat_batches(&self.schema, &std::mem::take(&mut to.waiting));
-            to.writer.write(&batch.expect("they have one schema"))?;
+            self.batch(to)?;
         }
         let kept = rows.batch.num_rows();
         match is_new {
@@ -82,6 +76,20 @@ impl Writing<'_> {
             false => self.told.resumed(rows.read),
         }
         Ok(())
+    }
+
+    /// Writes a whole batch: what is learned of the first rows is that of all of it.
+    fn batch(&mut self, to: &mut Unfinished) -> Result<(), Error> {
+        let results = (self.columns)(&std::mem::take(&mut to.numbers))?;
+        let waiting = std::mem::take(&mut to.waiting);
+        let rows = concat_batches(waiting[0].schema_ref(), &waiting).expect("they have one schema");
+        let kept = self.schema.fields().len() - results.len();
+        // Not by every name: a column that isn't kept may be called as results are.
+        let kept = self.schema.fields().iter().take(kept);
+        let kept = kept.filter_map(|field| rows.column_by_name(field.name()).cloned());
+        let batch =
+            RecordBatch::try_new(SchemaRef::clone(&self.schema), kept.chain(results).collect());
+        Ok(to.writer.write(&batch.expect("the schema is that of these columns"))?)
     }
 }
 

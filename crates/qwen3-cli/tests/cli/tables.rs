@@ -97,6 +97,17 @@ fn columns_are_kept_as_asked_and_the_output_says_how_it_was_made() {
 }
 
 #[test]
+fn a_column_that_is_not_kept_may_be_called_as_the_results_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.csv"), folder.path().join("out.parquet"));
+    fs::write(&input, "id,embedding\n7,one\n").unwrap();
+    let run = || embed(&input, &output).args(["--text-column", "embedding"]);
+    run().args(["--columns", "id"]).succeeds();
+    assert_eq!(vectors(&rows(&output)), of_texts(["one"]));
+    run().fails(1, &["`embedding` would be there twice", "--vector-column"]);
+}
+
+#[test]
 fn a_template_makes_one_text_of_several_columns_and_equal_ones_are_computed_once() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -151,7 +162,7 @@ fn shards_make_the_parts_of_one_run() {
     assert_eq!(parts(&at("several")), parts(&at("one")));
 }
 
-/// Vectors of 40 rows in bytes or bits, in a folder that is begun anew.
+/// Vectors of 200 rows, more than are computed at first, in bytes or bits, in a folder that is begun anew.
 fn in_bytes(folder: &Path, precision: &str) -> Vec<Vec<u8>> {
     let run = embed(&folder.join("in.parquet"), &folder.join("out/"));
     let run = run.args(["--text-column", "body", "--overwrite", "--precision", precision]);
@@ -159,21 +170,21 @@ fn in_bytes(folder: &Path, precision: &str) -> Vec<Vec<u8>> {
     let rows = rows(&folder.join("out/part-00000-00000.parquet"));
     let column = rows.column_by_name("embedding").unwrap().as_fixed_size_list();
     let vector = |at| column.value(at).as_primitive::<UInt8Type>().values().to_vec();
-    (0..40).map(vector).collect()
+    (0..200).map(vector).collect()
 }
 
 #[test]
 fn vectors_in_fewer_bits_are_what_their_numbers_say() {
     let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("in.parquet"), &[batch(0..40)]);
-    let texts: Vec<String> = (0..40).map(text).collect();
+    write(&folder.path().join("in.parquet"), &[batch(0..200)]);
+    let texts: Vec<String> = (0..200).map(text).collect();
     let exact = of_texts(texts.iter().map(String::as_str));
     let (bits, steps) = (in_bytes(folder.path(), "ubinary"), in_bytes(folder.path(), "uint8"));
     for at in 0..32 {
         let numbers = exact.iter().map(|vector| vector[at]);
         let ends = |(least, most): (f32, f32), it: f32| (least.min(it), most.max(it));
         let (least, most) = numbers.fold((f32::MAX, f32::MIN), ends);
-        for row in 0..40 {
+        for row in 0..200 {
             let number = exact[row][at];
             assert_eq!(bits[row][at / 8] >> (7 - at % 8) & 1 == 1, number > 0.0);
             let back = least + f32::from(steps[row][at]) * (most - least) / 255.0;
@@ -187,7 +198,7 @@ fn vectors_in_fewer_bits_are_what_their_numbers_say() {
 fn ranges_of_one_run_can_be_given_to_another() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    write(&at("in.parquet"), &[batch(0..40)]);
+    write(&at("in.parquet"), &[batch(0..200)]);
     in_bytes(folder.path(), "uint8");
     let run = |output: &str| {
         let run = embed(&at("in.parquet"), &at(output));
