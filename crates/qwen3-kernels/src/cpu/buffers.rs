@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(buffer.as_slice::<[Line; 2]>(2).len(), 2);
         assert_eq!(buffer.as_mut_slice::<[Line; 2]>(2).len(), 2);
         assert_eq!(buffer.as_slice::<u16>(33).len(), 33);
-        assert_eq!(buffer.as_slice::<[u8; 40]>(8).len(), 8);
+        assert_eq!(buffer.as_slice::<[u64; 5]>(8).len(), 8);
     }
 
     #[test]

@@ -20,8 +20,11 @@ const K_BLOCK_BYTES: usize = 2 * 1024;
 /// Rows of a product that is bound by reading the weights: each weight row
 /// meets all of them while it is in the first-level cache.
 const FEW_ROWS: usize = 24;
+/// From a weight row to the one that a tile of few rows asks for: memory answers later
+/// than the next tile begins.
+const FETCHED_AHEAD: usize = 4 * DOT_COLUMNS;
 /// From the weight row that a tile of few rows asks for to the second one. Of 16
-/// rows three tiles of six ask for the next four rows, and for some after these.
+/// rows three tiles of six ask for four rows, and for some after these.
 const FETCHED_APART: usize = 3;
 /// Bytes that a cache fetches at once.
 const LINE: usize = 64;
@@ -85,7 +88,7 @@ unsafe fn strip_of<R: DotRegisters, const FEW: bool>(
             while row < rows.end {
                 let m = R::ROWS.min(rows.end - row);
                 // Each tile asks for its share of the next weight rows.
-                let fetched = column + DOT_COLUMNS + (row - rows.start) / R::ROWS;
+                let fetched = column + FETCHED_AHEAD + (row - rows.start) / R::ROWS;
                 let tile = Tile { which, row, column, fetched, k: k.clone() };
                 let sums = &mut sums[row - rows.start..];
                 // Safety: by the caller.

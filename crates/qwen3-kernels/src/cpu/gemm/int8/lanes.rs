@@ -7,6 +7,9 @@ use std::arch::x86_64::*;
 
 /// Rows of which each lane of a register holds four numbers when they are turned.
 const SQUARE: usize = 4;
+/// From a row to the one that is asked for meanwhile: after two pairs of strips memory has
+/// had time to answer.
+const FETCHED_AHEAD: usize = 4 * STRIP;
 
 /// A register of lanes of 16 bytes each.
 ///
@@ -171,6 +174,7 @@ unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
 ) {
     let n = strips.len();
     assert!(n <= BLOCKS && rows.row(0).len() == n * C::BYTES, "{n} blocks");
+    let ahead = FETCHED_AHEAD * rows.row_bytes();
     let rows: [*const u8; STRIP] = std::array::from_fn(|row| rows.row(row).as_ptr());
     let mut scales = [[0u16; STRIP]; BLOCKS];
     for (block, (groups, scales)) in strips.iter_mut().zip(&mut scales).enumerate() {
@@ -180,6 +184,11 @@ unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
             let at = |row: usize| rows[row].add(block * C::BYTES);
             for (row, scale) in scales.iter_mut().enumerate() {
                 *scale = at(row).cast::<u16>().read_unaligned();
+                // Every second block is in a line of its own. The first-level cache is full of
+                // strips, so it is the second one that is asked.
+                if block % 2 == row % 2 {
+                    _mm_prefetch(at(row).wrapping_add(ahead).cast(), _MM_HINT_T1);
+                }
             }
             for first in (0..STRIP).step_by(SQUARE * L::N) {
                 let [mut lower, mut upper] = [[L::each([0; 16]); SQUARE]; 2];

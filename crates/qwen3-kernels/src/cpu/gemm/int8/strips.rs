@@ -43,6 +43,10 @@ impl<'a> BlockRows<'a> {
         Self { dtype, bytes: &bytes[..end], row_bytes, blocks }
     }
 
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
     pub fn len(&self) -> usize {
         self.bytes.len().div_ceil(self.row_bytes)
     }

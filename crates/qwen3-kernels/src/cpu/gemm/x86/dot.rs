@@ -63,7 +63,7 @@ unsafe impl DotRegisters for Avx512Bf16 {
     #[inline(always)]
     unsafe fn fetch<T>(from: *const T) {
         // Safety: a hint, which reads nothing.
-        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
+        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T1) }
     }
 
     #[inline(always)]
@@ -143,7 +143,7 @@ unsafe impl<W: Widen> DotRegisters for Avx512<W> {
     #[inline(always)]
     unsafe fn fetch<T>(from: *const T) {
         // Safety: a hint, which reads nothing.
-        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T0) }
+        unsafe { _mm_prefetch(from.cast(), _MM_HINT_T1) }
     }
 
     #[inline(always)]
