@@ -29,7 +29,7 @@ was finished stays.
 
 Environment: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE as in huggingface_hub;
 QWEN3_CPU_ISA limits the CPU's instructions to portable, avx2, avx-vnni, avx512, avx512-vnni,
-avx512-bf16 or amx-bf16, on Arm to neon or neon-bf16.";
+avx512-bf16 or amx-bf16, on Arm to neon, neon-dotprod or neon-bf16.";
 
 /// Text embeddings and reranking with Qwen3, on any machine.
 #[derive(Parser)]

@@ -145,7 +145,7 @@ fn unavailable(device: DeviceId, reason: &dyn std::error::Error) -> Error {
 
 /// From now on the device `cpu` of this process uses no vector instructions
 /// beyond these: `portable`, `avx2`, `avx-vnni`, `avx512`, `avx512-vnni`, `avx512-bf16` or
-/// `amx-bf16`, on Arm `neon` or `neon-bf16`. For tests, and for comparing speeds.
+/// `amx-bf16`, on Arm `neon`, `neon-dotprod` or `neon-bf16`. For tests, and for comparing speeds.
 ///
 /// # Errors
 /// If there is no such name.

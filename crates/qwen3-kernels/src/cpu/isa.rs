@@ -26,11 +26,13 @@ pub enum Isa {
     AmxBf16,
     /// What every 64-bit Arm processor has.
     Neon,
-    /// The same and its bfloat16 products.
+    /// The same and its products of 8 bits (`dotprod`).
+    NeonDot,
+    /// The same, and products of bfloat16 and of pairs of rows of 8 bits (`bf16`, `i8mm`).
     NeonBf16,
 }
 
-const ALL: [(Isa, &str); 9] = [
+const ALL: [(Isa, &str); 10] = [
     (Isa::Portable, "portable"),
     (Isa::Avx2, "avx2"),
     (Isa::AvxVnni, "avx-vnni"),
@@ -39,6 +41,7 @@ const ALL: [(Isa, &str); 9] = [
     (Isa::Avx512Bf16, "avx512-bf16"),
     (Isa::AmxBf16, "amx-bf16"),
     (Isa::Neon, "neon"),
+    (Isa::NeonDot, "neon-dotprod"),
     (Isa::NeonBf16, "neon-bf16"),
 ];
 
@@ -107,10 +110,13 @@ fn of_this_processor() -> [(bool, Isa); 6] {
 
 /// Beside [`Isa::Portable`], and whether this processor has them.
 #[cfg(target_arch = "aarch64")]
-fn of_this_processor() -> [(bool, Isa); 2] {
+fn of_this_processor() -> [(bool, Isa); 3] {
     let neon = std::arch::is_aarch64_feature_detected!("neon");
-    let bf16 = neon && std::arch::is_aarch64_feature_detected!("bf16");
-    [(neon, Isa::Neon), (bf16, Isa::NeonBf16)]
+    let dot = neon && std::arch::is_aarch64_feature_detected!("dotprod");
+    let bf16 = dot
+        && std::arch::is_aarch64_feature_detected!("bf16")
+        && std::arch::is_aarch64_feature_detected!("i8mm");
+    [(neon, Isa::Neon), (dot, Isa::NeonDot), (bf16, Isa::NeonBf16)]
 }
 
 /// Beside [`Isa::Portable`], and whether this processor has them.
@@ -176,6 +182,6 @@ mod tests {
             |limit| ALL.map(|(isa, _)| isa).into_iter().filter(move |isa| isa.is_within(limit));
         assert!(within(Isa::Portable).eq([Isa::Portable]));
         assert!(within(Isa::Avx512).eq([Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512]));
-        assert!(within(Isa::NeonBf16).eq([Isa::Portable, Isa::Neon, Isa::NeonBf16]));
+        assert!(within(Isa::NeonBf16).eq([Isa::Portable, Isa::Neon, Isa::NeonDot, Isa::NeonBf16]));
     }
 }

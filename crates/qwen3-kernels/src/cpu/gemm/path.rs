@@ -13,8 +13,9 @@
 //! AVX2's 16 registers hold too few sums for dot products, and float32 weights and
 //! rows fill the caches: there outer products of packed rows are faster.
 //!
-//! Weights in blocks become bfloat16 where bfloat16 is multiplied, else float32, or are
-//! multiplied in 8 bits ([`dtype_of_blocks`]).
+//! Weights in blocks of whole numbers are multiplied in 8 bits, but with AMX, AVX-512 without
+//! VNNI and NEON without products of 8 bits; others become bfloat16 where bfloat16 is
+//! multiplied, else float32 ([`dtype_of_blocks`]).
 //!
 //! A new format of weights is an `impl` of [`Format`] here and a line in
 //! [`with_format`]; a new set of instructions is a line in each function, and a file
@@ -121,6 +122,10 @@ impl Format for i8 {
             Isa::AvxVnni => Path::Int8(int8::gemm_avx_vnni),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx2 => Path::Int8(int8::gemm_avx2),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonBf16 => Path::Int8(int8::gemm_neon_i8mm),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => Path::Int8(int8::gemm_neon_dot),
             _ => Path::Int8(int8::gemm_plainly),
         }
     }
@@ -136,6 +141,7 @@ pub(crate) fn dtype_of_blocks(isa: Isa, dtype: Dtype) -> DType {
         Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::AvxVnni | Isa::Avx2 if int8::takes(dtype) => {
             DType::I8
         }
+        Isa::NeonBf16 | Isa::NeonDot if int8::takes(dtype) => DType::I8,
         _ if rounds_input::<bf16>(isa) => DType::BF16,
         _ => DType::F32,
     }
@@ -151,7 +157,7 @@ fn widened<W: Widen>(isa: Isa) -> Path<W> {
         #[cfg(target_arch = "x86_64")]
         Isa::AvxVnni | Isa::Avx2 => Path::OuterF32(x86::TILE_256, x86::outer_256::<W>),
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon | Isa::NeonBf16 => Path::DotF32(neon::dot::<W>),
+        Isa::Neon | Isa::NeonDot | Isa::NeonBf16 => Path::DotF32(neon::dot::<W>),
         _ => Path::DotF32(portable::dot::<W>),
     }
 }
@@ -195,7 +201,7 @@ pub(crate) fn accumulate_f32(isa: Isa) -> Accumulate<f32> {
         #[cfg(target_arch = "x86_64")]
         Isa::AvxVnni | Isa::Avx2 => x86::accumulate_256,
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon | Isa::NeonBf16 => neon::accumulate_f32,
+        Isa::Neon | Isa::NeonDot | Isa::NeonBf16 => neon::accumulate_f32,
         _ => portable::accumulate_f32,
     }
 }

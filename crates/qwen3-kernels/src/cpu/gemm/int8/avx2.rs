@@ -1,6 +1,6 @@
 //! AVX2, alone and with products of 8 bits (AVX-VNNI).
 
-use super::lanes::pack;
+use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
 use super::strips::{BlockRows, Group, QUAD};
 use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
@@ -53,7 +53,7 @@ unsafe impl Instructions for AvxVnni {
     #[inline(always)]
     unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
         // Safety: by the caller.
-        unsafe { pack::<__m256i, 128>(rows, strips, which) }
+        unsafe { pack::<__m256i, InQuads, 128>(rows, strips, which) }
     }
 
     #[inline(always)]
@@ -80,8 +80,8 @@ unsafe impl Instructions for Avx2 {
         // Safety: by the caller.
         unsafe {
             match rows.dtype {
-                Dtype::Q8_0 => pack::<__m256i, WIDE>(rows, strips, which),
-                _ => pack::<__m256i, NARROW>(rows, strips, which),
+                Dtype::Q8_0 => pack::<__m256i, InQuads, WIDE>(rows, strips, which),
+                _ => pack::<__m256i, InQuads, NARROW>(rows, strips, which),
             }
         }
     }

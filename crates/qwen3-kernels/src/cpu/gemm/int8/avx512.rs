@@ -1,6 +1,6 @@
 //! AVX-512 with its products of 8 bits (`vpdpbusd`).
 
-use super::lanes::pack;
+use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
 use super::strips::{BlockRows, Group, QUAD};
 use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
@@ -33,7 +33,7 @@ unsafe impl Instructions for Avx512Vnni {
     #[inline(always)]
     unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
         // Safety: by the caller.
-        unsafe { pack::<__m512i, 128>(rows, strips, which) }
+        unsafe { pack::<__m512i, InQuads, 128>(rows, strips, which) }
     }
 
     #[inline(always)]

@@ -3,7 +3,6 @@
 use super::NUMBERS;
 use super::strips::{BLOCKS, BlockRows, Group, QUAD, STRIP};
 use qwen3_dtypes::Dtype;
-use std::arch::x86_64::*;
 
 /// Rows of which each lane of a register holds four numbers when they are turned.
 const SQUARE: usize = 4;
@@ -58,14 +57,63 @@ pub(super) unsafe trait Lanes: Copy {
     /// # Safety
     /// See [`Lanes::load`].
     unsafe fn transposed(rows: [Self; SQUARE]) -> [Self; SQUARE];
+    /// Float16 numbers in float32.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn widen(halves: &[u16; 8], numbers: &mut [f32; 8]);
+    /// Asks the second-level cache for what is there; any address will do.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    unsafe fn fetch(at: *const u8);
 }
 
-/// As [`super::Instructions::pack`], with `ADD` added to each code.
+/// In which order codes of all rows of a strip follow each other.
 ///
 /// # Safety
-/// The processor has the instructions of `L`, and F16C.
+/// Implementations read no more than [`Codes::BYTES`] of each row.
+pub(super) unsafe trait Order<L: Lanes> {
+    /// The codes of a block of each row, with `add` added to each.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `L`, and a block of each row can be read where
+    /// `at` says.
+    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, group: &mut Group);
+}
+
+/// Four of each row, then the next four.
+pub(super) struct InQuads;
+
+// Safety: `Codes::codes` of each row.
+unsafe impl<L: Lanes> Order<L> for InQuads {
+    #[inline(always)]
+    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, group: &mut Group) {
+        for first in (0..STRIP).step_by(SQUARE * L::N) {
+            // Safety: by the caller.
+            unsafe {
+                let [mut lower, mut upper] = [[L::each([0; 16]); SQUARE]; 2];
+                for (row, (lower, upper)) in lower.iter_mut().zip(&mut upper).enumerate() {
+                    let codes = C::codes::<L>(|lane| at(first + SQUARE * lane + row), add);
+                    [*lower, *upper] = codes;
+                }
+                for (half, rows) in [lower, upper].into_iter().enumerate() {
+                    for (quad, codes) in L::transposed(rows).into_iter().enumerate() {
+                        let to = &mut group.codes[half * NUMBERS / QUAD / 2 + quad];
+                        codes.store(to[first * QUAD..][..SQUARE * L::N * QUAD].as_mut_ptr());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// As [`super::Instructions::pack`], in an order, with `ADD` added to each code.
+///
+/// # Safety
+/// The processor has the instructions of `L`.
 #[inline(always)]
-pub(super) unsafe fn pack<L: Lanes, const ADD: u8>(
+pub(super) unsafe fn pack<L: Lanes, O: Order<L>, const ADD: u8>(
     rows: &BlockRows,
     strips: &mut [[Group; 2]],
     which: usize,
@@ -73,9 +121,9 @@ pub(super) unsafe fn pack<L: Lanes, const ADD: u8>(
     // Safety: by the caller.
     unsafe {
         match rows.dtype {
-            Dtype::Q8_0 => pack_codes::<L, Q8_0, ADD>(rows, strips, which),
-            Dtype::Q5_0 => pack_codes::<L, Q5_0, ADD>(rows, strips, which),
-            Dtype::Q4_0 => pack_codes::<L, Q4_0, ADD>(rows, strips, which),
+            Dtype::Q8_0 => pack_codes::<L, O, Q8_0, ADD>(rows, strips, which),
+            Dtype::Q5_0 => pack_codes::<L, O, Q5_0, ADD>(rows, strips, which),
+            Dtype::Q4_0 => pack_codes::<L, O, Q4_0, ADD>(rows, strips, which),
             other => panic!("products in 8 bits of {other}"),
         }
     }
@@ -85,7 +133,7 @@ pub(super) unsafe fn pack<L: Lanes, const ADD: u8>(
 ///
 /// # Safety
 /// Implementations read no more than [`Codes::BYTES`].
-unsafe trait Codes {
+pub(super) unsafe trait Codes {
     /// Bytes of a block, the first two of its scale.
     const BYTES: usize;
 
@@ -167,7 +215,7 @@ unsafe fn nibbles<L: Lanes>(at: impl Fn(usize) -> *const u8) -> [L; 2] {
 /// # Safety
 /// As [`pack`].
 #[inline(always)]
-unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
+unsafe fn pack_codes<L: Lanes, O: Order<L>, C: Codes, const ADD: u8>(
     rows: &BlockRows,
     strips: &mut [[Group; 2]],
     which: usize,
@@ -185,24 +233,12 @@ unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
             for (row, scale) in scales.iter_mut().enumerate() {
                 *scale = at(row).cast::<u16>().read_unaligned();
                 // Every second block is in a line of its own. The first-level cache is full of
-                // strips, so it is the second one that is asked.
+                // strips.
                 if block % 2 == row % 2 {
-                    _mm_prefetch(at(row).wrapping_add(ahead).cast(), _MM_HINT_T1);
+                    L::fetch(at(row).wrapping_add(ahead));
                 }
             }
-            for first in (0..STRIP).step_by(SQUARE * L::N) {
-                let [mut lower, mut upper] = [[L::each([0; 16]); SQUARE]; 2];
-                for (row, (lower, upper)) in lower.iter_mut().zip(&mut upper).enumerate() {
-                    let codes = C::codes::<L>(|lane| at(first + SQUARE * lane + row), ADD);
-                    [*lower, *upper] = codes;
-                }
-                for (half, rows) in [lower, upper].into_iter().enumerate() {
-                    for (quad, codes) in L::transposed(rows).into_iter().enumerate() {
-                        let to = &mut group.codes[half * NUMBERS / QUAD / 2 + quad];
-                        codes.store(to[first * QUAD..][..SQUARE * L::N * QUAD].as_mut_ptr());
-                    }
-                }
-            }
+            O::put::<C>(at, ADD, group);
         }
     }
     // Not at once: what was just stored in parts can't be loaded as a whole.
@@ -210,11 +246,8 @@ unsafe fn pack_codes<L: Lanes, C: Codes, const ADD: u8>(
         for (numbers, halves) in
             groups[which].scales.as_chunks_mut::<8>().0.iter_mut().zip(scales.as_chunks::<8>().0)
         {
-            // Safety: 8 numbers of each; by the caller.
-            unsafe {
-                let halves = _mm_loadu_si128(halves.as_ptr().cast());
-                _mm256_storeu_ps(numbers.as_mut_ptr(), _mm256_cvtph_ps(halves));
-            }
+            // Safety: by the caller.
+            unsafe { L::widen(halves, numbers) };
         }
     }
 }

@@ -16,8 +16,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_registers;
 mod plain;
 mod quantize;
 #[cfg(target_arch = "x86_64")]
@@ -35,6 +39,8 @@ use crate::cpu::isa::Isa;
 pub(crate) use avx2::{gemm as gemm_avx2, gemm_vnni as gemm_avx_vnni};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::gemm as gemm_avx512_vnni;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::{gemm_dot as gemm_neon_dot, gemm_i8mm as gemm_neon_i8mm};
 pub(crate) use plain::{codes, gemm as gemm_plainly};
 use quantize::{QuantizedBlock, QuantizedX};
 use qwen3_dtypes::Dtype;

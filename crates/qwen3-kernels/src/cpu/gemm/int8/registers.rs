@@ -90,6 +90,25 @@ macro_rules! lanes {
                     [$low_64(p, r), $high_64(p, r), $low_64(q, s), $high_64(q, s)]
                 }
             }
+
+            /// # Safety
+            /// See [`Lanes`].
+            #[inline(always)]
+            unsafe fn widen(halves: &[u16; 8], numbers: &mut [f32; 8]) {
+                // Safety: 8 numbers of each; by the caller.
+                unsafe {
+                    let halves = _mm_loadu_si128(halves.as_ptr().cast());
+                    _mm256_storeu_ps(numbers.as_mut_ptr(), _mm256_cvtph_ps(halves));
+                }
+            }
+
+            /// # Safety
+            /// See [`Lanes`].
+            #[inline(always)]
+            unsafe fn fetch(at: *const u8) {
+                // Safety: a hint, which reads nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+            }
         }
     };
 }
