@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use tempfile::NamedTempFile;
 
 /// How the names of unfinished files end.
@@ -58,6 +58,8 @@ impl NewFile {
             Err(refused) if refused.error.kind() == ErrorKind::ResourceBusy => {
                 copy_into(refused.file, &target)
             }
+            // There a file that somebody has open keeps its name, unless one asks in another way.
+            Err(refused) if cfg!(windows) => rename_over(refused.file, &target),
             Err(refused) => Err(refused.error),
         }
     }
@@ -99,7 +101,7 @@ fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
         Ok(old) if !old.is_file() => refused("it is not a regular file; name another one"),
         Ok(old) => Ok((path.canonicalize()?, Some(old))),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+        Err(_) if path.to_string_lossy().ends_with(is_separator) => {
             refused("it ends as a folder does; name a file")
         }
         Err(_) => {
@@ -122,7 +124,6 @@ fn folder_of(path: &Path) -> &Path {
 fn temporary(folder: &Path, name: &OsStr) -> io::Result<NamedTempFile> {
     let name = name.to_string_lossy();
     let prefix = format!(".{}.", &name[..name.floor_char_boundary(MAX_PREFIX_BYTES)]);
-    #[cfg(unix)]
     remove_abandoned(folder, &prefix);
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
@@ -155,9 +156,7 @@ fn is_locked(file: &File) -> bool {
     cfg!(unix) && file.lock().is_ok()
 }
 
-/// Removes what processes that were killed have left: whoever still writes
-/// holds a lock.
-#[cfg(unix)]
+/// Removes what processes that were killed have left.
 fn remove_abandoned(folder: &Path, prefix: &str) {
     let is_unfinished = |name: &str| {
         let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
@@ -168,14 +167,26 @@ fn remove_abandoned(folder: &Path, prefix: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_file && is_unfinished(&entry.file_name().to_string_lossy()) {
-            let locked =
-                File::open(entry.path()).and_then(|file| Ok(file.try_lock().map(|()| file)?));
-            if locked.is_ok() {
-                // One that stays is no harm.
-                let _ = fs::remove_file(entry.path());
-            }
+            // One that stays is no harm.
+            let _ = remove_unless_written(&entry.path());
         }
     }
+}
+
+/// Whoever still writes holds a lock.
+#[cfg(not(windows))]
+fn remove_unless_written(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    file.try_lock()?;
+    fs::remove_file(path)
+}
+
+/// A file that is open can't be opened for one process alone.
+#[cfg(windows)]
+fn remove_unless_written(path: &Path) -> io::Result<()> {
+    use std::os::windows::fs::OpenOptionsExt;
+    File::options().read(true).share_mode(0).open(path)?;
+    fs::remove_file(path)
 }
 
 /// The new file may be read by whom the old one could be.
@@ -199,6 +210,12 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = folder;
     Ok(())
+}
+
+/// Takes the name from a file that others have open, where the system has a call for it.
+fn rename_over(from: NamedTempFile, target: &Path) -> io::Result<()> {
+    let (_file, unfinished) = from.keep().map_err(|refused| refused.error)?;
+    fs::rename(&unfinished, target).inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// What can't be renamed is copied; if that fails too, it isn't lost.

@@ -33,6 +33,19 @@ fn the_old_file_stays_until_the_new_one_is_whole() {
 }
 
 #[test]
+fn a_reader_of_the_old_file_is_not_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    fs::write(&path, "old").unwrap();
+    let mut reader = File::open(&path).unwrap();
+    written(&path, "new").replace().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    assert_eq!(io::read_to_string(&mut reader).unwrap(), "old");
+    drop(reader);
+    assert_eq!(names(folder.path()), ["a"]);
+}
+
+#[test]
 fn a_name_may_be_as_long_as_the_system_allows_and_no_longer() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a".repeat(255), "語".repeat(85)] {
@@ -81,7 +94,6 @@ fn permissions_are_kept_and_devices_are_left_alone() {
     assert!(error.contains("not a regular file"), "{error}");
 }
 
-#[cfg(unix)]
 #[test]
 fn what_a_killed_process_left_is_removed_and_what_is_being_written_is_not() {
     let folder = tempfile::tempdir().unwrap();
