@@ -4,7 +4,8 @@
 //! that wrote it: the records before the end are found again, and half a record is none.
 
 use crate::error::TableError;
-use std::fs::{File, TryLockError};
+use crate::own_file::open_alone;
+use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
@@ -48,16 +49,8 @@ impl Journal {
     /// If it can't be read or written, or another process has it open.
     pub fn open(path: &Path, description: &str) -> Result<(Self, Replay), TableError> {
         let failed = |source: io::Error| TableError::write(path)(source);
-        let mut options = File::options();
-        let file = options.read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = file.map_err(failed)?;
-        match file.try_lock() {
-            // Not every file system has locks; there nobody else is expected.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(TableError::Busy { path: path.to_owned() });
-            }
-        }
+        let file = open_alone(path).map_err(failed)?;
+        let mut file = file.ok_or_else(|| TableError::Busy { path: path.to_owned() })?;
         let header = [&MAGIC[..], &xxh3_64(description.as_bytes()).to_le_bytes()].concat();
         let mut found = Vec::with_capacity(header.len());
         (&file).take(HEADER_BYTES).read_to_end(&mut found).map_err(failed)?;

@@ -6,9 +6,10 @@
 use super::error::EvalError;
 use super::files::TRIED;
 use qwen3_engine::NewFile;
+use qwen3_tables::open_alone;
 use std::collections::HashMap;
 use std::env::temp_dir;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -54,20 +55,9 @@ impl Store {
         let path = folder.join(name);
         let failed = |source| EvalError::Cache { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut options = File::options();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
-        let is_mine = match file.try_lock() {
-            Ok(()) => true,
-            Err(TryLockError::WouldBlock) => false,
-            // Not every file system has locks; there nobody else is expected.
-            Err(TryLockError::Error(_)) => true,
-        };
+        let own = open_alone(&path).map_err(failed)?;
+        let is_mine = own.is_some();
+        let file = own.map_or_else(|| File::open(&path), Ok).map_err(failed)?;
         Self { path: Some(path), file, width, places: HashMap::new(), end: 0, is_mine }
             .begun(description)
     }
