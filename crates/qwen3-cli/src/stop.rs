@@ -13,6 +13,8 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+#[cfg(windows)]
+use tokio::signal::windows;
 
 /// Signals that come so soon after the first are the same wish: `timeout` sends
 /// its signal to a process and to its group.
@@ -59,7 +61,8 @@ impl Stop {
 }
 
 /// Signals that ask the process to stop.
-pub struct Signals(#[cfg(unix)] Vec<tokio::signal::unix::Signal>);
+#[cfg(unix)]
+pub struct Signals(Vec<tokio::signal::unix::Signal>);
 
 #[cfg(unix)]
 impl Signals {
@@ -109,22 +112,40 @@ fn outlives_its_terminal() -> bool {
     ignored.is_none_or(|mask| mask & HANGUP != 0)
 }
 
-#[cfg(not(unix))]
+/// Signals that ask the process to stop.
+#[cfg(windows)]
+pub struct Signals {
+    interrupt: windows::CtrlC,
+    pause: windows::CtrlBreak,
+    close: windows::CtrlClose,
+    shutdown: windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
 impl Signals {
-    /// Ctrl-C.
+    /// Ctrl-C, Ctrl-Break, a window that is closed, and a system that goes down; of the last two
+    /// it waits for some seconds only. Wants a runtime around it.
     pub fn new() -> io::Result<Self> {
-        Ok(Self())
+        Ok(Self {
+            interrupt: windows::ctrl_c()?,
+            pause: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
     }
 
-    /// Ready at the first one.
+    /// Ready at the first of them.
     pub async fn first(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.pause.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shutdown.recv() => {}
         }
     }
 
-    /// Ready at one after that: it is meant to end the process at once.
+    /// Ready at a Ctrl-C after that: it is meant to end the process at once.
     pub async fn second(&mut self) {
-        self.first().await;
+        self.interrupt.recv().await;
     }
 }

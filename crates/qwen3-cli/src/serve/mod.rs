@@ -111,8 +111,10 @@ async fn answer(
 
 fn start_log(args: &ServeArgs, spans: &Spans) -> Result<(), Error> {
     let filter = EnvFilter::new(&args.operation.log_level);
+    // Older consoles of Windows have to be asked for them.
+    let has_colours = anstyle_query::windows::enable_ansi_colors() != Some(false);
     let log = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && has_colours)
         .with_writer(std::io::stderr);
     let log = match args.operation.json_output {
         true => log.json().flatten_event(true).boxed(),
