@@ -16,7 +16,7 @@ const TELL: Duration = Duration::from_secs(5);
 pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
     let mut settings = Settings::read(&places.settings);
     for folder in folders {
-        let whole = std::fs::canonicalize(&folder);
+        let whole = dunce::canonicalize(&folder);
         settings.add_folder(whole.map_err(|error| format!("`{}`: {error}", folder.display()))?);
     }
     settings.write(&places.settings).map_err(|error| error.to_string())?;

@@ -217,7 +217,7 @@ impl Window {
     }
 
     fn add_folder(&mut self, path: PathBuf) {
-        let folder = std::fs::canonicalize(&path).unwrap_or(path);
+        let folder = dunce::canonicalize(&path).unwrap_or(path);
         if !folder.is_dir() {
             self.tell(format!("{} is no folder.", folder.display()));
         } else if self.settings.add_folder(folder.clone()) {

@@ -112,7 +112,7 @@ fn run_files(paths: &[PathBuf]) -> Result<Vec<RunFile>, Error> {
 
 /// A path that is the same for the same file.
 pub fn full(path: &Path) -> String {
-    path.canonicalize().as_deref().unwrap_or(path).display().to_string()
+    dunce::canonicalize(path).as_deref().unwrap_or(path).display().to_string()
 }
 
 /// Those of the flags, then those of the file; none is the model's own.
