@@ -68,11 +68,11 @@ impl Output {
             Ok(old) if old.is_dir() => return Err(failed(ErrorKind::IsADirectory.into())),
             Ok(old) => old,
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::new(path),
-            Err(error) => return Err(failed(error)),
+            // Windows says nothing of its devices, such as `NUL`.
+            Err(error) => return Self::device(path).map_err(|_| failed(error)),
         };
         if !old.is_file() {
-            let device = File::options().write(true).open(path).map_err(failed)?;
-            return Ok(Self::of(Sink::Stream(Box::new(device)), Some(path)));
+            return Self::device(path).map_err(failed);
         }
         let file = File::options().append(true).open(path).map_err(failed)?;
         let handle = file.try_clone().and_then(Handle::from_file).map_err(failed)?;
@@ -88,6 +88,12 @@ impl Output {
             true => Ok(Self::of(Sink::Stream(Box::new(file)), Some(path))),
             false => Self::new(path),
         }
+    }
+
+    /// What is there and takes bytes, but is no file.
+    fn device(path: &Path) -> io::Result<Self> {
+        let device = File::options().write(true).open(path)?;
+        Ok(Self::of(Sink::Stream(Box::new(device)), Some(path)))
     }
 
     fn stdout(inputs: &Inputs) -> Result<Self, Error> {
