@@ -75,6 +75,9 @@ class Errors(Offline):
             (qwen3_burn.DownloadError, lambda: Embedder("nobody/nothing"), "HF_HUB_OFFLINE"),
             (OptionError, lambda: Embedder(None), "None"),  # type: ignore[arg-type]
             (OptionError, lambda: Embedder("mini", kind="cat"), "`cat`"),  # type: ignore[arg-type]
+            (OptionError, lambda: Embedder("mini", kind=3), "`kind`"),  # type: ignore[arg-type]
+            (OptionError, lambda: Embedder("mini", revision=3), "`revision`"),  # type: ignore[arg-type]
+            (OptionError, lambda: Embedder("mini", cache_folder=3), "`cache_folder`"),  # type: ignore[arg-type]
             (OptionError, lambda: Embedder("mini", device="gpu"), "`gpu`"),
             (DeviceError, lambda: Embedder("mini", device="ndarray"), "`ndarray`"),
             (OptionError, lambda: Embedder("mini", dtype="int3"), "`int3`"),
@@ -156,6 +159,8 @@ class Errors(Offline):
     def test_vectors_that_are_quantized_already_are_refused(self) -> None:
         with self.assertRaises(OptionError):
             quantize_embeddings(np.ones((2, 8), np.int8), "binary")
+        with self.assertRaisesRegex(OptionError, "`ranges`"):
+            quantize_embeddings(np.ones((2, 8), np.float32), "int8", ranges=np.ones((2, 7)))
 
 
 class Inputs(Offline):
@@ -341,6 +346,33 @@ class Guides(unittest.TestCase):
     def test_the_example_of_the_package_is_true(self) -> None:
         found = doctest.testmod(qwen3_burn)
         self.assertEqual((found.failed, found.attempted > 3), (0, True))
+
+
+@unittest.skipIf(importlib.util.find_spec("pyarrow") is None, "pyarrow is not installed")
+class Columns(Offline):
+    def test_a_column_has_the_vectors_of_its_texts_and_nothing_where_there_is_none(self) -> None:
+        import pyarrow as pa
+        from qwen3_burn._arrow import vectors_of
+
+        model = Embedder("mini")
+        texts = pa.chunked_array([["a", None], ["b"]])
+        for column in (texts, texts.dictionary_encode(), texts.cast(pa.large_string())):
+            vectors = vectors_of(model, column, {}).to_pylist()
+            self.assertIsNone(vectors[1])
+            for vector, text in ((vectors[0], "a"), (vectors[2], "b")):
+                np.testing.assert_array_equal(np.float32(vector), model.encode(text))
+        for nothing in (pa.array([], pa.string()), pa.nulls(2)):
+            self.assertEqual(vectors_of(model, nothing, {}).to_pylist(), [None] * len(nothing))
+        with self.assertRaisesRegex(InputError, "int64"):
+            vectors_of(model, pa.array([1]), {})
+
+    def test_a_column_is_of_float32_whatever_is_asked_for(self) -> None:
+        from qwen3_burn._arrow import check_choices
+
+        self.assertEqual(check_choices({"prompt_name": "query"}), {"prompt_name": "query"})
+        for choices in ({"precision": "int8"}, {"output_value": "token_embeddings"}):
+            with self.assertRaisesRegex(OptionError, "quantize_embeddings"):
+                check_choices(choices)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ const PASSAGES: &str = "CREATE TABLE passages AS SELECT * FROM (VALUES
     (3, 'Bread is made of flour, water and salt.')
 ) AS passages (id, body)";
 
-/// Vectors have length 1, so the nearest has the greatest product.
+/// Vectors have length 1, so distances order them as cosines do.
 const SEARCH: &str = "
     WITH question AS (SELECT embed('What is the capital of China?', 'query') AS vector),
          vectors AS (SELECT id, body, embed(body) AS vector FROM passages)

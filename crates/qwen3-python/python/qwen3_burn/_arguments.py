@@ -62,11 +62,11 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         "threads": at_least_1("threads", given["threads"]),
         "max_batch_tokens": at_least_1("max_batch_tokens", given["max_batch_tokens"]),
         "max_tokens": at_least_1("max_seq_length", limit),
-        "truncate": _first(given["truncate"], processor.get("truncation_side")),
-        "special_tokens": given["special_tokens"],
-        "kind": given["kind"],
-        "revision": given["revision"],
-        "cache_folder": given["cache_folder"],
+        "truncate": _text("truncate", _first(given["truncate"], processor.get("truncation_side"))),
+        "special_tokens": _text("special_tokens", given["special_tokens"]),
+        "kind": _text("kind", given["kind"]),
+        "revision": _text("revision", given["revision"]),
+        "cache_folder": _path("cache_folder", given["cache_folder"]),
         "token": given["token"] if isinstance(given["token"], str) else None,
     }
 
@@ -99,6 +99,18 @@ def _known(kwargs: Mapping[str, Any] | None, name: str, known: tuple[str, ...]) 
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
+
+
+def _text(option: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise OptionError(f"option `{option}` is {value!r}, not a text")
+
+
+def _path(option: str, value: Any) -> str | os.PathLike[str] | None:
+    if value is None or isinstance(value, (str, os.PathLike)):
+        return value
+    raise OptionError(f"option `{option}` is {value!r}, not a path")
 
 
 def _dtype(dtype: Any) -> str:

@@ -57,5 +57,5 @@ def embed(
     loading["device"] = device or ("cuda" if num_gpus else "cpu")
     loading["threads"] = threads or (max(1, int(num_cpus)) if num_cpus else None)
     kind = daft.cls(cpus=num_cpus, gpus=num_gpus, max_concurrency=max_concurrency)(_Embed)
-    result: Expression = kind(model, encode or {}, loading)(text)
+    result: Expression = kind(model, _arrow.check_choices(encode or {}), loading)(text)
     return result

@@ -69,7 +69,12 @@ def _quantized(
         return np.packbits(embeddings > 0, axis=-1)
     if ranges is None:
         ranges = _ranges(embeddings, precision, calibration_embeddings)
-    ranges = ranges.astype(np.float32, copy=False)
+    ranges = np.asarray(ranges, np.float32)
+    if ranges.shape != (2, embeddings.shape[-1]):
+        raise OptionError(
+            f"option `ranges` has the shape {ranges.shape}, but must have a row of the smallest and a row "
+            f"of the largest numbers, of {embeddings.shape[-1]} each"
+        )
     starts = ranges[0, :]
     steps = (ranges[1, :] - starts) / 255
     steps = np.where(steps == 0, 1, steps)

@@ -48,7 +48,7 @@ class Embed:
         **loading: Any,
     ) -> None:
         self._columns = (text_column, vector_column)
-        self._encode = encode or {}
+        self._encode = _arrow.check_choices(encode or {})
         self._model = Embedder(
             model, device=device or _device(), threads=threads or _threads(), **loading
         )
@@ -63,7 +63,7 @@ class Embed:
 
 def _device() -> str:
     # Ray shows a process only the GPUs that it was given, so the first one is its own.
-    return "cuda" if ray.get_gpu_ids() else "cpu"
+    return "cuda" if ray.is_initialized() and ray.get_gpu_ids() else "cpu"
 
 
 def _threads() -> int | None:
