@@ -141,7 +141,7 @@ pub enum Error {
     Lists { path: PathBuf, line: usize, found: String, expected: &'static str },
 
     /// A split without judgements or rows.
-    #[error("`{path}` has no split `{split}`; there are: {splits}")]
+    #[error("`{path}` has no split `{split}`; {}", there_are(.splits))]
     NoSplit { path: PathBuf, split: String, splits: String },
 
     /// Data whose type can't be told.
@@ -195,6 +195,13 @@ impl Error {
     /// The same error, with the file that it is about.
     pub(crate) fn of_file(self, path: &Path) -> Self {
         Self::In { path: path.to_owned(), reason: Box::new(self) }
+    }
+}
+
+fn there_are(splits: &str) -> String {
+    match splits {
+        "" => "it has no file that is read (.tsv, .jsonl or .parquet)".to_owned(),
+        splits => format!("there are: {splits}"),
     }
 }
 

@@ -11,6 +11,7 @@ use qwen3_eval::{Error as DataError, Ranking, check_trec_id};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+const INPUT_ENDINGS: [&str; 7] = ["jsonl", "csv", "tsv", "parquet", "jsonl.gz", "csv.gz", "tsv.gz"];
 const RANKINGS_ONLY: &str = "is for data with queries and documents";
 
 /// What is asked for, with the data that it is asked of.
@@ -172,8 +173,8 @@ impl Check<'_> {
         for folder in &data {
             let lists = ["", "qrels", "qrel_diff", "top_ranked"];
             for name in ["corpus", "queries", "qrel_diff", "top_ranked", "train", &reading.split] {
-                let endings = ["jsonl", "csv", "tsv"].map(|ending| format!("{name}.{ending}"));
-                let names = endings.iter();
+                let names = INPUT_ENDINGS.map(|ending| format!("{name}.{ending}"));
+                let names = names.iter();
                 inputs
                     .extend(names.flat_map(|name| lists.map(|list| folder.join(list).join(name))));
             }

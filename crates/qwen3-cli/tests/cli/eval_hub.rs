@@ -6,8 +6,11 @@ use crate::fixtures::embedding_model;
 use crate::hub_server::{COMMIT, DATA_SET, Flaw, Hub};
 use crate::table_files::write;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
 use std::sync::Arc;
 
 /// An evaluation of a data set by its name.
@@ -25,7 +28,7 @@ fn a_data_set_of_the_hub_has_the_scores_of_its_folder() {
     let bench = Bench::new();
     let folder = bench.retrieval();
     fs::write(folder.join("README.md"), "---\nlanguage: en\n---\n").unwrap();
-    fs::write(folder.join("corpus.jsonl.gz"), "packed").unwrap();
+    fs::write(folder.join("corpus.jsonl.zst"), "packed").unwrap();
     let hub = Hub::serve_data(&folder, Flaw::None);
     let out = bench.at("out");
     let found = from_hub(&bench, &hub, DATA_SET).arg("--output").arg(&out).succeeds().json();
@@ -63,17 +66,22 @@ fn data_in_the_cache_are_taken_where_the_hub_can_not_be_asked() {
 }
 
 #[test]
-fn a_folder_of_a_data_set_is_data_too() {
+fn a_folder_of_a_data_set_is_data_too_and_may_be_compressed() {
     let bench = Bench::new();
     let row = |at: i32| json!({"sentence1": format!("text {at}"), "sentence2": "a", "score": at});
     for language in ["en", "de"] {
         bench.lines(&format!("pairs/{language}/test.jsonl"), (0..4).map(row));
     }
+    let path = bench.at("pairs/en/test.jsonl");
+    let mut encoder = GzEncoder::new(vec![], Compression::default());
+    encoder.write_all(&fs::read(&path).unwrap()).unwrap();
+    fs::write(path.with_extension("jsonl.gz"), encoder.finish().unwrap()).unwrap();
+    fs::remove_file(path).unwrap();
     let hub = Hub::serve_data(&bench.at("pairs"), Flaw::None);
     let value = from_hub(&bench, &hub, "test/facts/en").succeeds().json();
     assert_eq!(json!([value[0]["data"], value[0]["task"]]), json!(["facts-en", "sts"]));
     assert!(number(&value[0]["results"][0]["score"]).is_finite());
-    assert_eq!(hub.files(), ["en/test.jsonl"]);
+    assert_eq!(hub.files(), ["en/test.jsonl.gz"]);
     from_hub(&bench, &hub, "test/facts/fr").fails(1, &["`test/facts/fr`", "no file that is read"]);
 }
 
@@ -105,10 +113,10 @@ fn data_that_the_hub_has_in_other_forms_are_told() {
     let folder = bench.at("other");
     fs::create_dir_all(folder.join("data")).unwrap();
     for part in 0..9 {
-        fs::write(folder.join(format!("data/test-0000{part}.jsonl.gz")), "packed").unwrap();
+        fs::write(folder.join(format!("data/test-0000{part}.jsonl.zst")), "packed").unwrap();
     }
     let hub = Hub::serve_data(&folder, Flaw::None);
-    let words = ["`test/facts` has no file that is read here", "test-00000.jsonl.gz", ", …;"];
+    let words = ["`test/facts` has no file that is read here", "test-00000.jsonl.zst", ", …;"];
     let outcome = from_hub(&bench, &hub, DATA_SET).fails(1, &words);
     assert!(!outcome.stderr.contains("test-00008"), "{outcome:?}");
     let facts = bench.retrieval();

@@ -8,19 +8,41 @@ const ENDINGS: [&str; 4] = ["jsonl", "csv", "tsv", "parquet"];
 /// Forms in which every value has a name.
 const NAMED: [&str; 2] = ["jsonl", "parquet"];
 const OF_QRELS: [&str; 3] = ["tsv", "jsonl", "parquet"];
-const PACKED: [&str; 5] = ["gz", "bz2", "xz", "zst", "zip"];
+/// Compressed forms that aren't read. Texts that gzip has compressed are.
+const PACKED: [&str; 6] = ["bz2", "xz", "zst", "zip", "tar", "tgz"];
 
-/// Whether a file is read by its name: one of lines of JSON, or a table as text.
+/// Whether a file is read by its name: one of lines of JSON, a table as text, both perhaps compressed by
+/// gzip, or one of Parquet.
 pub fn is_data_file(name: &str) -> bool {
-    let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| ENDINGS.contains(&ending))
+    let path = Path::new(name);
+    ENDINGS.contains(&ending(path)) && readable(path).is_ok()
+}
+
+/// How a file's name ends, before an ending of gzip.
+pub(crate) fn ending(path: &Path) -> &str {
+    extension(without_gz(path))
+}
+
+/// A file's name without its ending, and without one of gzip.
+pub(crate) fn stem(path: &Path) -> String {
+    let stem = without_gz(path).file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}
+
+fn without_gz(path: &Path) -> &Path {
+    let stem = path.file_stem().filter(|_| extension(path) == "gz");
+    stem.map_or(path, Path::new)
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|ending| ending.to_str()).unwrap_or_default()
 }
 
 /// The path, unless its name says that it isn't read here.
 pub(crate) fn readable(path: &Path) -> Result<PathBuf, Error> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let form = match ending {
+    let form = match ending(path) {
         "arrow" => ("Arrow", "write it as lines of JSON, with `to_json` of the package datasets"),
+        "parquet" if extension(path) == "gz" => ("compressed once more", "unpack it first"),
         packed if PACKED.contains(&packed) => ("compressed", "unpack it first"),
         _ => return Ok(path.to_owned()),
     };
@@ -83,11 +105,8 @@ pub(crate) fn no_split(folder: &Path, split: &str) -> Error {
     if let Some(error) = files.iter().filter(is_of_split).find_map(|file| readable(file).err()) {
         return error;
     }
-    let is_table = |file: &&PathBuf| {
-        file.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
-    };
-    let stem = |file: &PathBuf| Some(file.file_stem()?.to_string_lossy().into_owned());
-    let splits: BTreeSet<String> = files.iter().filter(is_table).filter_map(stem).collect();
+    let is_table = |file: &&PathBuf| ENDINGS.contains(&ending(file));
+    let splits: BTreeSet<String> = files.iter().filter(is_table).map(|file| stem(file)).collect();
     let splits = Vec::from_iter(splits).join(", ");
     Error::NoSplit { path, split: split.to_owned(), splits }
 }
@@ -107,22 +126,19 @@ pub(crate) fn split_of(folder: &Path, split: &str) -> Option<PathBuf> {
 /// a configuration. `NAME.jsonl`, if there is none.
 pub(crate) fn rows_called(folder: &Path, name: &str) -> PathBuf {
     let inside = folder.join(name);
-    let any_inside = || {
-        let is_rows = |path: &PathBuf| {
-            path.extension().is_some_and(|ending| NAMED.iter().any(|known| ending == *known))
-        };
-        entries(&inside).into_iter().find(is_rows)
-    };
+    let is_rows = |path: &PathBuf| NAMED.contains(&ending(path));
+    let any_inside = || entries(&inside).into_iter().find(is_rows);
     called(folder, name, &NAMED)
         .or_else(|| called(&inside, name, &NAMED))
         .or_else(any_inside)
         .unwrap_or_else(|| folder.join(format!("{name}.jsonl")))
 }
 
-/// A file of a name with one of these endings, or the first of the pieces into which the hub cuts
-/// Parquet.
+/// A file of a name with one of these endings, perhaps compressed, or the first of the pieces into which
+/// the hub cuts Parquet.
 fn called(folder: &Path, name: &str, endings: &[&str]) -> Option<PathBuf> {
-    let mut files = endings.iter().map(|ending| folder.join(format!("{name}.{ending}")));
+    let names = endings.iter().map(|ending| format!("{name}.{ending}"));
+    let mut files = names.flat_map(|name| [folder.join(&name), folder.join(name + ".gz")]);
     let first = format!("{name}-00000-of-");
     let is_first = |path: &PathBuf| {
         let called = path.file_name().unwrap_or_default().to_string_lossy();

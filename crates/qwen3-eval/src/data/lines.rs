@@ -1,7 +1,8 @@
-//! Lines of a text file with their numbers, one at a time.
+//! Lines of a text file, perhaps compressed, with their numbers, one at a time.
 
 use super::files::{packed, readable};
 use crate::Error;
+use flate2::bufread::MultiGzDecoder;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// No row of data is longer.
 pub(super) const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// How compressed files begin, whatever they are called (RFC 1952).
+/// How files compressed by gzip begin, whatever they are called (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A row of JSON with the number of its line.
@@ -20,8 +21,23 @@ pub(super) type Row = (usize, Map<String, Value>);
 #[derive(Debug)]
 pub(super) struct Lines {
     path: PathBuf,
-    reader: BufReader<File>,
+    text: Text,
     line: usize,
+}
+
+#[derive(Debug)]
+enum Text {
+    Plain(BufReader<File>),
+    Compressed(BufReader<MultiGzDecoder<BufReader<File>>>),
+}
+
+impl Text {
+    fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            Self::Plain(reader) => reader,
+            Self::Compressed(reader) => reader,
+        }
+    }
 }
 
 impl Lines {
@@ -35,11 +51,11 @@ impl Lines {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
         let mut reader = BufReader::new(file);
-        if reader.fill_buf().map_err(failed)?.starts_with(&GZIP) {
-            let (form, way_out) = ("compressed by gzip", "unpack it first");
-            return Err(Error::Form { path: path.to_owned(), form, way_out });
-        }
-        Ok(Self { path: path.to_owned(), reader, line: 0 })
+        let text = match reader.fill_buf().map_err(failed)?.starts_with(&GZIP) {
+            true => Text::Compressed(BufReader::new(MultiGzDecoder::new(reader))),
+            false => Text::Plain(reader),
+        };
+        Ok(Self { path: path.to_owned(), text, line: 0 })
     }
 
     pub fn path(&self) -> &Path {
@@ -68,7 +84,7 @@ impl Lines {
         let path = || self.path.clone();
         let mut bytes = vec![];
         // One byte more than allowed, to tell a long line from one that just fits.
-        let mut bounded = self.reader.by_ref().take(MAX_LINE_BYTES as u64 + 1);
+        let mut bounded = self.text.reader().take(MAX_LINE_BYTES as u64 + 1);
         let read = bounded.read_until(b'\n', &mut bytes);
         read.map_err(|source| Error::Read { path: path(), source })?;
         if bytes.is_empty() {

@@ -10,6 +10,7 @@ mod qrels;
 mod rows;
 mod table;
 mod trec;
+mod unfolded;
 
 pub use beir::{Beir, Documents, Text};
 pub use files::is_data_file;

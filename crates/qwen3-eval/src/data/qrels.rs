@@ -1,7 +1,7 @@
 //! Judgements in files.
 
 use super::beir::as_id;
-use super::files::{no_split, split_of};
+use super::files::{ending, no_split, split_of};
 use super::lines::Lines;
 use super::rows::Rows;
 use crate::{Error, Qrels};
@@ -20,16 +20,15 @@ pub(super) fn qrels_path(folder: &Path, split: &str) -> Result<PathBuf, Error> {
     paths.find_map(|path| path).ok_or_else(|| no_split(&folders[0], split))
 }
 
-/// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs
-/// between them, perhaps below a line of names. In a file that ends in `.jsonl` or `.parquet` each row is an
-/// object with `query-id`, `corpus-id` and `score`.
+/// Reads judgements: a query's id, a document's id and a whole number on each line, with tabs between them,
+/// perhaps below a line of names. If these are mteb's, they say where what stands. In a file that ends in
+/// `.jsonl` or `.parquet` each row is an object with `query-id`, `corpus-id` and `score`.
 ///
 /// # Errors
 /// If the file can't be read, has no judgement, a line is something else, or a document is
 /// judged twice for a query.
 pub fn read_qrels(path: &Path) -> Result<Qrels, Error> {
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    let has_names = matches!(ending, Some("jsonl" | "parquet"));
+    let has_names = matches!(ending(path), "jsonl" | "parquet");
     let qrels = if has_names { of_json(path)? } else { of_tabs(path)? };
     if qrels.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(qrels) }
 }
@@ -37,26 +36,53 @@ pub fn read_qrels(path: &Path) -> Result<Qrels, Error> {
 fn of_tabs(path: &Path) -> Result<Qrels, Error> {
     let mut lines = Lines::open(path)?;
     let mut qrels = Qrels::default();
-    let mut is_first = true;
+    let mut columns = None;
     while let Some((line, text)) = lines.next()? {
         let fields: Vec<&str> = text.trim_end_matches(['\n', '\r']).split('\t').collect();
-        let relevance = fields.get(2).and_then(|field| whole(field));
-        match (&fields[..], relevance) {
-            ([query, document, _], Some(relevance))
-                if !query.is_empty() && !document.is_empty() =>
-            {
-                insert(&mut qrels, (query, document, relevance), (path, line))?;
-            }
-            // A line of names; a number that is not whole is no name.
-            ([_, _, score], None) if is_first && score.trim().parse::<f64>().is_err() => {}
-            _ => {
+        let is_first = columns.is_none();
+        let columns = columns.get_or_insert_with(|| Columns::of(&fields));
+        match columns.judgement(&fields) {
+            Some(judgement) => insert(&mut qrels, judgement, (path, line))?,
+            None if is_first && is_names(&fields) => {}
+            None => {
                 let expected = "query-id, corpus-id and a whole number, with tabs between them";
                 return Err(Error::Fields { path: path.to_owned(), line, expected });
             }
         }
-        is_first = false;
     }
     Ok(qrels)
+}
+
+/// How many fields a line has, and where a query, a document and its relevance stand.
+struct Columns {
+    fields: usize,
+    places: [usize; 3],
+}
+
+impl Columns {
+    fn of(first: &[&str]) -> Self {
+        Self::named(first).unwrap_or(Self { fields: 3, places: [0, 1, 2] })
+    }
+
+    /// By mteb's names, if all of them are there.
+    fn named(names: &[&str]) -> Option<Self> {
+        let place = |name| names.iter().position(|other| other.trim() == name);
+        let places = [place("query-id")?, place("corpus-id")?, place("score")?];
+        Some(Self { fields: names.len(), places })
+    }
+
+    fn judgement<'a>(&self, fields: &[&'a str]) -> Option<(&'a str, &'a str, i64)> {
+        let [query, document, relevance] = self.places.map(|at| fields.get(at).copied());
+        let (query, document, relevance) = (query?, document?, whole(relevance?)?);
+        let is_whole = fields.len() == self.fields && !query.is_empty() && !document.is_empty();
+        is_whole.then_some((query, document, relevance))
+    }
+}
+
+/// Whether fields are names. A number that is not whole is no name.
+fn is_names(fields: &[&str]) -> bool {
+    let is_name = |field: &str| field.trim().parse::<f64>().is_err();
+    Columns::named(fields).is_some() || fields.len() == 3 && is_name(fields[2])
 }
 
 fn of_json(path: &Path) -> Result<Qrels, Error> {

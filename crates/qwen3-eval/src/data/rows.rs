@@ -1,6 +1,6 @@
 //! Rows of a file, of lines of JSON or of Parquet, also where the hub keeps it in pieces.
 
-use super::files::pieces;
+use super::files::{ending, pieces};
 use super::lines::{Lines, Row};
 use crate::Error;
 use qwen3_tables::{Objects, TableError};
@@ -20,7 +20,7 @@ enum Reader {
 
 impl Rows {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let is_parquet = path.extension().is_some_and(|ending| ending == "parquet");
+        let is_parquet = ending(path) == "parquet";
         let reader = match is_parquet {
             true => Reader::Columns { pieces: pieces(path).into_iter(), open: None, row: 0 },
             false => Reader::Lines(Lines::open(path)?),

@@ -1,6 +1,7 @@
 //! JSONL, Parquet, CSV and TSV with named columns.
 
 use super::csv;
+use super::files::ending;
 use super::labels::Label;
 use super::lines::Row;
 use super::rows::Rows;
@@ -18,8 +19,8 @@ pub type Columns = BTreeMap<String, String>;
 /// The rows of a file of pairs, labels or groups.
 #[derive(Clone, Debug)]
 pub struct Table {
-    path: PathBuf,
-    rows: Vec<Row>,
+    pub(super) path: PathBuf,
+    pub(super) rows: Vec<Row>,
     columns: Columns,
     /// Whether cells are texts, also those that say a number or a list.
     is_plain: bool,
@@ -32,9 +33,9 @@ impl Table {
     /// # Errors
     /// If it can't be read, a line is something else, or there is none.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let separator = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("csv") => Some(','),
-            Some("tsv") => Some('\t'),
+        let separator = match ending(path) {
+            "csv" => Some(','),
+            "tsv" => Some('\t'),
             _ => None,
         };
         let rows = match separator {
@@ -102,12 +103,12 @@ impl Table {
         value.is_some_and(|value| self.cell(value).is_array())
     }
 
-    fn in_file<'a>(&'a self, column: &'a str) -> &'a str {
+    pub(super) fn in_file<'a>(&'a self, column: &'a str) -> &'a str {
         self.columns.get(column).map_or(column, String::as_str)
     }
 
     /// What a cell of plain text says: a list, a number, or itself.
-    fn cell(&self, value: &Value) -> Value {
+    pub(super) fn cell(&self, value: &Value) -> Value {
         let text = value.as_str().filter(|_| self.is_plain).map(str::trim);
         let said = text.and_then(|text| match text.starts_with('[') {
             true => serde_json::from_str(text).ok(),

@@ -9,7 +9,9 @@ use super::pairs::Pairs;
 use super::ranking::Ranking;
 use super::scores::{is_of_queries, score_names};
 use super::summaries::Summarized;
-use crate::data::files::{beside, check_regular, is_of_queries as is_folder_of_queries, rows_of};
+use crate::data::files::{
+    beside, check_regular, is_of_queries as is_folder_of_queries, rows_of, stem,
+};
 use crate::{Columns, Error, Table, reranking_groups};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -67,8 +69,10 @@ impl TaskData {
         let full = full.map_err(|source| Error::Read { path: path.to_owned(), source })?;
         // A link is called as it is: the hub's cache has digests behind its links.
         let called = if path.file_name().is_some() { path } else { &full };
-        let name = if full.is_dir() { called.file_name() } else { called.file_stem() };
-        let name = name.unwrap_or_default().to_string_lossy().into_owned();
+        let name = match full.is_dir() {
+            true => called.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            false => stem(called),
+        };
         let (task, mut content) = match is_folder_of_queries(&full) {
             true => of_folder(path, options)?,
             false => of_rows(path, options)?,
@@ -173,7 +177,7 @@ fn of_rows(path: &Path, options: &OpenOptions) -> Result<(TaskType, Content), Er
     if task.columns().is_empty() || !task.columns().iter().all(is_there) {
         return Err(task.unfit(&file, &format!("the columns {}", table.column_names())));
     }
-    let content = content(&table, task, (train.as_deref(), options))?;
+    let content = content(&unfolded(table, task)?, task, (train.as_deref(), options))?;
     Ok((task, content))
 }
 
@@ -235,13 +239,30 @@ fn told_by_columns(table: &Table, has_train: bool) -> Option<TaskType> {
         }
     } else if !is_labelled || !(table.has("text") || table.has("sentences")) {
         return None;
-    } else if !has_train {
+    } else if !has_train || table.has_list(either(table, ["sentences", "text"])) {
         TaskType::Clustering
     } else if table.has_list(either(table, ["labels", "label"])) {
         TaskType::MultilabelClassification
     } else {
         TaskType::Classification
     })
+}
+
+/// Of the types that mteb has rows of lists of, a row for each text.
+fn unfolded(table: Table, task: TaskType) -> Result<Table, Error> {
+    let label = either(&table, ["labels", "label"]);
+    match task {
+        TaskType::PairClassification => table.unfolded(&["sentence1", "sentence2", label]),
+        TaskType::Clustering => {
+            let text = either(&table, ["sentences", "text"]);
+            match table.has_list(text) {
+                // As `_convert_to_fast` of mteb does it.
+                true => Ok(table.unfolded(&[text, label])?.without_repeated(text)),
+                false => Ok(table),
+            }
+        }
+        _ => Ok(table),
+    }
 }
 
 /// What is in a table that has the columns of the task.

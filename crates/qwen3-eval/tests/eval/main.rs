@@ -5,6 +5,7 @@
 mod bad_data;
 mod bench;
 mod clusters;
+mod compressed;
 mod every_type;
 mod files;
 mod labels;
@@ -15,3 +16,4 @@ mod properties;
 mod ranking;
 mod support;
 mod tasks;
+mod unfolded;

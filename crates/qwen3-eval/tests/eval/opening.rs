@@ -165,11 +165,14 @@ fn files_that_are_not_read_say_what_to_do() {
     let folder = folder();
     for name in ["corpus.jsonl", "queries.jsonl", "qrels/test.jsonl"] {
         let path = folder.path().join(name);
-        let packed = folder.path().join(format!("{name}.gz"));
+        let packed = folder.path().join(format!("{name}.zst"));
         fs::rename(&path, &packed).unwrap();
-        refused(folder.path(), &options(), &[".gz` is compressed", "unpack it first"]);
+        refused(folder.path(), &options(), &[".zst` is compressed", "unpack it first"]);
         fs::rename(&packed, &path).unwrap();
     }
+    fs::rename(folder.path().join("qrels/test.jsonl"), folder.path().join("qrels/test.txt"))
+        .unwrap();
+    refused(folder.path(), &options(), &["no split `test`; it has no file that is read (.tsv"]);
     let rows = TempDir::new().unwrap();
     fs::write(rows.path().join("test-00000-of-00001.parquet"), "").unwrap();
     refused(rows.path(), &options(), &["broken, or no Parquet file"]);

@@ -242,7 +242,8 @@ fn data_that_is_not_what_it_should_be_is_told() {
     check("wide.csv", "a,b\n1,2\n1,2,3\n", &["line 3", "as many fields"]);
     check("twice.csv", "a,a\n1,2\n", &["line 1", "`a` again"]);
     check("data.parquet", "PAR1", &["data.parquet` is broken, or no Parquet file"]);
-    check("data.jsonl.gz", "", &["is compressed", "unpack"]);
+    check("data.jsonl.zst", "", &["is compressed", "unpack"]);
+    check("data.parquet.gz", "", &["is compressed once more", "unpack"]);
     let pair = r#"{"sentence1": "a", "sentence2": "b", "score": "high"}"#;
     check("score.jsonl", pair, &["line 1", "no number in the column `score`"]);
     check("nan.csv", "sentence1,sentence2,score\na,b,nan\n", &["line 2", "no number", "`score`"]);
