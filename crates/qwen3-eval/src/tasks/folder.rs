@@ -33,10 +33,13 @@ impl Ranking {
         beir.check_judged(&known)?;
         let folder = Folder { path, split, task, beir, corpus };
         let changed = folder.changed(&known)?;
-        let (corpus, notes) = match folder.top_ranked(&known)? {
-            Some(lists) => (folder.candidates(&lists.by_query())?, folder.notes(&lists)),
-            None => (Corpus::File { path: folder.corpus.clone(), ids }, vec![]),
+        let (corpus, note) = match folder.top_ranked(&known)? {
+            Some(lists) => {
+                (folder.candidates(&lists.by_query())?, folder.without_candidates(&lists))
+            }
+            None => (Corpus::File { path: folder.corpus.clone(), ids }, None),
         };
+        let notes = [folder.without_relevant(), note].into_iter().flatten().collect();
         let main_score = task.main_score().to_owned();
         let Beir { queries, qrels, .. } = folder.beir;
         Ok(Self { task, queries, qrels, main_score, notes, corpus, changed })
@@ -76,16 +79,30 @@ impl Folder<'_> {
         Ok(Some(lists))
     }
 
-    fn notes(&self, lists: &Lists) -> Vec<String> {
-        let (all, of) = (self.beir.queries.len(), lists.by_query());
-        let has_none = |query: &&Text| of.get(&query.id).is_none_or(Vec::is_empty);
-        match self.beir.queries.iter().filter(has_none).count() {
-            0 => vec![],
-            without => vec![format!(
-                "{without} of {all} queries have no candidates in {}; each of them scores 0",
-                lists.path.display()
-            )],
+    /// `trec_eval` counts such queries, and so does mteb. They say nothing against p-MRR.
+    fn without_relevant(&self) -> Option<String> {
+        if self.task == TaskType::InstructionRetrieval {
+            return None;
         }
+        let judged = |query: &&Text| self.beir.qrels.of(&query.id);
+        let has_none = |query: &&Text| judged(query).is_some_and(|of| of.values().all(|x| *x < 1));
+        let path = self.beir.qrels_path().display();
+        self.note(has_none, format!("no relevant document in {path}"))
+    }
+
+    fn without_candidates(&self, lists: &Lists) -> Option<String> {
+        let of = lists.by_query();
+        let has_none = |query: &&Text| of.get(&query.id).is_none_or(Vec::is_empty);
+        self.note(has_none, format!("no candidates in {}", lists.path.display()))
+    }
+
+    /// How many queries have nothing that could be found.
+    fn note(&self, has_none: impl Fn(&&Text) -> bool, what: String) -> Option<String> {
+        let all = self.beir.queries.len();
+        let without = self.beir.queries.iter().filter(has_none).count();
+        let said = if without == 1 { ("has", "it") } else { ("have", "each of them") };
+        let note = || format!("{without} of {all} queries {} {what}; {} scores 0", said.0, said.1);
+        (without > 0).then(note)
     }
 
     /// The candidates of each query, with their texts in memory.

@@ -161,6 +161,28 @@ fn lists_name_what_there_is() {
 }
 
 #[test]
+fn queries_without_a_relevant_document_are_told() {
+    let folder = folder();
+    let judge = |relevance: [i64; 3]| {
+        let rows = ["q1-og", "q1-changed", "d3"].into_iter().zip(relevance);
+        let row = |(query, score)| json!({"query-id": query, "corpus-id": "d1", "score": score});
+        lines(&folder.path().join("qrels/test.jsonl"), &rows.map(row).collect::<Vec<_>>());
+        TaskData::open(folder.path(), &options()).unwrap().notes
+    };
+    assert!(judge([1, 2, 1]).is_empty());
+    let told = judge([1, 0, 1]).concat();
+    assert!(told.starts_with("1 of 3 queries has no relevant document in "), "{told}");
+    assert!(told.ends_with("test.jsonl; it scores 0"), "{told}");
+    let told = judge([1, 0, -1]).concat();
+    assert!(told.starts_with("2 of 3 queries have no relevant document in "), "{told}");
+    lines(
+        &folder.path().join("qrel_diff.jsonl"),
+        &[json!({"query-id": "q1", "corpus-ids": ["d2"]})],
+    );
+    assert!(judge([1, 0, -1]).is_empty(), "p-MRR doesn't ask for a relevant one");
+}
+
+#[test]
 fn files_that_are_not_read_say_what_to_do() {
     let folder = folder();
     for name in ["corpus.jsonl", "queries.jsonl", "qrels/test.jsonl"] {
