@@ -64,11 +64,18 @@ pub fn eval(args: &EvalArgs, stop: &Stop) -> Result<(), Error> {
     let mut measuring = Measuring { args, around, files, measures, models, reranker };
     measuring.all(&settings).map_err(|error| told_to_go_on(error, args))?;
     let measures = &measuring.measures;
-    measuring.files.write_parts(measures)?;
-    if let Some(path) = &args.results.plot {
-        plot::draw(measures, path)?;
+    let written = written(&measuring);
+    show(args, measures)?;
+    written
+}
+
+/// The files of all results together. Whatever is wrong with one, results are shown.
+fn written(of: &Measuring) -> Result<(), Error> {
+    of.files.write_parts(&of.measures)?;
+    match &of.args.results.plot {
+        Some(path) => plot::draw(&of.measures, path),
+        None => Ok(()),
     }
-    show(args, measures)
 }
 
 fn show(args: &EvalArgs, measures: &[Measures]) -> Result<(), Error> {

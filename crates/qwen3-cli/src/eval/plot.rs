@@ -1,10 +1,13 @@
 //! The score over the bytes of a vector, as a picture.
 
 use super::error::EvalError;
+use super::files::new_file;
 use super::measure::Measures;
 use super::settings::Label;
+use crate::error::Error;
 use plotters::prelude::*;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (900, 540);
@@ -13,15 +16,17 @@ const SIZE: (u32, u32) = (900, 540);
 type Curves = BTreeMap<String, Vec<(f64, f64)>>;
 
 /// Draws a curve for each data set and setting.
-pub fn draw(measures: &[Measures], path: &Path) -> Result<(), EvalError> {
+pub fn draw(measures: &[Measures], path: &Path) -> Result<(), Error> {
     let failed = |message: String| EvalError::Plot { path: path.to_owned(), message };
     let curves = curves(measures);
     if curves.is_empty() {
-        return Err(failed("no setting has vectors, whose size it is drawn over".to_owned()));
+        return Err(failed("no score is a number".to_owned()).into());
     }
     let mut text = String::new();
     chart(&curves, &mut text).map_err(|error| failed(error.to_string()))?;
-    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+    let mut file = new_file(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.replace());
+    written.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 fn curves(measures: &[Measures]) -> Curves {
@@ -37,12 +42,13 @@ fn curves(measures: &[Measures]) -> Curves {
                 1 => name,
                 _ => format!("{}: {name}", of_data.data.name),
             };
-            let point = ((4 * dimensions) as f64, outcome.evaluation.main());
-            curves.entry(name).or_default().push(point);
+            let score = outcome.evaluation.main();
+            if score.is_finite() {
+                curves.entry(name).or_default().push(((4 * dimensions) as f64, score));
+            }
         }
     }
     for points in curves.values_mut() {
-        points.retain(|(_, score)| score.is_finite());
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
     curves

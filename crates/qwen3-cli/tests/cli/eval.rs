@@ -184,6 +184,21 @@ fn the_scores_of_each_query_and_a_picture_are_written() {
 }
 
 #[test]
+fn what_can_not_be_drawn_is_told_behind_the_results() {
+    let bench = Bench::new();
+    let data = bench.retrieval();
+    let plot = bench.at("plot.svg");
+    fs::write(&plot, "an older one").unwrap();
+    // All queries find what they ask for, so that abstaining can't help.
+    let settings = ["--instruction", "", "--score", "nauc_ndcg_at_10_max", "--plot"];
+    let outcome = bench.eval(&data, &settings).arg(&plot).outcome();
+    assert!(outcome.code == Some(1) && outcome.stderr.contains("plot.svg"), "{outcome:?}");
+    assert!(outcome.stderr.contains("no score is a number"), "{outcome:?}");
+    assert!(outcome.json()[0]["results"][0]["score"].is_null(), "{outcome:?}");
+    assert_eq!(fs::read_to_string(&plot).unwrap(), "an older one");
+}
+
+#[test]
 fn every_type_of_rows_is_told_by_its_columns() {
     let bench = Bench::new();
     let all = |row: &dyn Fn(usize) -> Value| (0..8).map(row).collect::<Vec<_>>();
