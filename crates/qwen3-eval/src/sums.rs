@@ -1,4 +1,4 @@
-//! Sums in NumPy's order. Where mteb asks whether two sums are equal, the last bit decides.
+//! Sums as NumPy and Python make them. Where mteb asks whether two are equal, or rounds, the last bit decides.
 
 /// `numpy.sum`: pairs of blocks of up to 128, each summed in eight lanes.
 pub(crate) fn sum(numbers: &[f64]) -> f64 {
@@ -39,8 +39,36 @@ pub(crate) fn standard_deviation(numbers: &[f64]) -> f64 {
     (sum(&squares) / numbers.len() as f64).sqrt()
 }
 
+/// Python's `sum` from 3.12 on, with what each addition has lost (Neumaier 1974): the order of the numbers
+/// hardly counts.
+pub(crate) fn python_sum(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
+    for number in numbers {
+        let next = sum + number;
+        lost += match sum.abs() >= number.abs() {
+            true => (sum - next) + number,
+            false => (number - next) + sum,
+        };
+        sum = next;
+    }
+    sum + lost
+}
+
 /// Python's `round(number, 5)`, for the numbers that mteb rounds.
 pub(crate) fn round_to_5(number: f64) -> f64 {
     // Both round the exact value of the number, half to even.
     format!("{number:.5}").parse().unwrap_or(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Python 3.12 answers.
+    #[test]
+    fn nothing_is_lost_in_a_sum() {
+        assert_eq!(python_sum([0.1; 10]), 1.0);
+        assert_eq!(python_sum([1e100, 1.0, -1e100]), 1.0);
+        assert_eq!(python_sum([]).to_bits(), 0);
+    }
 }

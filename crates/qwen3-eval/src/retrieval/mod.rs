@@ -15,7 +15,7 @@ pub use measures::{CUTOFFS, QueryScores};
 pub use run::{Hit, Run};
 
 use crate::Error;
-use crate::sums::round_to_5;
+use crate::sums::{python_sum, round_to_5};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 
@@ -66,7 +66,7 @@ fn means(queries: &BTreeMap<String, QueryScores>, hits: &[&[Hit]]) -> BTreeMap<S
     for (at, k) in CUTOFFS.iter().enumerate() {
         for (name, measure) in measures::MEASURES {
             let values: Vec<f64> = queries.values().map(|query| measure(query)[at]).collect();
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let mean = python_sum(values.iter().copied()) / values.len() as f64;
             // mteb computes these by itself, and doesn't round them.
             let is_rounded = !["mrr", "hole"].contains(&name);
             means
@@ -81,7 +81,7 @@ fn means(queries: &BTreeMap<String, QueryScores>, hits: &[&[Hit]]) -> BTreeMap<S
         }
         let capped: Vec<f64> = queries.values().filter_map(|query| query.r_cap[at]).collect();
         if !capped.is_empty() {
-            let mean = capped.iter().sum::<f64>() / capped.len() as f64;
+            let mean = python_sum(capped.iter().copied()) / capped.len() as f64;
             means.insert(format!("r_cap_at_{k}"), mean);
         }
     }
