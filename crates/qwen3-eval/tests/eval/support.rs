@@ -4,12 +4,16 @@ use qwen3_eval::{Error, Hit, Qrels, Run, Vectors};
 use serde_json::Value;
 use std::path::PathBuf;
 
+/// Names a folder of fixtures of another seed. Then all differences are shown, with `--nocapture`.
+const OTHER_FIXTURES: &str = "QWEN3_EVALUATION";
+
 /// What a fixture has.
 pub fn fixture(name: &str) -> Value {
-    let folder = "../../tests/fixtures/evaluation";
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
-    let text =
-        std::fs::read_to_string(path.with_extension("json")).expect("the fixture is committed");
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/evaluation");
+    let file = |folder: PathBuf| folder.join(name).with_extension("json");
+    let other = std::env::var_os(OTHER_FIXTURES).map(|folder| file(folder.into()));
+    let path = other.filter(|path| path.exists()).unwrap_or_else(|| file(committed.into()));
+    let text = std::fs::read_to_string(path).expect("the fixture is there");
     serde_json::from_str(&text).expect("the fixture is JSON")
 }
 
@@ -80,6 +84,9 @@ pub fn run(found: &Value) -> Result<Run, Error> {
 /// Asserts that a number is within `tolerance` of what another program computed, or NaN as there.
 pub fn assert_near(name: &str, ours: f64, theirs: &Value, tolerance: f64) {
     let theirs = theirs.as_f64().unwrap_or(f64::NAN);
+    if std::env::var_os(OTHER_FIXTURES).is_some() {
+        println!("{:e} {name}", (ours - theirs).abs());
+    }
     let is_near = (ours - theirs).abs() <= tolerance || ours.is_nan() && theirs.is_nan();
     assert!(is_near, "`{name}` is {ours}, expected {theirs} within {tolerance}");
 }
