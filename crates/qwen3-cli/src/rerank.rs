@@ -1,7 +1,7 @@
 //! `qwen3 rerank`
 
 use crate::ahead::tokenize_ahead;
-use crate::args::{RerankArgs, TextFormat};
+use crate::args::{RerankArgs, RerankFormat};
 use crate::error::Error;
 use crate::input::Texts;
 use crate::loading::load;
@@ -27,7 +27,7 @@ struct Place {
 }
 
 pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
-    if args.tables.are_meant() || tables::are_meant(&args.input, &args.output) {
+    if args.tables.are_meant(args.format) || tables::are_meant(&args.input, &args.output) {
         return tables::rerank(args, stop);
     }
     let query = args.query.as_deref().unwrap_or_default();
@@ -77,10 +77,12 @@ fn keep_best(places: &mut Vec<Place>, top_n: usize) {
 
 fn shown(places: &[Place], args: &RerankArgs, is_terminal: bool) -> String {
     let object = |place: &Place| object(place, args.log_odds);
-    match args.format.unwrap_or(if is_terminal { TextFormat::Table } else { TextFormat::Jsonl }) {
-        TextFormat::Table => ranking_table(places, args.log_odds),
-        TextFormat::Json => format!("{}\n", Value::from_iter(places.iter().map(object))),
-        TextFormat::Jsonl => places.iter().map(|place| format!("{}\n", object(place))).collect(),
+    match args.format {
+        Some(RerankFormat::Json) => format!("{}\n", Value::from_iter(places.iter().map(object))),
+        Some(RerankFormat::Table) => ranking_table(places, args.log_odds),
+        None if is_terminal => ranking_table(places, args.log_odds),
+        // Tables have formats of their own, and were told apart.
+        _ => places.iter().map(|place| format!("{}\n", object(place))).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that can go wrong between files and files, as values.
 
+use crate::causes::{ColumnProblem, FilesChange, WrongLine};
 use arrow_schema::{ArrowError, DataType};
 use parquet::errors::ParquetError;
 use std::io;
@@ -13,6 +14,10 @@ pub enum TableError {
     /// No file of that name, or none that matches.
     #[error("there is no table at `{}`; {hint}", .path.display())]
     NoInput { path: PathBuf, hint: &'static str },
+
+    /// Files of nothing.
+    #[error("nothing is in the files of the input, not even names of columns")]
+    NoRows,
 
     /// A file that says nothing of its format.
     #[error(
@@ -36,6 +41,25 @@ pub enum TableError {
     /// Rows that can't be read.
     #[error("`{}`, after row {row}", .path.display())]
     Rows { path: PathBuf, row: u64, source: Reason },
+
+    /// A line that can't be read.
+    #[error("line {line} of `{}` {reason}", .path.display())]
+    Line {
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+        reason: WrongLine,
+    },
+
+    /// A column that can't be read.
+    #[error("column `{column}` of `{}` {problem}", .path.display())]
+    Column { path: PathBuf, column: String, problem: ColumnProblem },
+
+    /// A number that the type of its column doesn't hold.
+    #[error(
+        "column `{column}`: {number} can't be held exactly as {data_type}, which the column has for what other files have in it; write its numbers as strings, or leave it out with `--columns`"
+    )]
+    Number { column: String, number: String, data_type: Box<DataType> },
 
     /// A column that isn't there.
     #[error("`{}` has no column `{column}`; it has {}", .path.display(), names(.columns))]
@@ -81,6 +105,19 @@ pub enum TableError {
     )]
     NoRanges { path: PathBuf, dimensions: usize },
 
+    /// Ranges that can't be divided.
+    #[error(
+        "`{}` has the range {least} to {greatest} for dimension {dimension}, but a range goes from a number to a greater one; make ranges with a run over more texts",
+        .path.display()
+    )]
+    BadRange {
+        path: PathBuf,
+        /// Counted from 0.
+        dimension: usize,
+        least: f32,
+        greatest: f32,
+    },
+
     /// An output can't be written.
     #[error("can't write `{}`", .path.display())]
     Write { path: PathBuf, source: Reason },
@@ -94,21 +131,29 @@ pub enum TableError {
 
     /// Nobody knows what its parts are.
     #[error(
-        "`{}` has parts of a run, but no manifest that says which; write elsewhere, or begin anew with `--overwrite`",
+        "`{}` has parts of a run, but no manifest that says which; write elsewhere, or begin anew with `--force`",
         .path.display()
     )]
     NoManifest { path: PathBuf },
 
     /// A run that isn't the one that began.
     #[error(
-        "`{}` was begun with {before}, and this run has {now}; write elsewhere, or begin anew with `--overwrite`",
+        "`{}` was begun with {before}, and this run has {now}; write elsewhere, or begin anew with `--force`",
         .path.display()
     )]
     OtherJob { path: PathBuf, before: String, now: String },
 
+    /// Other files than those that the run began with.
+    #[error("`{}` was begun {change}, write elsewhere, or begin anew with `--force`", .path.display())]
+    OtherFiles { path: PathBuf, change: FilesChange },
+
+    /// A finished file of other rows.
+    #[error("`{}` is complete, but of other files than the input has now; write elsewhere, or begin anew with `--force`", .path.display())]
+    OtherContents { path: PathBuf },
+
     /// An input that isn't the one that the run began with.
     #[error(
-        "`{}` has changed since `{}` was begun; write elsewhere, or begin anew with `--overwrite`",
+        "`{}` has changed since `{}` was begun; write elsewhere, or begin anew with `--force`",
         .input.display(),
         .path.display()
     )]
@@ -122,7 +167,25 @@ pub enum TableError {
 /// Why a library refused.
 pub type Reason = Box<dyn std::error::Error + Send + Sync>;
 
+/// So that iterators of Arrow's batches can have our errors.
+impl From<TableError> for ArrowError {
+    fn from(error: TableError) -> Self {
+        Self::ExternalError(Box::new(error))
+    }
+}
+
 impl TableError {
+    /// The error in one of Arrow's, or that.
+    pub(crate) fn wrapped(error: ArrowError) -> Result<Self, ArrowError> {
+        match error {
+            ArrowError::ExternalError(inner) => match inner.downcast() {
+                Ok(error) => Ok(*error),
+                Err(inner) => Err(ArrowError::ExternalError(inner)),
+            },
+            other => Err(other),
+        }
+    }
+
     /// Reads failed.
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Read { path: path.to_owned(), source }

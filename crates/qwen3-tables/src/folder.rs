@@ -22,6 +22,7 @@ const RANGES: &str = "ranges.npy";
 /// The output of a run that can be ended and begun again, by one machine or several.
 pub struct Folder {
     path: PathBuf,
+    job: Job,
     digest: String,
     ending: &'static str,
 }
@@ -47,7 +48,8 @@ impl Folder {
         name: &str,
         ending: &'static str,
     ) -> Result<Self, TableError> {
-        let folder = Self { path: path.to_owned(), digest: job.digest(), ending };
+        let (digest, job) = (job.digest(), job.clone());
+        let folder = Self { path: path.to_owned(), job, digest, ending };
         let work = folder.work();
         let has_others = path.exists() && !work.exists() && !is_empty(path)?;
         if has_others || path.is_file() {
@@ -58,8 +60,7 @@ impl Folder {
             fs::create_dir(folder).map_err(TableError::write(folder))?;
         }
         let own = work.join(format!("{MANIFEST}{name}.json"));
-        // What came to nothing binds nobody.
-        let is_bound = !entries(path, PART)?.is_empty() || has_records(&work)?;
+        let is_bound = Self::is_begun(path)?;
         let manifests = entries(&work, MANIFEST)?;
         if is_bound && manifests.is_empty() {
             return Err(TableError::NoManifest { path: path.to_owned() });
@@ -72,11 +73,26 @@ impl Folder {
                     what: "manifest of this program",
                     source: source.into(),
                 })?;
-            job.check(&before, path, inputs)?;
+            folder.job.check(&before, path, inputs)?;
         }
-        let text = serde_json::to_string_pretty(job).expect("strings and numbers are always JSON");
+        let text =
+            serde_json::to_string_pretty(&folder.job).expect("strings and numbers are always JSON");
         folder.put(&format!("{MANIFEST}{name}.json"), text.as_bytes())?;
         Ok(folder)
+    }
+
+    /// Whether something has been computed for a folder. What came to nothing binds nobody.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn is_begun(path: &Path) -> Result<bool, TableError> {
+        let work = path.join(WORK);
+        Ok(work.is_dir() && (!entries(path, PART)?.is_empty() || has_records(&work)?))
+    }
+
+    /// The job that it was opened for.
+    pub fn job(&self) -> &Job {
+        &self.job
     }
 
     /// Removes what a run has written, and nothing else.
@@ -139,7 +155,7 @@ impl Folder {
     /// If the file can't be read.
     pub fn ranges(&self, dimensions: usize) -> Result<Option<Ranges>, TableError> {
         let path = self.work().join(RANGES);
-        if path.exists() { Ranges::read(&path, dimensions).map(Some) } else { Ok(None) }
+        if path.exists() { Ranges::kept(&path, dimensions).map(Some) } else { Ok(None) }
     }
 
     /// Where they are, if there are any.

@@ -9,7 +9,9 @@
 //!
 //! There is no model here, no thread and nothing is printed.
 
+mod causes;
 mod error;
+mod finished;
 mod folder;
 mod input;
 mod job;
@@ -24,7 +26,9 @@ mod texts;
 mod units;
 mod write;
 
+pub use causes::{ColumnProblem, FilesChange, WrongLine};
 pub use error::TableError;
+pub use finished::Finished;
 pub use folder::{Folder, Part};
 pub use input::{InputFile, TableFormat, find, is_table};
 pub use job::{Job, Source};

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// How a number of a vector is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,21 +70,33 @@ impl Ranges {
         Self { numbers }
     }
 
-    /// Reads `.npy`, float32 `[2, dimensions]`.
+    /// Reads `.npy`, float32 `[2, dimensions]`, of which each range has two ends.
     ///
     /// # Errors
-    /// If the file can't be read, or is another one.
+    /// If the file can't be read, is another one, or a range has no width.
     pub fn read(path: &Path, dimensions: usize) -> Result<Self, TableError> {
+        let ranges = Self::kept(path, dimensions)?;
+        let ends = |at| (ranges.numbers[at], ranges.numbers[dimensions + at]);
+        let wrong = (0..dimensions).find(|&at| {
+            let (least, greatest) = ends(at);
+            !(least < greatest && (greatest - least).is_finite())
+        });
+        let Some(dimension) = wrong else { return Ok(ranges) };
+        let (least, greatest) = ends(dimension);
+        Err(TableError::BadRange { path: path.to_owned(), dimension, least, greatest })
+    }
+
+    /// Reads what [`Ranges::of`] gave, where the vectors may have been few or equal.
+    pub(crate) fn kept(path: &Path, dimensions: usize) -> Result<Self, TableError> {
         let bytes = fs::read(path).map_err(TableError::read(path))?;
         let numbers = npy::float32(&bytes, 2, dimensions);
-        let is_range = |numbers: &Vec<f32>| {
-            let (least, greatest) = numbers.split_at(dimensions);
-            least.iter().zip(greatest).all(|(least, greatest)| least <= greatest)
-        };
-        let numbers = numbers
-            .filter(is_range)
-            .ok_or_else(|| TableError::NoRanges { path: path.to_owned(), dimensions })?;
-        Ok(Self { numbers })
+        let no_ranges = || TableError::NoRanges { path: path.to_owned(), dimensions };
+        Ok(Self { numbers: numbers.ok_or_else(no_ranges)? })
+    }
+
+    /// What tells these ranges from others.
+    pub fn digest(&self) -> String {
+        format!("{:016x}", xxh3_64(&self.to_npy()))
     }
 
     /// The bytes of such a file.
@@ -225,5 +238,25 @@ mod tests {
         assert_eq!(Ranges::read(&path, 2).unwrap(), ranges);
         let error = Ranges::read(&path, 3).unwrap_err().to_string();
         assert!(error.contains("[2, 3]"), "{error}");
+    }
+
+    #[test]
+    fn a_range_without_width_is_refused_unless_it_was_found_by_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ranges.npy");
+        for (least, greatest) in [
+            (0.5, 0.5),
+            (1.0, -1.0),
+            (f32::NEG_INFINITY, 1.0),
+            (0.0, f32::INFINITY),
+            (f32::NAN, 1.0),
+            (f32::MIN, f32::MAX),
+        ] {
+            let ranges = Ranges { numbers: vec![-1.0, least, 1.0, greatest] };
+            fs::write(&path, ranges.to_npy()).unwrap();
+            let error = Ranges::read(&path, 2).unwrap_err();
+            assert!(matches!(error, TableError::BadRange { dimension: 1, .. }), "{error}");
+            assert_eq!(Ranges::kept(&path, 2).unwrap().to_npy(), ranges.to_npy());
+        }
     }
 }

@@ -67,6 +67,7 @@ impl FromStr for Shard {
 }
 
 /// Cuts tables into units, the same ones on every machine: by row groups where a file has them.
+/// There is one at least, so that tables without rows have a part without rows.
 pub fn units(tables: &[Table]) -> Vec<Unit> {
     let of_table = |(file, table): (usize, &Table)| match table.row_groups() {
         None => vec![Unit { file, part: 0, rows: None }],
@@ -75,7 +76,11 @@ pub fn units(tables: &[Table]) -> Vec<Unit> {
             parts.map(|(rows, part)| Unit { file, part, rows: Some(rows) }).collect()
         }
     };
-    tables.iter().enumerate().flat_map(of_table).collect()
+    let units: Vec<Unit> = tables.iter().enumerate().flat_map(of_table).collect();
+    match units.is_empty() {
+        true => vec![Unit { file: 0, part: 0, rows: Some(0..0) }],
+        false => units,
+    }
 }
 
 /// Ranges of at most [`PART_ROWS`] rows: several row groups, or a piece of one.

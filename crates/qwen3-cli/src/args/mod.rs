@@ -11,7 +11,8 @@ pub use model::{ModelArgs, SourceArgs};
 pub use parse::{completions, parse};
 pub use tables::{EmbedTableArgs, OnNull, RerankTableArgs, TableArgs};
 pub use texts::{
-    EmbedFormat, InputArgs, OutputArgs, PromptArgs, TextFormat, VectorArgs, encode_options,
+    EmbedFormat, InputArgs, OutputArgs, PromptArgs, RerankFormat, TextFormat, VectorArgs,
+    encode_options,
 };
 
 use crate::eval::args::EvalArgs;
@@ -176,7 +177,7 @@ pub struct RerankArgs {
     pub output: OutputArgs,
     /// [default: table on a terminal, jsonl elsewhere]
     #[arg(long, value_enum)]
-    pub format: Option<TextFormat>,
+    pub format: Option<RerankFormat>,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]

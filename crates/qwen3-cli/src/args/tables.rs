@@ -1,6 +1,6 @@
 //! Tables of texts, and tables of what is computed for them.
 
-use super::EmbedFormat;
+use super::{EmbedFormat, RerankFormat};
 use clap::{Args, ValueEnum};
 use qwen3_tables::{Precision, Shard};
 use std::path::PathBuf;
@@ -27,9 +27,9 @@ pub struct TableArgs {
     /// files of other formats
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Throw away what another run has left in the output
+    /// Begin anew, and replace what another run has left in the output
     #[arg(long)]
-    pub overwrite: bool,
+    pub force: bool,
 }
 
 /// What of a table is embedded, and how vectors are held in the output.
@@ -105,15 +105,16 @@ impl EmbedTableArgs {
 }
 
 impl RerankTableArgs {
-    /// Whether something here makes sense for tables only.
-    pub fn are_meant(&self) -> bool {
-        self.query_column.is_some() || self.table.are_meant()
+    /// Whether something here, or the format, makes sense for tables only.
+    pub fn are_meant(&self, format: Option<RerankFormat>) -> bool {
+        let is_format = matches!(format, Some(RerankFormat::Parquet | RerankFormat::Arrow));
+        self.query_column.is_some() || is_format || self.table.are_meant()
     }
 }
 
 impl TableArgs {
     fn are_meant(&self) -> bool {
         let of_columns = self.id_column.is_some() || self.columns.is_some();
-        of_columns || self.shard.is_some() || self.overwrite || self.on_null != OnNull::Error
+        of_columns || self.shard.is_some() || self.on_null != OnNull::Error
     }
 }

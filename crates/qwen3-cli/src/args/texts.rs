@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use qwen3_engine::{EncodeOptions, Hooks, Prompt};
+use qwen3_tables::OutputFormat;
 use std::path::PathBuf;
 
 /// Where texts come from.
@@ -67,6 +68,46 @@ pub enum EmbedFormat {
     Parquet,
     /// Arrow IPC, of tables
     Arrow,
+}
+
+/// Formats of scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RerankFormat {
+    /// For reading
+    Table,
+    /// One array of objects
+    Json,
+    /// One object a line
+    Jsonl,
+    /// Apache Parquet, of tables
+    Parquet,
+    /// Arrow IPC, of tables
+    Arrow,
+}
+
+impl EmbedFormat {
+    /// As tables are written; `None`: they aren't.
+    pub fn of_tables(self) -> Option<OutputFormat> {
+        match self {
+            Self::Parquet => Some(OutputFormat::Parquet),
+            Self::Arrow => Some(OutputFormat::Arrow),
+            Self::Jsonl => Some(OutputFormat::JsonLines),
+            Self::Npy => Some(OutputFormat::Npy),
+            Self::Table | Self::Json | Self::F32 => None,
+        }
+    }
+}
+
+impl RerankFormat {
+    /// As tables are written; `None`: they aren't.
+    pub fn of_tables(self) -> Option<OutputFormat> {
+        match self {
+            Self::Parquet => Some(OutputFormat::Parquet),
+            Self::Arrow => Some(OutputFormat::Arrow),
+            Self::Jsonl => Some(OutputFormat::JsonLines),
+            Self::Table | Self::Json => None,
+        }
+    }
 }
 
 /// Formats of everything else.

@@ -5,19 +5,24 @@ use super::input::Input;
 use super::run::Run;
 use super::step::{Answer, Work, or_empty};
 use super::target::Target;
-use crate::args::{EmbedArgs, OnNull, encode_options};
+use crate::args::{EmbedArgs, EmbedFormat, OnNull, encode_options};
 use crate::embed::DEFAULT_MODEL;
 use crate::error::Error;
 use crate::fingerprint::fingerprint;
 use crate::loading::load;
 use crate::notes;
 use crate::progress::hooks;
+use crate::say;
 use crate::stop::Stop;
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
 use qwen3_engine::{Checkpoint, Embedder, EncodeOptions, Error as EngineError, Hooks, Tokens};
 use qwen3_tables::{Folder, OutputFormat, Ranges, TableError, TextColumns, Texts};
 use serde_json::json;
+
+/// Fewer vectors say little about the range of each dimension.
+const ENOUGH: usize = 100;
+const FEW: &str = "the ranges are those of few vectors; give those of more with `--ranges`";
 
 pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.model.source;
@@ -32,18 +37,22 @@ pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
 
     let options = Hooks::default().cancel(hooks.cancel.clone());
     let options = encode_options(&args.prompt, &args.vectors, options);
-    let run = described(args, (&input, &target), (&files, &model, &columns), &options)?;
-    run.check()?;
     let (dimensions, precision) =
         (model.host().dimensions(options.dimensions)?, args.tables.precision);
     let given = args.tables.ranges.as_ref();
     let given = given.map(|path| Ranges::read(path, dimensions)).transpose()?;
-    let folder = run.open()?;
+    let choices = (&options, given.as_ref());
+    let run = described(args, (&input, &target), (&files, &model, &columns), choices)?;
+    run.check()?;
+    let Some(folder) = run.open(source)? else { return Ok(()) };
     let mut ranges = given.or(folder.ranges(dimensions)?);
     let empty = input.on_null == OnNull::Empty;
     let work = Embedding { model: &model, options: &options, columns: &columns, empty };
-    run.run((&folder, &args.model.source, &hooks.cancel), &work, |numbers: &[f32]| {
+    run.run((&folder, source, &hooks.cancel), &work, |numbers: &[f32]| {
         if precision.needs_ranges() && ranges.is_none() && !numbers.is_empty() {
+            if numbers.len() < ENOUGH * dimensions && !source.quiet {
+                say(FEW);
+            }
             ranges = Some(first_ranges(numbers, dimensions, &folder)?);
         }
         Ok(vec![precision.column(numbers, dimensions, ranges.as_ref())])
@@ -53,10 +62,10 @@ pub fn embed(args: &EmbedArgs, stop: &Stop) -> Result<(), Error> {
 /// All that can be told to be wrong before a model is loaded.
 fn open(args: &EmbedArgs) -> Result<(Target, TextColumns, Input), Error> {
     let tables = &args.tables;
-    if !args.texts.is_empty() {
+    if !args.texts.is_empty() && !args.input.input.is_empty() {
         return Err(Error::TwoInputs);
     }
-    let target = Target::new(&args.output, args.format)?;
+    let mut target = Target::new(&args.output, args.format.map(EmbedFormat::of_tables))?;
     let mut columns = TextColumns::Column(String::new());
     let keeps_columns = target.format != OutputFormat::Npy;
     let input = Input::open(&args.input, &tables.table, keeps_columns, |first| {
@@ -80,7 +89,7 @@ fn described<'a>(
     args: &EmbedArgs,
     (input, target): (&'a Input, &'a Target),
     (files, model, columns): (&str, &Embedder, &TextColumns),
-    options: &EncodeOptions,
+    (options, ranges): (&EncodeOptions, Option<&Ranges>),
 ) -> Result<Run<'a>, Error> {
     let host = model.host();
     let dimensions = host.dimensions(options.dimensions)?;
@@ -88,7 +97,6 @@ fn described<'a>(
     // A prompt that is refused is told before a text is read.
     host.prefix(&prompt, host.limit()).map_err(EngineError::from)?;
     let tables = &args.tables;
-    let ranges = tables.ranges.as_ref().map(|path| path.display().to_string());
     let special_tokens = args.model.special_tokens.map(|policy| policy.to_string());
     let settings = vec![
         ("model files", files.to_owned()),
@@ -101,7 +109,7 @@ fn described<'a>(
         ("dimensions", dimensions.to_string()),
         ("normalize", options.normalize.to_string()),
         ("precision", tables.precision.name().to_owned()),
-        ("ranges", ranges.unwrap_or_else(|| "of the first rows".to_owned())),
+        ("ranges", ranges.map_or_else(|| "of the first rows".to_owned(), Ranges::digest)),
         ("vector-column", tables.vector_column.clone()),
     ];
     let facts = json!({

@@ -49,11 +49,17 @@ pub enum TablesError {
         reason: qwen3_engine::TextError,
     },
 
+    /// A file that no run on tables has finished, or one that was changed since.
+    #[error(
+        "`{}` exists, and isn't what a run on tables left there; write elsewhere, or replace it with `--force`", .path.display()
+    )]
+    Exists { path: PathBuf },
+
     /// What others have finished would be lost.
     #[error(
-        "`--overwrite` begins anew for all shares; run it once without `--shard`, or remove the folder"
+        "`--force` begins anew for all shares; run it once without `--shard`, or remove the folder"
     )]
-    OverwriteShard,
+    ForceShard,
 
     /// One share would take the place of another.
     #[error("shares are parts of one folder; name a folder with `--output`, not a file")]

@@ -6,7 +6,7 @@ use crate::error::Error;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use qwen3_tables::{
-    InputFile, Shard, Source, Table, TextColumns, Unit, common_schema, find, units,
+    InputFile, Shard, Source, Table, TableError, TextColumns, Unit, common_schema, find, units,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Input {
     pub units: Vec<Unit>,
     pub shard: Shard,
     pub on_null: OnNull,
-    pub overwrite: bool,
+    pub force: bool,
 }
 
 impl Input {
@@ -45,26 +45,23 @@ impl Input {
         }
         let files = find(&input.input)?;
         let tables = files.iter().map(Table::open).collect::<Result<Vec<_>, _>>()?;
-        let first = tables.first().expect("no file is an error");
+        let first = tables.iter().find(|table| !table.is_blank()).or(tables.first());
+        let first = first.expect("no file is an error");
+        if first.is_blank() {
+            return Err(TableError::NoRows.into());
+        }
         let kept = kept(args, first, keeps_columns);
         let texts = texts(first)?;
         let of_texts = texts.iter().flat_map(TextColumns::columns);
-        let needed = kept.iter().cloned().chain(of_texts);
-        // In the order in which the files have them, and each once.
-        let mut columns: Vec<String> = vec![];
-        for name in needed {
-            if !columns.contains(&name) {
-                columns.push(name);
-            }
-        }
+        let columns = each_once(kept.iter().cloned().chain(of_texts));
         let schema = common_schema(&tables, &columns)?;
         // Whether they hold texts.
         let no_rows = RecordBatch::new_empty(Arc::clone(&schema));
         texts.iter().try_for_each(|columns| columns.texts(&no_rows).map(drop))?;
         let shard = args.shard.unwrap_or(Shard::ALL);
         let units = shard.of(units(&tables));
-        let (on_null, overwrite) = (args.on_null, args.overwrite);
-        Ok(Self { files, tables, schema, kept, units, shard, on_null, overwrite })
+        let (on_null, force) = (args.on_null, args.force);
+        Ok(Self { files, tables, schema, kept, units, shard, on_null, force })
     }
 
     /// Rows of this run's share; `None`: only reading tells.
@@ -87,8 +84,17 @@ impl Input {
 /// Columns that are in the output beside the results.
 fn kept(args: &TableArgs, first: &Table, keeps_columns: bool) -> Vec<String> {
     let named = args.id_column.iter().chain(args.columns.iter().flatten());
-    let named: Vec<String> = named.cloned().collect();
     let is_open = args.id_column.is_none() && args.columns.is_none() && keeps_columns;
     let all = || first.schema().fields().iter().map(|field| field.name().clone());
-    if is_open { all().collect() } else { named }
+    if is_open { all().collect() } else { each_once(named.cloned()) }
+}
+
+fn each_once(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut found: Vec<String> = vec![];
+    for name in names {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found
 }

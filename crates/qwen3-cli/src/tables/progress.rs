@@ -66,9 +66,18 @@ impl Told {
         self.bar.set_message(format!("{speed:.0} tokens/s"));
     }
 
-    /// The counts, once all is done or given up.
-    pub fn summary(&self) -> Value {
+    /// Takes the bar away, once all is done or given up.
+    pub fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// Whether an earlier run has left nothing to do.
+    pub fn is_all_resumed(&self) -> bool {
+        self.rows.load(Ordering::Relaxed) == 0 && self.resumed.load(Ordering::Relaxed) > 0
+    }
+
+    /// The counts.
+    pub fn summary(&self) -> Value {
         let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
         let seconds = self.started.elapsed().as_secs_f64();
         let (rows, tokens) = (count(&self.rows), count(&self.tokens));

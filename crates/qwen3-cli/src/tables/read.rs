@@ -51,13 +51,16 @@ impl<W: Work> Reading<'_, W> {
         let mut place = Place { file, row };
         let mut batches = table.batches(unit.rows.clone(), &self.input.schema)?.peekable();
         let mut number = unit.part;
-        while batches.peek().is_some() {
+        // One at least: without rows it tells the columns.
+        loop {
             if self.part((unit.file, number), &mut place, &mut batches, send)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             number += 1;
+            if batches.peek().is_none() {
+                return Ok(ControlFlow::Continue(()));
+            }
         }
-        Ok(ControlFlow::Continue(()))
     }
 
     /// The rows of one part.

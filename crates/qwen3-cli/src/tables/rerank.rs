@@ -5,7 +5,7 @@ use super::input::Input;
 use super::run::Run;
 use super::step::{Answer, Work, or_empty};
 use super::target::Target;
-use crate::args::{EmbedFormat, OnNull, RerankArgs, TextFormat};
+use crate::args::{OnNull, RerankArgs, RerankFormat};
 use crate::error::Error;
 use crate::fingerprint::fingerprint;
 use crate::loading::load;
@@ -24,13 +24,13 @@ const LOG_ODDS: &str = "log_odds";
 
 pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     let source = &args.model.source;
-    if !args.documents.is_empty() {
+    if !args.documents.is_empty() && !args.input.input.is_empty() {
         return Err(Error::TwoInputs);
     }
     if args.top_n.is_some() {
         return Err(TablesError::TopN.into());
     }
-    let target = Target::new(&args.output, args.format.map(table_format))?;
+    let mut target = Target::new(&args.output, args.format.map(RerankFormat::of_tables))?;
     let document = TextColumns::Column(args.tables.document_column.clone());
     let query = args.tables.query_column.clone().map(TextColumns::Column);
     let input = Input::open(&args.input, &args.tables.table, true, |_| {
@@ -49,7 +49,7 @@ pub fn rerank(args: &RerankArgs, stop: &Stop) -> Result<(), Error> {
     options.instruction.clone_from(&args.instruction);
     let run = described(args, (&input, &target), (&files, &model), &options);
     run.check()?;
-    let folder = run.open()?;
+    let Some(folder) = run.open(source)? else { return Ok(()) };
     let one_query = args.query.clone().unwrap_or_default();
     let empty = input.on_null == OnNull::Empty;
     let work = Reranking { model: &model, options: &options, query, one_query, document, empty };
@@ -102,15 +102,6 @@ fn described<'a>(
         fields.push(Field::new(LOG_ODDS, DataType::Float32, false));
     }
     Run { input, target, settings, facts, fields }
-}
-
-/// Of the formats of `rerank`, those of tables.
-fn table_format(format: TextFormat) -> EmbedFormat {
-    match format {
-        TextFormat::Table => EmbedFormat::Table,
-        TextFormat::Json => EmbedFormat::Json,
-        TextFormat::Jsonl => EmbedFormat::Jsonl,
-    }
 }
 
 /// Log-odds of pairs.

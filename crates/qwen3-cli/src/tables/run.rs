@@ -11,12 +11,12 @@ use super::write::Writing;
 use crate::args::SourceArgs;
 use crate::error::Error;
 use crate::output::Output;
+use crate::say;
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema, SchemaRef};
 use qwen3_engine::CancelToken;
 use qwen3_tables::{Folder, Job, TableError};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A run that is ready to begin.
@@ -32,17 +32,39 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Opens the output, where an earlier run has left it.
-    pub fn open(&self) -> Result<Folder, Error> {
+    /// Opens the output, where an earlier run has left it; `None`: it is complete.
+    pub fn open(&self, source: &SourceArgs) -> Result<Option<Folder>, Error> {
         let Input { kept, on_null, .. } = self.input;
         let own = [
             ("columns", kept.join(", ")),
-            ("format", self.target.part_format().ending().to_owned()),
+            ("format", self.target.format.ending().to_owned()),
             ("on-null", on_null.name().to_owned()),
         ];
         let settings = self.settings.iter().cloned().chain(own);
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
-        self.target.open(&Job { settings, inputs: self.input.sources()? }, self.input)
+        let job = Job { settings, inputs: self.input.sources()? };
+        let Some(finished) = &self.target.finished else {
+            return self.target.open(&job, self.input).map(Some);
+        };
+        finished.check(&job, self.target.path())?;
+        let told = Told::new(None, source.quiet);
+        told.resumed(finished.rows);
+        self.end(&told, source)?;
+        Ok(None)
+    }
+
+    /// Says what was done.
+    fn end(&self, told: &Told, source: &SourceArgs) -> Result<(), Error> {
+        let mut summary = told.summary();
+        if told.is_all_resumed() && !source.quiet {
+            let path = self.target.path().display();
+            say(&format!("`{path}` is complete already; nothing was left to do"));
+        }
+        summary["output"] = json!(self.target.path());
+        for fact in ["model", "device", "dtype"] {
+            summary[fact] = self.facts[fact].clone();
+        }
+        Output::stdout_stream().print(&format!("{summary}\n"))
     }
 
     /// Computes what isn't there, and prints what was done as a line of JSON.
@@ -62,14 +84,10 @@ impl Run<'_> {
             told: &told,
         };
         let done = pipeline::run(&reading, writing, cancel);
-        let mut summary = told.summary();
+        told.clear();
         done.map_err(|error| interrupted(error, &told, folder))?;
-        self.target.finish(folder, &schema)?;
-        summary["output"] = json!(self.target.path());
-        for fact in ["model", "device", "dtype"] {
-            summary[fact] = self.facts[fact].clone();
-        }
-        Output::stdout_stream().print(&format!("{summary}\n"))
+        self.target.finish(folder, &schema, (&self.facts, told.finished()))?;
+        self.end(&told, source)
     }
 
     /// Of the output.
@@ -86,7 +104,8 @@ impl Run<'_> {
                 return Err(TableError::TwoColumns { column: field.name().clone() }.into());
             }
         }
-        let metadata = HashMap::from([("qwen3".to_owned(), self.facts.to_string())]);
+        let mut metadata = self.input.schema.metadata().clone();
+        metadata.insert("qwen3", self.facts.to_string());
         Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
     }
 

@@ -2,50 +2,51 @@
 
 use super::error::TablesError;
 use super::input::Input;
-use crate::args::{EmbedFormat, OutputArgs};
+use crate::args::OutputArgs;
 use crate::error::Error;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use qwen3_engine::NewFile;
-use qwen3_tables::{Folder, InputFile, Job, OutputFormat, Table, TableFormat, TableWriter};
+use qwen3_tables::{
+    Finished, Folder, InputFile, Job, OutputFormat, Table, TableError, TableFormat, TableWriter,
+};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the user asked for.
 pub struct Target {
     path: PathBuf,
     pub format: OutputFormat,
     is_file: bool,
+    /// What the file says of the run that has finished it.
+    pub finished: Option<Finished>,
 }
 
 impl Target {
-    /// By the flags; `asked` names a format.
-    pub fn new(output: &OutputArgs, asked: Option<EmbedFormat>) -> Result<Self, Error> {
+    /// By the flags; `asked` is the format that one names, if tables are written so.
+    pub fn new(output: &OutputArgs, asked: Option<Option<OutputFormat>>) -> Result<Self, Error> {
         let path = output.output.clone().ok_or(TablesError::NoOutput)?;
         let by_ending = OutputFormat::of(&path);
-        let format = match asked {
-            None => None,
-            Some(EmbedFormat::Parquet) => Some(OutputFormat::Parquet),
-            Some(EmbedFormat::Arrow) => Some(OutputFormat::Arrow),
-            Some(EmbedFormat::Jsonl) => Some(OutputFormat::JsonLines),
-            Some(EmbedFormat::Npy) => Some(OutputFormat::Npy),
-            Some(EmbedFormat::Table | EmbedFormat::Json | EmbedFormat::F32) => {
-                return Err(TablesError::Format.into());
-            }
-        };
-        let is_file = !path.is_dir() && (path.is_file() || path.extension().is_some());
+        let format = asked.map(|format| format.ok_or(TablesError::Format)).transpose()?;
+        let names_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+        let is_file = !names_folder && (path.is_file() || path.extension().is_some());
         if is_file && format.is_none() && by_ending.is_none() {
             return Err(TablesError::Ending { path }.into());
         }
         let format = format.or(by_ending.filter(|_| is_file)).unwrap_or(OutputFormat::Parquet);
-        Ok(Self { path, format, is_file })
+        Ok(Self { path, format, is_file, finished: None })
     }
 
     /// Refuses to write over what is read, or to where it would be read, and what would undo the
     /// work of other machines.
-    pub fn check(&self, paths: &[PathBuf], input: &Input) -> Result<(), Error> {
-        if input.shard.is_one_of_several() && (self.is_file || input.overwrite) {
+    pub fn check(&mut self, paths: &[PathBuf], input: &Input) -> Result<(), Error> {
+        if input.shard.is_one_of_several() && (self.is_file || input.force) {
             let error =
-                if self.is_file { TablesError::ShardOfFile } else { TablesError::OverwriteShard };
+                if self.is_file { TablesError::ShardOfFile } else { TablesError::ForceShard };
             return Err(error.into());
+        }
+        if self.format == OutputFormat::Npy && !input.kept.is_empty() {
+            return Err(TableError::OnlyVectors.into());
         }
         let full = |path: &Path| std::path::absolute(path).and_then(|path| real(&path));
         let (output, folders) = (full(&self.path).ok(), paths.iter().filter(|path| path.is_dir()));
@@ -56,7 +57,24 @@ impl Target {
                 return Err(TablesError::Inside { output, input }.into());
             }
         }
-        self.check_files(&input.files)
+        self.check_files(&input.files)?;
+        self.finished = self.find_finished(input)?;
+        Ok(())
+    }
+
+    /// What the run that has finished the file says of itself; `None`: there is no such file, or
+    /// it is to be replaced.
+    ///
+    /// # Errors
+    /// If the file is of somebody else.
+    fn find_finished(&self, input: &Input) -> Result<Option<Finished>, Error> {
+        let is_there = self.is_file && self.path.metadata().is_ok_and(|file| file.len() > 0);
+        // Whoever has begun to replace it was allowed to.
+        if !is_there || input.force || Folder::is_begun(&self.folder())? {
+            return Ok(None);
+        }
+        let finished = Finished::of(&self.path, self.format);
+        Ok(Some(finished.ok_or_else(|| TablesError::Exists { path: self.path.clone() })?))
     }
 
     fn check_files(&self, files: &[InputFile]) -> Result<(), Error> {
@@ -86,18 +104,35 @@ impl Target {
     /// Opens the folder of a job, where its earlier run has left it.
     pub fn open(&self, job: &Job, input: &Input) -> Result<Folder, Error> {
         let path = self.folder();
-        if input.overwrite {
+        if input.force {
             Folder::remove(&path)?;
         }
         let name = input.shard.to_string();
         Ok(Folder::open(&path, (job, &input.files), &name, self.part_format().ending())?)
     }
 
-    /// Makes a file of the parts, if that was asked for. `schema` is that of each.
-    pub fn finish(&self, folder: &Folder, schema: &SchemaRef) -> Result<(), Error> {
+    /// Makes a file of the parts, if that was asked for. `schema` is that of each, `facts` what
+    /// its results are, and so many rows were read for it.
+    pub fn finish(
+        &self,
+        folder: &Folder,
+        schema: &Schema,
+        (facts, rows): (&Value, u64),
+    ) -> Result<(), Error> {
         if !self.is_file {
             return Ok(());
         }
+        let finished = Finished::new(folder.job(), rows);
+        let mut schema = schema.clone();
+        finished.put_into(&mut schema.metadata);
+        self.write(folder, &Arc::new(schema))?;
+        if matches!(self.format, OutputFormat::JsonLines | OutputFormat::Npy) {
+            finished.put_beside(&self.path, facts)?;
+        }
+        Ok(Folder::remove(folder.path())?)
+    }
+
+    fn write(&self, folder: &Folder, schema: &SchemaRef) -> Result<(), Error> {
         let failed = |source| Error::Write { path: self.path.clone(), source };
         let file = NewFile::create(&self.path).map_err(failed)?;
         let mut writer = TableWriter::new(file, &self.path, self.format, schema)?;
@@ -116,7 +151,7 @@ impl Target {
             let copied = std::fs::copy(ranges, &beside);
             copied.map_err(|source| Error::Write { path: beside, source })?;
         }
-        Ok(Folder::remove(folder.path())?)
+        Ok(())
     }
 
     /// As it was named.

@@ -26,6 +26,7 @@ mod rerank;
 mod serve;
 mod similarity;
 mod tables;
+mod tables_exact;
 #[cfg(all(unix, feature = "train"))]
 mod train;
 
@@ -55,6 +56,7 @@ mod hub_gguf;
 mod kills;
 #[cfg(unix)]
 mod stops;
+mod tables_finished;
 mod tables_resumed;
 #[cfg(unix)]
 mod streams;

@@ -46,7 +46,7 @@ fn every_format_of_input_and_output_has_the_vectors_of_the_texts() {
         }
     }
     let left = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(left, 4, "nothing of a run is left");
+    assert_eq!(left, 4 + 2, "nothing of a run is left but what says how jsonl and npy were made");
 }
 
 #[test]
@@ -83,7 +83,8 @@ fn columns_are_kept_as_asked_and_the_output_says_how_it_was_made() {
     let at = |name: &str| folder.path().join(name);
     write(&at("in.parquet"), &[batch(0..5)]);
     let names = |arguments: &[&str]| {
-        let run = embed(&at("in.parquet"), &at("out.parquet")).args(["--text-column", "body"]);
+        let run = embed(&at("in.parquet"), &at("out.parquet"));
+        let run = run.args(["--text-column", "body", "--force"]);
         run.args(arguments.iter().copied()).succeeds();
         let schema = rows(&at("out.parquet")).schema();
         let facts: Value = serde_json::from_str(&schema.metadata()["qwen3"]).unwrap();
@@ -93,6 +94,10 @@ fn columns_are_kept_as_asked_and_the_output_says_how_it_was_made() {
     assert_eq!(names(&[]), ["id", "body", "title", "embedding"]);
     assert_eq!(names(&["--id-column", "id"]), ["id", "embedding"]);
     assert_eq!(names(&["--columns", "title,id"]), ["title", "id", "embedding"]);
+    assert_eq!(
+        names(&["--id-column", "id", "--columns", "id,title"]),
+        ["id", "title", "embedding"]
+    );
     assert_eq!(names(&["--id-column", "id", "--vector-column", "v"]), ["id", "v"]);
 }
 
@@ -141,7 +146,7 @@ fn rows_without_a_text_have_a_rule() {
         (numbers(&skipped, "id"), vectors(&skipped)),
         (vec![7, 9], of_texts(["one", "two"]))
     );
-    run("empty").succeeds();
+    run("empty").args(["--force"]).succeeds();
     assert_eq!(vectors(&rows(&at("out.parquet"))), of_texts(["one", "", "two"]));
 }
 
@@ -165,7 +170,7 @@ fn shards_make_the_parts_of_one_run() {
 /// Vectors of 200 rows, more than are computed at first, in bytes or bits, in a folder that is begun anew.
 fn in_bytes(folder: &Path, precision: &str) -> Vec<Vec<u8>> {
     let run = embed(&folder.join("in.parquet"), &folder.join("out/"));
-    let run = run.args(["--text-column", "body", "--overwrite", "--precision", precision]);
+    let run = run.args(["--text-column", "body", "--force", "--precision", precision]);
     run.succeeds();
     let rows = rows(&folder.join("out/part-00000-00000.parquet"));
     let column = rows.column_by_name("embedding").unwrap().as_fixed_size_list();
@@ -240,6 +245,8 @@ fn pairs_of_a_table_get_the_scores_of_rerank() {
             |name: &str| (f64::from(column(name)[row]) - line[name].as_f64().unwrap()).abs();
         assert!(close("score") < 1e-6 && close("log_odds") < 1e-6, "{line}");
     }
-    run(&["--query-column", "title", "--overwrite"]).succeeds();
+    run(&["--query-column", "title", "--force"]).succeeds();
+    run(&["--query", "a", "--format", "arrow", "--force"]).succeeds();
+    assert!(fs::read(&output).unwrap().starts_with(b"ARROW1"));
     run(&["--query", "a", "--top-n", "2"]).fails(1, &["--top-n"]);
 }

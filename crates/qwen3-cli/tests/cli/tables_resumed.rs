@@ -77,7 +77,9 @@ fn a_finished_folder_has_nothing_left_to_do() {
     let run = || embed(&at("in.parquet"), &at("out/")).args(["--text-column", "body"]);
     run().succeeds();
     let before = parts(&at("out"));
-    let again = run().succeeds().json();
+    let again = run().succeeds();
+    assert!(again.stderr.contains("out/` is complete already"), "{again:?}");
+    let again = again.json();
     assert_eq!((&again["resumed"], &again["texts"]), (&9.into(), &0.into()));
     assert_eq!(parts(&at("out")), before);
 }
@@ -88,7 +90,7 @@ fn a_run_that_came_to_nothing_binds_nobody() {
     let at = |name: &str| folder.path().join(name);
     let run = || embed(&at("in.csv"), &at("out.npy"));
     fs::write(at("in.csv"), "id,text\n1,a,b\n").unwrap();
-    run().fails(1, &["after row 0", "expected 2 got 3"]);
+    run().fails(1, &["line 2 of", "3 values", "names 2 columns"]);
     fs::write(at("in.csv"), "id,text\n1,a\n").unwrap();
     run().succeeds();
 }
@@ -103,13 +105,12 @@ fn another_run_in_the_same_folder_is_refused_until_it_is_told_to_begin_anew() {
         run.args(arguments.iter().copied())
     };
     run(&[]).succeeds();
-    run(&["--dimensions", "16"])
-        .fails(1, &["was begun with dimensions 32", "has 16", "--overwrite"]);
+    run(&["--dimensions", "16"]).fails(1, &["was begun with dimensions 32", "has 16", "--force"]);
     run(&["--prompt-name", "query"]).fails(1, &["was begun with prompt"]);
     run(&["--dtype", "q8_0"]).fails(1, &["was begun with dtype"]);
     write(&at("in.parquet"), &[batch(1..10)]);
-    run(&[]).fails(1, &["in.parquet` has changed since", "--overwrite"]);
-    run(&["--overwrite", "--dimensions", "16"]).succeeds();
+    run(&[]).fails(1, &["in.parquet` has changed since", "--force"]);
+    run(&["--force", "--dimensions", "16"]).succeeds();
     assert_eq!(vectors(&rows(&at("out/part-00000-00000.parquet")))[0].len(), 16);
     // A copy of the same file is the same file.
     fs::copy(at("in.parquet"), at("copy")).unwrap();
@@ -133,7 +134,7 @@ fn a_part_that_was_cut_is_computed_again_and_one_of_nobody_is_refused() {
         assert_eq!(run().succeeds().json()["resumed"], 0, "{format}");
         assert_eq!(parts(&at("out")).pop_first().unwrap().1, whole, "{format}");
         fs::remove_file(at("out/_qwen3/manifest-0-of-1.json")).unwrap();
-        run().fails(1, &["no manifest", "--overwrite"]);
+        run().fails(1, &["no manifest", "--force"]);
         fs::remove_dir_all(at("out")).unwrap();
     }
 }

@@ -28,6 +28,8 @@ fn a_column_that_is_wrong_is_told_before_a_model_is_loaded() {
     fails(&["--text-template", "{title"], &["`{`"]);
     fails(&["--text-column", "body", "--columns", "y"], &["no column `y`"]);
     fails(&["--text-column", "body", "--format", "json"], &["parquet, arrow"]);
+    let npy = ["--text-column", "body", "--format", "npy", "--columns", "id"];
+    fails(&npy, &["vectors alone"]);
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn a_folder_of_somebody_else_stays_as_it_is() {
     fs::write(at("others/file"), "mine").unwrap();
     let run = || embed(&at("in.parquet"), &at("others")).args(["--text-column", "body"]);
     run().fails(1, &["holds other files"]);
-    run().args(["--overwrite"]).fails(1, &["holds other files"]);
+    run().args(["--force"]).fails(1, &["holds other files"]);
     assert_eq!(fs::read_to_string(at("others/file")).unwrap(), "mine");
 }
 
@@ -69,7 +71,7 @@ fn a_share_does_nothing_to_the_others() {
         fails(folder.path(), "in.parquet", &[&column, arguments].concat(), words);
     };
     fails(&["-o", &out("out.parquet")], &["name a folder"]);
-    fails(&["-o", &out("out/"), "--overwrite"], &["for all shares"]);
+    fails(&["-o", &out("out/"), "--force"], &["for all shares"]);
 }
 
 #[test]
@@ -83,4 +85,21 @@ fn the_output_is_not_where_the_next_run_would_read_it() {
         run.fails(1, &["is in the folder"]);
     }
     assert_eq!(fs::read_dir(&data).unwrap().count(), 1);
+}
+
+#[test]
+fn ranges_that_have_no_width_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write(&at("in.parquet"), &[batch(0..4)]);
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 32), }";
+    let mut ranges = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    ranges.extend(format!("{header:<117}\n").bytes());
+    let numbers = [[0.0_f32; 32], [f32::INFINITY; 32]].concat();
+    ranges.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    fs::write(at("ranges.npy"), ranges).unwrap();
+    let run = embed(&at("in.parquet"), &at("out/")).args(["--precision", "int8", "--ranges"]);
+    let run = run.arg(at("ranges.npy")).args(["--text-column", "body"]);
+    run.fails(1, &["has the range 0 to inf for dimension 0"]);
+    assert!(!at("out").exists());
 }

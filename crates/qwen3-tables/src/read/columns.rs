@@ -1,7 +1,8 @@
 //! Files that hold columns: Parquet and Arrow.
 
 use super::chunks::{CHUNK_BYTES, CHUNK_ROWS};
-use super::{Read, broken};
+use super::{Problems, Read, broken};
+use crate::causes::ColumnProblem;
 use crate::error::TableError;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -9,6 +10,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Compression;
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek};
 use std::ops::Range;
@@ -21,6 +23,22 @@ pub(super) fn parquet_metadata(path: &Path) -> Result<ArrowReaderMetadata, Table
     let file = File::open(path).map_err(TableError::read(path))?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default());
     metadata.map_err(|source| broken(path, "Parquet file", source))
+}
+
+/// Columns whose compression isn't read here.
+pub(super) fn parquet_problems(metadata: &ArrowReaderMetadata) -> Problems {
+    let groups = metadata.metadata().row_groups().iter();
+    let chunks = groups.flat_map(|group| group.columns());
+    let wrong = chunks.filter_map(|chunk| {
+        let codec = match chunk.compression() {
+            Compression::BROTLI(_) => "brotli",
+            Compression::LZO => "LZO",
+            _ => return None,
+        };
+        let column = chunk.column_path().parts().first()?;
+        Some((column.clone(), ColumnProblem::Compression { codec }))
+    });
+    wrong.collect()
 }
 
 /// The rows of a range. Row groups without any of them aren't touched.
@@ -87,4 +105,63 @@ fn open_arrow(path: &Path) -> Result<(BufReader<File>, bool), TableError> {
     let read = file.by_ref().take(ARROW_FILE.len() as u64).read_to_end(&mut start);
     read.and_then(|_| file.rewind()).map_err(TableError::read(path))?;
     Ok((file, start != ARROW_FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
+    use parquet::file::properties::WriterProperties;
+    use std::sync::Arc;
+
+    fn write(path: &Path, compression: Compression) {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"; 1_000]));
+        let batch = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let file = File::create(path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn what_others_compress_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.parquet");
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            write(&path, compression);
+            let metadata = parquet_metadata(&path).unwrap();
+            assert!(parquet_problems(&metadata).is_empty(), "{compression}");
+            let rows = parquet_rows(&path, &metadata, 0..1_000, metadata.schema()).unwrap();
+            let rows: usize = rows.map(|batch| batch.unwrap().num_rows()).sum();
+            assert_eq!(rows, 1_000, "{compression}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_unpacked_is_told_by_the_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.parquet");
+        write(&path, Compression::SNAPPY);
+        // As if brotli had been used, which can't be written either.
+        let metadata = parquet_metadata(&path).unwrap().metadata().as_ref().clone();
+        let group = metadata.row_group(0).clone();
+        let brotli = Compression::BROTLI(BrotliLevel::default());
+        let column = group.column(0).clone().into_builder().set_compression(brotli);
+        let group = group.into_builder().set_column_metadata(vec![column.build().unwrap()]);
+        let metadata = metadata.into_builder().set_row_groups(vec![group.build().unwrap()]).build();
+        let options = ArrowReaderOptions::default();
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).unwrap();
+        let problem = parquet_problems(&metadata).remove("text").unwrap();
+        assert!(problem.to_string().contains("compressed with brotli"), "{problem}");
+    }
 }
