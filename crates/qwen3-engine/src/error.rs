@@ -195,7 +195,7 @@ pub enum Error {
 
     /// The hub's address is none.
     #[error(
-        "can't download `{model}` from `{endpoint}`, which is no address of a hub; set HF_ENDPOINT to one like `https://huggingface.co`, or unset it"
+        "can't download `{model}` from `{endpoint}`, which is no address of a hub; name one like `https://huggingface.co`, also in HF_ENDPOINT if that is set"
     )]
     Endpoint { model: String, endpoint: String },
 

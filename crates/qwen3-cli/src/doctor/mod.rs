@@ -9,8 +9,10 @@ use crate::output::{Inputs, Output};
 use crate::print::print;
 use crate::terminal::{escaped, escaped_json};
 use model::examine_model;
-use qwen3_engine::internals::{SelfCheck, processor_name, self_check, speed};
-use qwen3_engine::{Device, DeviceChoice, Devices, Error as EngineError, devices};
+use qwen3_engine::internals::{processor_name, speed};
+use qwen3_engine::{
+    Device, DeviceChoice, Devices, Error as EngineError, SelfCheck, devices, self_check,
+};
 use report::{DeviceReport, DtypeReport, Line, Machine, Mark, Report};
 use std::path::Path;
 

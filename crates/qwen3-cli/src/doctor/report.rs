@@ -1,8 +1,7 @@
 //! What the doctor found, part by part: in lines for people, and in JSON for machines.
 
 use qwen3_checks::Check;
-use qwen3_engine::internals::{SelfCheck, Trusted};
-use qwen3_engine::{Absent, Device, DeviceId, Dtype, Error};
+use qwen3_engine::{Absent, Device, DeviceId, Dtype, Error, SelfCheck, Trusted};
 use serde_json::{Value, json};
 use std::fmt;
 

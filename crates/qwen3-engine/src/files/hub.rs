@@ -65,6 +65,8 @@ pub struct HubModel<'a> {
     pub cache: Option<&'a Path>,
     /// `None`: `HF_TOKEN`, or that of `huggingface_hub`.
     pub token: Option<&'a HubToken>,
+    /// `None`: `HF_ENDPOINT`, or the usual one.
+    pub endpoint: Option<&'a str>,
 }
 
 impl HubModel<'_> {
@@ -74,10 +76,10 @@ impl HubModel<'_> {
     /// # Errors
     /// If it is not there and can't be downloaded, or its name doesn't mean one file.
     pub fn locate(self, hooks: &Hooks) -> Result<PathBuf, Error> {
-        let Self { name, token, .. } = self;
+        let Self { name, token, endpoint, .. } = self;
         let (cache, repo, revision) = self.in_cache()?;
         let hub = |attempts| {
-            let (client, model) = (client(name.model, token)?, name.model.to_owned());
+            let (client, model) = (client(name.model, token, endpoint)?, name.model.to_owned());
             let (repo, hooks) = (repo.clone(), hooks.clone());
             Ok(Hub { model, repo_type: RepoType::Model, client, repo, hooks, attempts })
         };
@@ -235,10 +237,10 @@ fn cache_or_usual(named: Option<&Path>) -> Result<PathBuf, Error> {
     named.map(Path::to_owned).or_else(cache_folder).ok_or(Error::NoCacheFolder)
 }
 
-/// The way to the hub.
-fn client(model: &str, token: Option<&HubToken>) -> Result<Client, Error> {
-    let named = variable("HF_ENDPOINT").map(|endpoint| endpoint.to_string_lossy().into_owned());
-    let endpoint = named.unwrap_or_else(|| ENDPOINT.to_owned());
+/// The way to the hub: the given one, that of `HF_ENDPOINT`, or the usual one.
+fn client(model: &str, token: Option<&HubToken>, given: Option<&str>) -> Result<Client, Error> {
+    let named = || Some(variable("HF_ENDPOINT")?.to_string_lossy().into_owned());
+    let endpoint = given.map(str::to_owned).or_else(named).unwrap_or_else(|| ENDPOINT.to_owned());
     Client::new(&endpoint, hub_token(token))
         .ok_or_else(|| Error::Endpoint { model: model.to_owned(), endpoint })
 }

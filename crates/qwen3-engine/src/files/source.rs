@@ -39,6 +39,8 @@ pub struct Source {
     /// For models that the hub gives to some only; `None`: `HF_TOKEN`, or that
     /// of `huggingface_hub`.
     pub token: Option<HubToken>,
+    /// The hub's address; `None`: `HF_ENDPOINT`, or `https://huggingface.co`.
+    pub endpoint: Option<String>,
     /// What the checkpoint is; `None`: its files tell.
     pub kind: Option<Kind>,
 }
@@ -85,6 +87,13 @@ impl Source {
     #[must_use]
     pub fn token(mut self, token: HubToken) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// The model from the hub at this address, or from its mirror.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint = Some(endpoint.into());
         self
     }
 
@@ -145,7 +154,8 @@ impl Source {
             return Err(Error::NoSuchFile { file: path.to_owned() });
         }
         let (revision, cache) = (self.revision.as_deref(), self.cache_folder.as_deref());
-        Ok(Found::OnTheHub(HubModel { name, revision, cache, token: self.token.as_ref() }))
+        let (token, endpoint) = (self.token.as_ref(), self.endpoint.as_deref());
+        Ok(Found::OnTheHub(HubModel { name, revision, cache, token, endpoint }))
     }
 
     /// Whether the model is inside the program.
@@ -208,7 +218,8 @@ impl fmt::Display for Source {
 
 impl From<Place> for Source {
     fn from(place: Place) -> Self {
-        Self { place, revision: None, cache_folder: None, token: None, kind: None }
+        let (revision, cache_folder, token) = (None, None, None);
+        Self { place, revision, cache_folder, token, endpoint: None, kind: None }
     }
 }
 

@@ -93,7 +93,7 @@ impl DataSet {
     }
 
     fn hub(&self, (repo, attempts): (Repo, u32), hooks: &Hooks) -> Result<Hub, Error> {
-        let client = client(&self.name, self.token.as_ref())?;
+        let client = client(&self.name, self.token.as_ref(), None)?;
         let (model, hooks) = (self.name.clone(), hooks.clone());
         Ok(Hub { model, repo_type: RepoType::DataSet, client, repo, hooks, attempts })
     }
