@@ -1,6 +1,7 @@
 //! One way to run the command: with nothing of this machine's environment, with
 //! a time limit, and with everything it printed.
 
+use crate::hub_server::{Hub, MODEL};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Long enough for the slowest test on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
@@ -46,6 +48,28 @@ pub fn on_cpu<'a>(
     arguments: impl IntoIterator<Item = &'a str>,
 ) -> Qwen3 {
     qwen3([subcommand, "--device", "cpu", "--model"]).arg(model).args(arguments)
+}
+
+/// A run with the model from this hub, in a cache of its own.
+pub fn from_hub(subcommand: &str, hub: &Hub, home: &TempDir) -> Qwen3 {
+    named_from_hub([subcommand, MODEL], hub, home)
+}
+
+/// A subcommand with a model from this hub by its name.
+pub fn named_from_hub([subcommand, name]: [&str; 2], hub: &Hub, home: &TempDir) -> Qwen3 {
+    let run = qwen3([subcommand, "--model", name]);
+    run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
+}
+
+/// A run with what is in a cache.
+pub fn offline(subcommand: &str, home: &TempDir) -> Qwen3 {
+    named_offline([subcommand, MODEL], home)
+}
+
+/// A subcommand with a model in a cache by its name.
+pub fn named_offline([subcommand, name]: [&str; 2], home: &TempDir) -> Qwen3 {
+    let run = qwen3([subcommand, "--model", name]);
+    run.env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path())
 }
 
 impl Qwen3 {

@@ -1,8 +1,8 @@
 //! GGUF files on the disk: what they are, what is wrong with them, and what is told of it.
 
-use crate::command::{on_cpu, qwen3};
+use crate::command::{named_from_hub, named_offline, on_cpu, qwen3};
 use crate::fixtures::folder;
-use crate::hub_server::{Flaw, Hub, MODEL, named_from_hub, named_offline};
+use crate::hub_server::{Flaw, Hub, MODEL};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

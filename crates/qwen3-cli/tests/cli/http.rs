@@ -44,30 +44,45 @@ pub fn respond_range(
     content: &[u8],
     Part { range, most_bytes }: Part,
 ) -> std::io::Result<()> {
+    let part = begin(stream, headers, content, range)?;
+    stream.write_all(&part[..part.len().min(most_bytes)])
+}
+
+/// The same, slowly: so many bytes at once.
+pub fn trickle(
+    stream: &mut TcpStream,
+    content: &[u8],
+    (range, bytes): (Option<&str>, usize),
+) -> std::io::Result<()> {
+    for chunk in begin(stream, "", content, range)?.chunks(bytes) {
+        stream.write_all(chunk)?;
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Sends the head of an answer, and returns the part of `content` that comes after it.
+fn begin<'c>(
+    stream: &mut TcpStream,
+    headers: &str,
+    content: &'c [u8],
+    range: Option<&str>,
+) -> std::io::Result<&'c [u8]> {
     let range = range.and_then(|range| range.strip_prefix("bytes="));
     let Some((first, last)) = range.and_then(|range| range.split_once('-')) else {
-        return respond(stream, "200 OK", headers, content);
+        head(stream, "200 OK", headers, content.len())?;
+        return Ok(content);
     };
     let first: usize = first.parse().expect("a number");
     let end = last.parse().map_or(content.len(), |last: usize| content.len().min(last + 1));
     if first >= content.len() {
         let headers = format!("{headers}Content-Range: bytes */{}\r\n", content.len());
-        return respond(stream, "416 Range Not Satisfiable", &headers, b"");
+        head(stream, "416 Range Not Satisfiable", &headers, 0)?;
+        return Ok(&[]);
     }
-    let part = &content[first..end];
     let range = format!("Content-Range: bytes {first}-{}/{}\r\n", end - 1, content.len());
-    head(stream, "206 Partial Content", &format!("{headers}{range}"), part.len())?;
-    stream.write_all(&part[..part.len().min(most_bytes)])
-}
-
-/// All of a file, slowly.
-pub fn trickle(stream: &mut TcpStream, content: &[u8], bytes: usize) -> std::io::Result<()> {
-    head(stream, "200 OK", "", content.len())?;
-    for chunk in content.chunks(bytes) {
-        stream.write_all(chunk)?;
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    head(stream, "206 Partial Content", &format!("{headers}{range}"), end - first)?;
+    Ok(&content[first..end])
 }
 
 /// An answer in one piece.

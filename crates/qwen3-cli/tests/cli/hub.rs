@@ -2,9 +2,9 @@
 
 #[cfg(unix)]
 use crate::command::finish;
-use crate::command::{on_cpu, qwen3};
+use crate::command::{from_hub, offline, on_cpu, qwen3};
 use crate::fixtures::{embedding_model, folder};
-use crate::hub_server::{COMMIT, Flaw, Hub, from_hub, offline, sha256};
+use crate::hub_server::{COMMIT, Flaw, Hub, sha256};
 use crate::vectors::of_objects;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! The cache that is shared with other programs: what they left, and what is left
 //! for them, whenever a run ends.
 
-use crate::command::{finish, on_cpu, qwen3};
+use crate::command::{finish, from_hub, offline, on_cpu, qwen3};
 use crate::fixtures::embedding_model;
-use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, from_hub, git_sha1, offline, sha256};
+use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, git_sha1, sha256};
 use crate::vectors::of_objects;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

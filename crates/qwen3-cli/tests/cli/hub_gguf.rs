@@ -1,9 +1,9 @@
 //! GGUF files on a hub, by their quantisation or their name.
 
-use crate::command::{on_cpu, qwen3};
+use crate::command::{named_from_hub, named_offline, on_cpu, qwen3};
 use crate::fixtures::{copy, embedding_model, folder};
 use crate::http::respond;
-use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, named_from_hub, named_offline, sha256};
+use crate::hub_server::{COMMIT, Flaw, Hub, MODEL, sha256};
 use crate::vectors::of_objects;
 use std::fs;
 use std::path::{Path, PathBuf};

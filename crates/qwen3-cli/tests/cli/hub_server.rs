@@ -1,9 +1,8 @@
-//! A hub that serves one checkpoint as `test/tiny`, the way the real one does:
-//! a listing, small files with a git hash as their etag, and weights behind a
-//! redirect with their SHA-256.
+//! A hub that serves one checkpoint, the way the real one does: a listing, small files with a
+//! git hash as their etag, and weights behind a redirect with their SHA-256. The tests of the
+//! desktop program have it too.
 
-use crate::command::{Qwen3, qwen3};
-use crate::http::{Part, Request, read, respond, respond_range, trickle};
+use super::http::{Part, Request, read, respond, respond_range, trickle};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -13,34 +12,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use tempfile::TempDir;
 
 pub const MODEL: &str = "test/tiny";
 pub const DATA_SET: &str = "test/facts";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const LATER_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
-
-/// A run with the model from this hub, in a cache of its own.
-pub fn from_hub(subcommand: &str, hub: &Hub, home: &TempDir) -> Qwen3 {
-    named_from_hub([subcommand, MODEL], hub, home)
-}
-
-/// A subcommand with a model from this hub by its name.
-pub fn named_from_hub([subcommand, name]: [&str; 2], hub: &Hub, home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", name]);
-    run.env("HF_ENDPOINT", hub.endpoint()).env("HF_HOME", home.path())
-}
-
-/// A run with what is in a cache.
-pub fn offline(subcommand: &str, home: &TempDir) -> Qwen3 {
-    named_offline([subcommand, MODEL], home)
-}
-
-/// A subcommand with a model in a cache by its name.
-pub fn named_offline([subcommand, name]: [&str; 2], home: &TempDir) -> Qwen3 {
-    let run = qwen3([subcommand, "--model", name]);
-    run.env("HF_HUB_OFFLINE", "1").env("HF_HOME", home.path())
-}
 
 /// What is wrong with a hub.
 #[derive(Clone, Copy, PartialEq)]
@@ -81,11 +57,20 @@ pub enum Flaw {
 pub struct Hub {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
+    next_flaw: NextFlaw,
 }
 
+/// What a hub that runs has from the next request on.
+type NextFlaw = Arc<Mutex<Option<Flaw>>>;
+
 impl Hub {
+    /// Serves a model as `test/tiny`.
     pub fn serve(model: &Path, flaw: Flaw) -> Self {
-        Self::serve_as((format!("/api/models/{MODEL}"), format!("/{MODEL}")), model, flaw)
+        Self::serve_named(MODEL, model, flaw)
+    }
+
+    pub fn serve_named(name: &str, model: &Path, flaw: Flaw) -> Self {
+        Self::serve_as((format!("/api/models/{name}"), format!("/{name}")), model, flaw)
     }
 
     /// The same of a data set.
@@ -97,8 +82,10 @@ impl Hub {
     fn serve_as((api, of_files): (String, String), folder: &Path, flaw: Flaw) -> Self {
         let mut files = BTreeMap::new();
         add_files(folder, "", &mut files);
-        let mut site = Site { api, of_files, files, flaw };
-        Self::answer(move |request, stream| site.answer(request, stream))
+        let next_flaw = NextFlaw::default();
+        let mut site = Site { api, of_files, files, flaw, next_flaw: next_flaw.clone() };
+        let hub = Self::answer(move |request, stream| site.answer(request, stream));
+        Self { next_flaw, ..hub }
     }
 
     /// A hub that answers as it is told.
@@ -118,7 +105,12 @@ impl Hub {
                 drop(answer(&request, &mut stream));
             }
         });
-        Self { address, requests }
+        Self { address, requests, next_flaw: NextFlaw::default() }
+    }
+
+    /// Has another flaw from the next request on.
+    pub fn change(&self, flaw: Flaw) {
+        *self.next_flaw.lock().expect("the server doesn't panic") = Some(flaw);
     }
 
     pub fn endpoint(&self) -> String {
@@ -187,10 +179,13 @@ struct Site {
     of_files: String,
     files: BTreeMap<String, Vec<u8>>,
     flaw: Flaw,
+    next_flaw: NextFlaw,
 }
 
 impl Site {
     fn answer(&mut self, request: &Request, stream: &mut TcpStream) -> std::io::Result<()> {
+        let next = self.next_flaw.lock().expect("the test doesn't panic").take();
+        self.flaw = next.unwrap_or(self.flaw);
         if self.flaw == Flaw::Gated && request.authorization.is_none() {
             return respond(stream, "401 Unauthorized", "", b"Access is restricted");
         }
@@ -256,7 +251,8 @@ impl Site {
         request: &Request,
     ) -> std::io::Result<()> {
         let mut content = self.files[file].clone();
-        let is_probe = request.range.as_deref() == Some("bytes=0-0");
+        let range = request.range.as_deref();
+        let is_probe = range == Some("bytes=0-0");
         let mut most_bytes = content.len();
         match &mut self.flaw {
             Flaw::DamagesWeights => *content.last_mut().expect("weights are not empty") ^= 1,
@@ -268,16 +264,15 @@ impl Site {
                 *times -= 1;
                 return respond(stream, "503 Service Unavailable", "", b"busy");
             }
-            Flaw::IsSlow if !is_probe => return trickle(stream, &content, 500),
-            Flaw::TakesItsTime if !is_probe => return trickle(stream, &content, 20_000),
+            Flaw::IsSlow if !is_probe => return trickle(stream, &content, (range, 500)),
+            Flaw::TakesItsTime if !is_probe => return trickle(stream, &content, (range, 20_000)),
             Flaw::IgnoresRanges => return respond(stream, "200 OK", "", &content),
-            Flaw::ConfusesRanges if request.range.as_deref() != Some("bytes=0-") => {
+            Flaw::ConfusesRanges if range != Some("bytes=0-") => {
                 let range = format!("Content-Range: bytes 0-9/{}\r\n", content.len());
                 return respond(stream, "206 Partial Content", &range, &content[..10]);
             }
             _ => {}
         }
-        let range = request.range.as_deref();
         respond_range(stream, "ETag: \"of-the-store\"\r\n", &content, Part { range, most_bytes })
     }
 }
