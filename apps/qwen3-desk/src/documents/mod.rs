@@ -1,7 +1,7 @@
 //! Files to passages: what kind a file is, the text in it, and where that is cut.
 
+mod apart;
 mod kind;
-mod pdf;
 mod read;
 mod split;
 mod tokens;
@@ -13,7 +13,7 @@ pub use split::{Passage, Splitter};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Changes when files are read or cut in another way, so that they are read again.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What the passages of a file are found by: its bytes, and how they are read.
 pub fn content_key(kind: Kind, bytes: &[u8]) -> u128 {

@@ -1,7 +1,7 @@
 //! The text in a file, with its headings.
 
+use super::apart::apart;
 use super::kind::Kind;
-use super::pdf;
 use std::io;
 
 /// Larger files are logs and dumps more often than something to read.
@@ -28,6 +28,8 @@ pub enum Unread {
     NoText,
     #[error("is a web page that can't be read: {message}")]
     Html { message: String },
+    #[error("can't be cut into passages; please tell us of it")]
+    Uncut,
     #[error("has a name that is not Unicode")]
     Name,
 }
@@ -45,7 +47,7 @@ pub struct Document {
 /// The text in a file of this kind.
 pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
     if kind == Kind::Pdf {
-        return of_pages(&pdf::pages(bytes)?);
+        return of_pages(&pages(bytes.to_vec())?);
     }
     let text = decoded(bytes)?;
     Ok(match kind {
@@ -54,9 +56,7 @@ pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
             Document { text, headings, ..Document::default() }
         }
         Kind::Html => {
-            let page = html2text::config::plain().link_footnotes(false);
-            let text = page.string_from_read(text.as_bytes(), HTML_COLUMNS);
-            let text = text.map_err(|error| Unread::Html { message: error.to_string() })?;
+            let text = of_web_page(text)?;
             // Headings come out as those of Markdown.
             let headings = markdown_headings(&text);
             Document { text, headings, ..Document::default() }
@@ -67,6 +67,25 @@ pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
         }
         Kind::Text | Kind::Code | Kind::Pdf => Document { text, ..Document::default() },
     })
+}
+
+/// The text of each page of a PDF.
+fn pages(bytes: Vec<u8>) -> Result<Vec<String>, Unread> {
+    let read = move || {
+        pdf_extract::extract_text_from_mem_by_pages(&bytes).map_err(|error| error.to_string())
+    };
+    apart(read).map_err(|message| Unread::Pdf { message })
+}
+
+fn of_web_page(page: String) -> Result<String, Unread> {
+    let read = move || {
+        // Tables in tables leave less and less room.
+        let plain = html2text::config::plain().link_footnotes(false);
+        let plain = plain.min_wrap_width(HTML_COLUMNS / 3).allow_width_overflow();
+        let text = plain.string_from_read(page.as_bytes(), HTML_COLUMNS);
+        text.map_err(|error| error.to_string())
+    };
+    apart(read).map_err(|message| Unread::Html { message })
 }
 
 fn of_pages(pages: &[String]) -> Result<Document, Unread> {
@@ -164,6 +183,16 @@ mod tests {
         assert!(document.text.contains("Knead the [dough]."), "{}", document.text);
         assert!(!document.text.contains("var x") && !document.text.contains("p{}"));
         assert_eq!(document.headings, [(0, "Bread".to_owned())]);
+    }
+
+    #[test]
+    fn a_web_page_may_be_nested_without_end() {
+        let page = format!("{}deep{}", "<div>".repeat(20_000), "</div>".repeat(20_000));
+        let read = document(Kind::Html, page.as_bytes());
+        assert!(read.is_ok_and(|read| read.text.contains("deep")));
+        let lists = format!("{}deep{}", "<ul><li>".repeat(300), "</li></ul>".repeat(300));
+        let read = document(Kind::Html, lists.as_bytes());
+        assert!(read.is_ok_and(|read| read.text.contains("deep")));
     }
 
     #[test]

@@ -10,8 +10,11 @@ use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 const PASSAGE_TOKENS: usize = 220;
 /// What a passage repeats of the one before it, so that no sentence is torn apart everywhere.
 const OVERLAP_TOKENS: usize = 32;
-/// A file of more than these is a dump. The rest of it isn't searched.
-const MAX_PASSAGES: usize = 20_000;
+/// For each passage the splitter looks through the rest of a line, so it is given a text in parts:
+/// a file of one line took it hours.
+const PART_BYTES: usize = 64 << 10;
+/// More text than this is a dump. The rest of it isn't searched.
+const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// A part of a file, short enough for one vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,22 +45,31 @@ impl Splitter {
     }
 
     pub fn passages(&self, kind: Kind, document: &Document) -> Vec<Passage> {
-        let text = document.text.as_str();
+        let text = &document.text[..document.text.floor_char_boundary(MAX_TEXT_BYTES)];
         let counter = TokenCounter::new(&self.host, text);
         let config = ChunkConfig::new(PASSAGE_TOKENS).with_sizer(&counter);
         let config = config.with_overlap(OVERLAP_TOKENS).expect("it is less than a passage");
         let cut: Vec<(usize, &str)> = match kind {
             Kind::Markdown | Kind::Html => {
-                MarkdownSplitter::new(config).chunk_indices(text).take(MAX_PASSAGES).collect()
+                let splitter = MarkdownSplitter::new(config);
+                cut_parts(text, |part| splitter.chunk_indices(part).collect())
             }
-            _ => TextSplitter::new(config).chunk_indices(text).take(MAX_PASSAGES).collect(),
+            _ => {
+                let splitter = TextSplitter::new(config);
+                cut_parts(text, |part| splitter.chunk_indices(part).collect())
+            }
         };
+        // Headings without their sections say nothing, and the passages below them repeat them.
+        let is_heading = |line: &str| line.starts_with('#') && !document.headings.is_empty();
+        let says_nothing =
+            |text: &str| text.lines().all(|line| line.is_empty() || is_heading(line));
+        let has_sections = !cut.iter().all(|(_, text)| says_nothing(text));
         let (mut line, mut counted) = (1, 0);
         let mut passages = Vec::with_capacity(cut.len());
         for (start, text_of) in cut {
             line += text[counted..start].matches('\n').count();
             counted = start;
-            if !text_of.contains(char::is_alphanumeric) {
+            if !text_of.contains(char::is_alphanumeric) || has_sections && says_nothing(text_of) {
                 continue;
             }
             let of_heading = document.headings.partition_point(|(from, _)| *from <= start);
@@ -74,12 +86,39 @@ impl Splitter {
     }
 }
 
+/// Cuts part by part; where each passage begins, and the passage.
+fn cut_parts<'t>(
+    text: &'t str,
+    cut: impl Fn(&'t str) -> Vec<(usize, &'t str)>,
+) -> Vec<(usize, &'t str)> {
+    let of_part = |(start, part): (usize, &'t str)| {
+        cut(part).into_iter().map(move |(at, passage)| (start + at, passage))
+    };
+    parts(text).into_iter().flat_map(of_part).collect()
+}
+
+/// Parts that end between paragraphs, lines or words where they can.
+fn parts(text: &str) -> Vec<(usize, &str)> {
+    let (mut parts, mut start) = (vec![], 0);
+    while text.len() - start > PART_BYTES {
+        let rest = &text[start..];
+        let part = &rest[..rest.floor_char_boundary(PART_BYTES)];
+        let ends =
+            ["\n\n", "\n", " "].iter().filter_map(|mark| Some(part.rfind(mark)? + mark.len()));
+        let end = ends.into_iter().find(|&end| end > PART_BYTES / 2).unwrap_or(part.len());
+        parts.push((start, &part[..end]));
+        start += end;
+    }
+    parts.push((start, &text[start..]));
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::documents::document;
 
-    fn passages(kind: Kind, text: &str) -> Vec<Passage> {
+    fn cut(kind: Kind, text: &str) -> Vec<Passage> {
         Splitter::new().unwrap().passages(kind, &document(kind, text.as_bytes()).unwrap())
     }
 
@@ -87,7 +126,7 @@ mod tests {
     fn a_long_text_is_cut_by_tokens_and_nothing_is_lost() {
         let words: Vec<String> = (0..3000).map(|n| format!("word{n}")).collect();
         let text: String = words.chunks(9).map(|line| line.join(" ") + ".\n").collect();
-        let passages = passages(Kind::Text, &text);
+        let passages = cut(Kind::Text, &text);
         let host = EmbedderHost::load("mini", &Options::default()).unwrap();
         for passage in &passages {
             let (tokens, _) = host.next_tokens(&passage.text, 0).unwrap();
@@ -106,14 +145,33 @@ mod tests {
     fn sections_of_markdown_know_their_headings() {
         let body = "Some words about it. ".repeat(40);
         let text = format!("# Garden\n\n{body}\n\n## Roses\n\n{body}\n");
-        let passages = passages(Kind::Markdown, &text);
+        let passages = cut(Kind::Markdown, &text);
         assert_eq!(passages[0].heading, "Garden");
         assert_eq!(passages.last().unwrap().heading, "Garden › Roses");
+        let long = format!("# Garden\n\n{}\n", body.repeat(10));
+        assert!(cut(Kind::Markdown, &long).iter().all(|of| of.text.len() > 20));
+        assert_eq!(cut(Kind::Markdown, "# To do\n\n## Roof\n").len(), 1);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_in_parts_at_words() {
+        let text = "water fire bread ".repeat(40_000);
+        let parts = parts(&text);
+        assert_eq!(parts.iter().map(|(_, part)| *part).collect::<String>(), text);
+        assert!(parts.len() > 10 && parts.iter().all(|(_, part)| part.len() <= PART_BYTES));
+        assert!(
+            parts.iter().all(|(at, part)| part.ends_with(' ') && text[*at..].starts_with(part))
+        );
+        let passages = cut(Kind::Text, &text);
+        let whole = |word: &str| ["water", "fire", "bread"].contains(&word);
+        assert!(passages.iter().all(|passage| passage.text.split_whitespace().all(whole)));
+        let euros = "\u{20ac}".repeat(30_000);
+        assert_eq!(super::parts(&euros).len(), 2);
     }
 
     #[test]
     fn what_has_no_words_is_no_passage() {
-        assert_eq!(passages(Kind::Text, " \n\n--- *** ---\n"), []);
-        assert_eq!(passages(Kind::Text, ""), []);
+        assert_eq!(cut(Kind::Text, " \n\n--- *** ---\n"), []);
+        assert_eq!(cut(Kind::Text, ""), []);
     }
 }

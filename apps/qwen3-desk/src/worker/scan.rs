@@ -7,6 +7,7 @@ use crate::folders::{FoundFile, Visit, Walk, folder_of};
 use crate::store::{Changes, FileRecord};
 use std::collections::{HashSet, VecDeque};
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -168,7 +169,10 @@ impl Scan {
             return Ok(key);
         }
         drop(index);
-        let passages = splitter.passages(file.kind, &document(file.kind, &bytes)?);
+        let document = document(file.kind, &bytes)?;
+        // A fault of the splitter costs a file, and not the thread.
+        let cut = AssertUnwindSafe(|| splitter.passages(file.kind, &document));
+        let passages = catch_unwind(cut).map_err(|_| Unread::Uncut)?;
         let mut keys = Vec::with_capacity(passages.len());
         for Passage { heading, text, line } in passages {
             let passage = passage_key(&Passage::embedded(&heading, &text));
