@@ -119,9 +119,14 @@ impl Default for Settings {
 
 impl Settings {
     /// Those of a file; the defaults if there is none, or if it says nothing that is understood.
+    /// Such a file is put aside, since people may have a use for it.
     pub fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+        let Ok(text) = std::fs::read_to_string(path) else { return Self::default() };
+        serde_json::from_str(&text).unwrap_or_else(|_| {
+            // If it can't be, it is written over with the next change.
+            let _ = std::fs::rename(path, path.with_extension("damaged"));
+            Self::default()
+        })
     }
 
     /// Writes the file anew. Whatever ends the process, one of both is whole.
@@ -165,6 +170,8 @@ mod tests {
         assert_eq!((read.pace, read.model.as_str()), (Pace::Gentle, "mini"));
         std::fs::write(&path, "{\"pace\": ").unwrap();
         assert_eq!(Settings::read(&path), Settings::default());
+        let aside = std::fs::read_to_string(path.with_extension("damaged")).unwrap();
+        assert_eq!(aside, "{\"pace\": ");
     }
 
     #[test]
