@@ -1,7 +1,7 @@
 //! The commands without a window: for scripts, and for a first look.
 
 use crate::index::Hit;
-use crate::model::Choice;
+use crate::model::{Choice, Library};
 use crate::settings::{Pace, Places, Settings};
 use crate::worker::{Activity, Ask, Event, Finding, Machinery, Start, Status, Worker};
 use std::io::{self, Write};
@@ -100,5 +100,5 @@ fn start(places: &Places, settings: &Settings) -> Worker {
         pace: Pace::Full,
         is_paused: settings.is_paused,
     };
-    Worker::start(Machinery::new(places.index.clone()), start, || {})
+    Worker::start(Machinery::new(places.index.clone(), Library::default()), start, || {})
 }

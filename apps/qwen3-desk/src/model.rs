@@ -6,6 +6,7 @@ use qwen3_engine::{
     CancelToken, Checkpoint, DeviceChoice, Embedder, EncodeOptions, Error, Hooks, Options,
     RankOptions, Reranker, Source,
 };
+use std::path::{Path, PathBuf};
 
 /// Numbers of a vector that are kept. The large models' first thousand are almost as good as all,
 /// and search takes the fourth part of the time.
@@ -97,73 +98,99 @@ pub struct Judge {
     pub score: Box<Score>,
 }
 
-/// Loads an embedding model. Nothing is downloaded.
-pub fn load_model(choice: &Choice, hooks: &Hooks) -> Result<Model, Error> {
-    let checkpoint = Checkpoint::open(here(&choice.model)?, hooks)?;
-    let model = Embedder::from_checkpoint(&checkpoint, &options(choice, hooks)?)?;
-    let dimensions = model.max_dimensions().min(MAX_DIMENSIONS);
-    // The name comes first, by which the model is loaded again. Not the device: what two devices
-    // compute differs less than two neighbours do.
-    let description = format!(
-        "{}\n{:?}, {} bytes, {dimensions} dimensions, {MAX_TOKENS} tokens, {}",
-        choice.model,
-        checkpoint.path(),
-        checkpoint.weight_bytes(),
-        env!("CARGO_PKG_VERSION"),
-    );
-    let device = model.device().to_string();
-    let passed_over = model.fallbacks().iter().map(ToString::to_string).collect();
-    let encode = move |role, texts: &[String], cancel: &CancelToken| {
+/// Where models come from, and where they are kept: by default where other programs have them.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    pub endpoint: Option<String>,
+    pub cache_folder: Option<PathBuf>,
+}
+
+impl Library {
+    fn source(&self, model: &str) -> Source {
+        let mut source = Source::new(model);
+        source.endpoint = self.endpoint.clone();
+        source.cache_folder = self.cache_folder.clone();
+        source
+    }
+
+    /// Downloads a model, or what is missing of it.
+    pub fn download(&self, model: &str, hooks: &Hooks) -> Result<(), Error> {
+        self.source(model).locate(hooks).map(drop)
+    }
+
+    /// Whether a model can be loaded without a download.
+    pub fn has(&self, model: &str) -> bool {
+        model == MINI || matches!(self.source(model).cached(), Ok(Some(_)))
+    }
+
+    /// Where a model's files are, without a look at the network.
+    fn here(&self, model: &str) -> Result<Source, Error> {
+        if model == MINI {
+            return Ok(Source::new(model));
+        }
+        Ok(match self.source(model).cached()? {
+            Some(path) => Source::from(path),
+            // The error says that there is no such file.
+            None => Source::from(Path::new(model)),
+        })
+    }
+
+    /// Loads an embedding model. Nothing is downloaded.
+    pub fn load_model(&self, choice: &Choice, hooks: &Hooks) -> Result<Model, Error> {
+        let checkpoint = Checkpoint::open(self.here(&choice.model)?, hooks)?;
+        let embedder = Embedder::from_checkpoint(&checkpoint, &options(choice, hooks))?;
+        let dimensions = embedder.max_dimensions().min(MAX_DIMENSIONS);
+        // The name comes first, by which the model is loaded again. Not the device: what two
+        // devices compute differs less than two neighbours do.
+        let description = format!(
+            "{}\n{:?}, {} bytes, {dimensions} dimensions, {MAX_TOKENS} tokens, {}",
+            choice.model,
+            checkpoint.path(),
+            checkpoint.weight_bytes(),
+            env!("CARGO_PKG_VERSION"),
+        );
+        Ok(Model {
+            choice: choice.clone(),
+            description,
+            device: embedder.device().to_string(),
+            passed_over: embedder.fallbacks().iter().map(ToString::to_string).collect(),
+            encode: Box::new(encode(embedder, dimensions)),
+        })
+    }
+
+    /// Loads a reranker. Nothing is downloaded.
+    pub fn load_judge(&self, choice: &Choice, hooks: &Hooks) -> Result<Judge, Error> {
+        let model = Reranker::load(self.here(&choice.model)?, &options(choice, hooks))?;
+        let score = move |query: &str, texts: &[String], cancel: &CancelToken| {
+            let options = RankOptions::default().hooks(Hooks::default().cancel(cancel.clone()));
+            let scores = model.score(texts.iter().map(|text| (query, text)), &options)?;
+            Ok(scores.into_iter().map(|score| score.log_odds).collect())
+        };
+        Ok(Judge { choice: choice.clone(), score: Box::new(score) })
+    }
+}
+
+fn encode(
+    embedder: Embedder,
+    dimensions: usize,
+) -> impl Fn(Role, &[String], &CancelToken) -> Result<Vec<Vec<f32>>, Error> {
+    move |role, texts, cancel| {
         let hooks = Hooks::default().cancel(cancel.clone());
         let options = EncodeOptions::default().dimensions(dimensions).hooks(hooks);
         let texts = texts.iter().map(String::as_str);
         let vectors = match role {
-            Role::Query => model.encode_query(texts, &options)?,
-            Role::Passage => model.encode_document(texts, &options)?,
+            Role::Query => embedder.encode_query(texts, &options)?,
+            Role::Passage => embedder.encode_document(texts, &options)?,
         };
         Ok(vectors.into_iter().map(|embedding| embedding.vector).collect())
-    };
-    let encode = Box::new(encode);
-    Ok(Model { choice: choice.clone(), description, device, passed_over, encode })
+    }
 }
 
-/// Loads a reranker. Nothing is downloaded.
-pub fn load_judge(choice: &Choice, hooks: &Hooks) -> Result<Judge, Error> {
-    let model = Reranker::load(here(&choice.model)?, &options(choice, hooks)?)?;
-    let score = move |query: &str, texts: &[String], cancel: &CancelToken| {
-        let options = RankOptions::default().hooks(Hooks::default().cancel(cancel.clone()));
-        let scores = model.score(texts.iter().map(|text| (query, text)), &options)?;
-        Ok(scores.into_iter().map(|score| score.log_odds).collect())
-    };
-    Ok(Judge { choice: choice.clone(), score: Box::new(score) })
-}
-
-fn options(choice: &Choice, hooks: &Hooks) -> Result<Options, Error> {
+fn options(choice: &Choice, hooks: &Hooks) -> Options {
     // A device that this program doesn't know was written by another version.
     let device: DeviceChoice = choice.device.parse().unwrap_or_default();
     // A core is left to the window and to others.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = (cores / 2).max(1);
-    Ok(Options::default()
-        .device(device)
-        .threads(threads)
-        .max_tokens(MAX_TOKENS)
-        .hooks(hooks.clone()))
-}
-
-/// Where a model's files are, without a look at the network.
-fn here(model: &str) -> Result<Source, Error> {
-    if model == MINI {
-        return Ok(Source::new(model));
-    }
-    Ok(match Source::new(model).cached()? {
-        Some(path) => Source::from(path),
-        // The error says that there is no such file.
-        None => Source::from(std::path::Path::new(model)),
-    })
-}
-
-/// Whether a model can be loaded without a download.
-pub fn is_here(model: &str) -> bool {
-    model == MINI || matches!(Source::new(model).cached(), Ok(Some(_)))
+    Options::default().device(device).threads(threads).max_tokens(MAX_TOKENS).hooks(hooks.clone())
 }

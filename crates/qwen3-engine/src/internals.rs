@@ -2,9 +2,7 @@
 //! any version.
 
 pub use crate::device::limit_cpu_isa;
-pub use crate::device::self_check::{
-    PassedOver, SelfCheck, Trusted, min_cosine, self_check, speed,
-};
+pub use crate::device::self_check::{min_cosine, speed};
 pub use crate::device::system::{peak_memory_bytes, processor_name};
 pub use crate::files::called;
 pub use qwen3::{Recorded, Stage, Step};

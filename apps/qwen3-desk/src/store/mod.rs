@@ -13,6 +13,7 @@ pub use vectors::Code;
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Bytes, time of change, content and problem of each file. A file with a problem has no content.
@@ -23,7 +24,7 @@ const CONTENTS: TableDefinition<u128, Vec<(u128, u32)>> = TableDefinition::new("
 const TEXTS: TableDefinition<u128, (&str, &str)> = TableDefinition::new("texts");
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// Pages that the database keeps in memory; its own choice would be a gigabyte.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -61,24 +62,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, or begins it. One that is damaged, or that another version of the
-    /// program wrote, is put aside, and the path of what was is returned.
-    pub fn open(path: &Path) -> Result<(Self, Option<PathBuf>), StoreError> {
-        match Self::open_whole(path) {
-            Err(error) if error.is_damage() => {
-                let aside = path.with_extension("damaged");
-                std::fs::rename(path, &aside).map_err(|source| StoreError::Io { source })?;
-                Ok((Self::open_whole(path)?, Some(aside)))
-            }
-            opened => Ok((opened?, None)),
-        }
-    }
-
-    fn open_whole(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the database, or begins it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { source })?;
         }
-        Self::begin(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+        guarded(|| Self::begin(Database::builder().set_cache_size(CACHE_BYTES).create(path)?))
     }
 
     fn begin(db: Database) -> Result<Self, StoreError> {
@@ -111,15 +100,20 @@ impl Store {
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut write = self.db.begin_write()?;
-        // Else the whole file is read at the first start after a crash.
-        write.set_quick_repair(true);
-        change(&write)?;
-        Ok(write.commit()?)
+        guarded(|| {
+            let mut write = self.db.begin_write()?;
+            // Else the whole file is read at the first start after a crash.
+            write.set_quick_repair(true);
+            change(&write)?;
+            Ok(write.commit()?)
+        })
     }
 
-    fn read(&self) -> Result<ReadTransaction, StoreError> {
-        Ok(self.db.begin_read()?)
+    fn read<T>(
+        &self,
+        look: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        guarded(|| look(&self.db.begin_read()?))
     }
 
     pub fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
@@ -160,37 +154,57 @@ impl Store {
     }
 
     pub fn files(&self) -> Result<Vec<(String, FileRecord)>, StoreError> {
-        let mut files = vec![];
-        for entry in self.read()?.open_table(FILES)?.iter()? {
-            let (path, record) = entry?;
-            let (bytes, modified, content, problem) = record.value();
-            let record = FileRecord { bytes, modified, content, problem: problem.to_owned() };
-            files.push((path.value().to_owned(), record));
-        }
-        Ok(files)
+        self.read(|read| {
+            let mut files = vec![];
+            for entry in read.open_table(FILES)?.iter()? {
+                let (path, record) = entry?;
+                let (bytes, modified, content, problem) = record.value();
+                let record = FileRecord { bytes, modified, content, problem: problem.to_owned() };
+                files.push((path.value().to_owned(), record));
+            }
+            Ok(files)
+        })
     }
 
     pub fn contents(&self) -> Result<Vec<(u128, Passages)>, StoreError> {
-        let mut contents = vec![];
-        for entry in self.read()?.open_table(CONTENTS)?.iter()? {
-            let (key, passages) = entry?;
-            contents.push((key.value(), passages.value()));
-        }
-        Ok(contents)
+        self.read(|read| {
+            let mut contents = vec![];
+            for entry in read.open_table(CONTENTS)?.iter()? {
+                let (key, passages) = entry?;
+                contents.push((key.value(), passages.value()));
+            }
+            Ok(contents)
+        })
     }
 
     /// The heading and the text of each of these passages that is there.
     pub fn texts(&self, keys: &[u128]) -> Result<Vec<Option<(String, String)>>, StoreError> {
-        let table = self.read()?.open_table(TEXTS)?;
-        let text = |key: &u128| {
-            let found = table.get(key)?;
-            Ok(found.map(|found| {
-                let (heading, text) = found.value();
-                (heading.to_owned(), text.to_owned())
-            }))
-        };
-        keys.iter().map(text).collect()
+        self.read(|read| {
+            let table = read.open_table(TEXTS)?;
+            let text = |key: &u128| {
+                let found = table.get(key)?;
+                Ok(found.map(|found| {
+                    let (heading, text) = found.value();
+                    (heading.to_owned(), text.to_owned())
+                }))
+            };
+            keys.iter().map(text).collect()
+        })
     }
+}
+
+/// Moves a damaged database out of the way, and returns where it is.
+pub fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let aside = path.with_extension("damaged");
+    std::fs::rename(path, &aside).map_err(|source| StoreError::Io { source })?;
+    Ok(aside)
+}
+
+/// The database panics at a page that another program has changed.
+fn guarded<T>(access: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(access)).unwrap_or_else(|_| {
+        Err(StoreError::Damaged { message: "a page of it makes no sense".to_owned() })
+    })
 }
 
 #[cfg(test)]

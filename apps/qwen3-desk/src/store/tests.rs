@@ -23,14 +23,13 @@ fn some_changes() -> Changes {
 fn what_was_written_is_read_after_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/index.redb");
-    let (store, aside) = Store::open(&path).unwrap();
-    assert_eq!(aside, None);
+    let store = Store::open(&path).unwrap();
     store.apply(&some_changes()).unwrap();
     let model = store.model("mini").unwrap();
     store.put_vectors(model, &[(100, vec![0.5, -1.0])]).unwrap();
     drop(store);
 
-    let (store, _) = Store::open(&path).unwrap();
+    let store = Store::open(&path).unwrap();
     assert_eq!(store.files().unwrap().len(), 2);
     assert_eq!(store.files().unwrap()[1].1.problem, "is broken");
     assert_eq!(store.contents().unwrap(), [(11, vec![(100, 1), (101, 9)])]);
@@ -38,7 +37,7 @@ fn what_was_written_is_read_after_the_next_start() {
     assert_eq!(texts[2], Some(("Heading".to_owned(), "first".to_owned())));
     assert_eq!((&texts[0].as_ref().unwrap().1[..], &texts[1]), ("second", &None));
     assert_eq!(store.model("mini").unwrap(), model);
-    assert_eq!(store.vectors(model, &[100, 101]).unwrap(), [Some(vec![0.5, -1.0]), None]);
+    assert_eq!(store.vectors(model, &[100, 101]).unwrap(), [Some(vec![63.5 / 127.0, -1.0]), None]);
 }
 
 #[test]
@@ -64,23 +63,31 @@ fn a_passage_that_goes_takes_its_vectors_along() {
 }
 
 #[test]
-fn a_code_is_near_its_vector() {
+fn a_code_is_near_its_vector_and_with_its_rest_nearer_than_float16() {
     let vector: Vec<f32> = (0..256).map(|n| ((n * 37 % 101) as f32 - 50.0) / 700.0).collect();
     let code = Code::new(&vector);
     for (x, number) in vector.iter().zip(&code.numbers) {
         assert!((x - f32::from(*number) * code.scale).abs() <= code.scale * 0.501);
     }
+    let store = Store::with_backend(InMemoryBackend::new()).unwrap();
+    store.put_vectors(0, &[(1, vector.clone())]).unwrap();
+    let kept = store.vectors(0, &[1]).unwrap().pop().unwrap().unwrap();
+    let most = 50.0 / 700.0;
+    // Float16 has eleven bits.
+    assert!(vector.iter().zip(&kept).all(|(x, y)| (x - y).abs() < most / 4096.0));
     assert_eq!(Code::new(&[0.0, 0.0]).numbers, [0, 0]);
 }
 
 #[test]
-fn a_damaged_database_is_put_aside() {
+fn a_damaged_database_is_told_and_put_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index.redb");
     std::fs::write(&path, "this is no database".repeat(1000)).unwrap();
-    let (store, aside) = Store::open(&path).unwrap();
-    assert!(store.files().unwrap().is_empty());
-    assert!(std::fs::read_to_string(aside.unwrap()).unwrap().starts_with("this is no database"));
+    let Err(error) = Store::open(&path) else { panic!("it is opened") };
+    assert!(error.is_damage(), "{error:?}");
+    let aside = put_aside(&path).unwrap();
+    assert!(std::fs::read_to_string(aside).unwrap().starts_with("this is no database"));
+    assert!(Store::open(&path).unwrap().files().unwrap().is_empty());
 }
 
 /// A disk that can be filled up.

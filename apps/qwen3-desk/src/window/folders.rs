@@ -11,11 +11,12 @@ const SHOWN: usize = 200;
 
 pub fn show(window: &mut Window, ui: &mut Ui) {
     title(ui, "Folders", "What is in them is searched. What .gitignore names is left out.");
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         if primary(ui, "Add a folder").clicked() {
             let ctx = ui.ctx().clone();
             window.pick_folder(&ctx);
         }
+        typed(window, ui);
         if ui.button("Look through all again").clicked() {
             window.worker.command(Command::Rescan);
         }
@@ -25,6 +26,18 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
         list(window, ui);
         problems(window, ui);
     });
+}
+
+/// A field for the path of a folder; Enter adds it.
+pub fn typed(window: &mut Window, ui: &mut Ui) {
+    let field = egui::TextEdit::singleline(&mut window.typed_folder);
+    let hint = RichText::new("or type its path").color(palette(ui).weak);
+    let field = field.hint_text(hint).margin(egui::Margin::symmetric(10, 6)).desired_width(240.0);
+    let response = ui.add(field);
+    if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
+        let path = std::mem::take(&mut window.typed_folder);
+        window.add_folder(path.trim().into());
+    }
 }
 
 fn list(window: &mut Window, ui: &mut Ui) {

@@ -13,7 +13,7 @@ mod theme;
 mod welcome;
 mod widgets;
 
-use crate::model::Choice;
+use crate::model::{Choice, Library};
 use crate::one_instance::Instance;
 use crate::settings::{Appearance, Places, Settings};
 use crate::worker::{Command, Event, Machinery, Start, Status, Worker};
@@ -72,6 +72,8 @@ pub struct Window {
     notice: Option<(String, Instant)>,
     /// The answer of the system's window for a folder.
     picked: Option<Receiver<Option<PathBuf>>>,
+    /// A folder as it is typed: not every system has such a window.
+    typed_folder: String,
     open_file: Box<OpenFile>,
 }
 
@@ -83,7 +85,7 @@ pub fn open(places: Places, instance: Instance) -> Result<(), String> {
         .with_inner_size([1100.0, 740.0])
         .with_min_inner_size([640.0, 480.0]);
     let options = eframe::NativeOptions { viewport, ..Default::default() };
-    let machinery = Machinery::new(places.index.clone());
+    let machinery = Machinery::new(places.index.clone(), Library::default());
     let create = move |creation: &eframe::CreationContext<'_>| {
         theme::add_letters(&creation.egui_ctx);
         let window = Window::new(&creation.egui_ctx, places, machinery);
@@ -123,6 +125,7 @@ impl Window {
             models: models::Models::default(),
             notice: None,
             picked: None,
+            typed_folder: String::new(),
             open_file: Box::new(|path| open::that_detached(path)),
         }
     }

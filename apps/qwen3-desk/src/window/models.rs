@@ -120,6 +120,7 @@ fn own(window: &mut Window, ui: &mut Ui) {
     let palette = palette(ui);
     let is_known = EMBEDDERS.iter().any(|model| model.name == window.settings.model);
     card(&palette, !is_known).show(ui, |ui| {
+        ui.set_width(ui.available_width());
         if !is_known {
             ui.label(RichText::new(&window.settings.model).strong());
         }

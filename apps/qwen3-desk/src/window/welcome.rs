@@ -2,8 +2,8 @@
 
 use super::theme::palette;
 use super::widgets::{card, count, primary, weak};
-use super::{Window, keys};
-use eframe::egui::{self, RichText, Ui};
+use super::{Window, folders, keys};
+use eframe::egui::{self, RichText, ScrollArea, Ui};
 
 const PROMISES: [(&str, &str); 3] = [
     (
@@ -22,10 +22,14 @@ const PROMISES: [(&str, &str); 3] = [
 
 /// There is no folder yet.
 pub fn show(window: &mut Window, ui: &mut Ui) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| first_start(window, ui));
+}
+
+fn first_start(window: &mut Window, ui: &mut Ui) {
     let palette = palette(ui);
     let height = ui.available_height();
     ui.vertical_centered(|ui| {
-        ui.set_max_width(560.0);
+        ui.set_max_width(ui.available_width().min(560.0));
         ui.add_space((height * 0.5 - 250.0).max(12.0));
         ui.label(RichText::new("Search your own files by what they mean").size(25.0).strong());
         ui.add_space(4.0);
@@ -48,6 +52,7 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
             window.pick_folder(&ctx);
         }
         weak(ui, "or drop one here");
+        folders::typed(window, ui);
     });
 }
 
@@ -56,7 +61,7 @@ pub fn help(window: &Window, ui: &mut Ui) {
     let palette = palette(ui);
     let height = ui.available_height();
     ui.vertical_centered(|ui| {
-        ui.set_max_width(460.0);
+        ui.set_max_width(ui.available_width().min(460.0));
         ui.add_space((height * 0.5 - 170.0).max(10.0));
         let files = format!("{} files are ready to be searched", count(window.status.files));
         ui.label(RichText::new(files).size(18.0).strong());

@@ -5,9 +5,8 @@ use super::event::{DeviceLine, Download, Event};
 use super::shared::Shared;
 use crate::documents::Passage;
 use crate::index::map;
-use crate::model::{EMBEDDERS, RERANKERS, is_here};
-use qwen3_engine::internals::{SelfCheck, self_check};
-use qwen3_engine::{CancelToken, Device, Error, Hooks, Progress, devices};
+use crate::model::{EMBEDDERS, RERANKERS};
+use qwen3_engine::{CancelToken, Device, Error, Hooks, Progress, SelfCheck, devices, self_check};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
@@ -25,15 +24,26 @@ const HOVER_WORDS: usize = 45;
 pub struct Downloads(Mutex<HashMap<String, CancelToken>>);
 
 impl Downloads {
+    /// `None` if it goes on already. One that was cancelled may still be ending.
     fn begin(&self, model: &str) -> Option<CancelToken> {
         let mut downloads = self.0.lock().expect("nobody panics with the downloads");
+        if downloads.get(model).is_some_and(|cancel| !cancel.is_cancelled()) {
+            return None;
+        }
         let cancel = CancelToken::default();
-        let is_new = !downloads.contains_key(model);
-        is_new.then(|| downloads.entry(model.to_owned()).or_insert(cancel).clone())
+        downloads.insert(model.to_owned(), cancel.clone());
+        Some(cancel)
     }
 
-    fn end(&self, model: &str) {
-        self.0.lock().expect("nobody panics with the downloads").remove(model);
+    /// Whether there isn't another one of the model by now.
+    fn end(&self, model: &str, cancel: &CancelToken) -> bool {
+        let mut downloads = self.0.lock().expect("nobody panics with the downloads");
+        let is_newer = |newer: &CancelToken| cancel.is_cancelled() && !newer.is_cancelled();
+        let is_last = !downloads.get(model).is_some_and(is_newer);
+        if is_last {
+            downloads.remove(model);
+        }
+        is_last
     }
 
     fn cancel(&self, model: &str) {
@@ -54,22 +64,12 @@ pub fn download(shared: &Arc<Shared>, model: &str) {
     let (shared, model) = (shared.clone(), model.to_owned());
     progress(&shared, &model, |_| {});
     spawn(move || {
-        let hooks = Hooks::default().cancel(cancel).on_progress({
-            let (shared, model) = (shared.clone(), model.clone());
-            let files = Mutex::new(HashMap::new());
-            move |told| {
-                let Progress::Download { file, bytes, total_bytes } = told else { return };
-                let mut files = files.lock().expect("nobody panics with the counts");
-                files.insert(file, (bytes, total_bytes));
-                let (bytes, total) =
-                    files.values().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
-                progress(&shared, &model, |download| {
-                    (download.bytes, download.total_bytes) = (bytes, total);
-                });
-            }
-        });
+        let hooks = Hooks::default().cancel(cancel.clone());
+        let hooks = hooks.on_progress(tell_progress(&shared, &model, &cancel));
         let downloaded = (shared.machinery.download)(&model, &hooks);
-        shared.downloads.end(&model);
+        if !shared.downloads.end(&model, &cancel) {
+            return;
+        }
         match downloaded {
             Ok(()) => {
                 forget(&shared, &model);
@@ -82,6 +82,28 @@ pub fn download(shared: &Arc<Shared>, model: &str) {
         }
         shared.wake();
     });
+}
+
+/// Adds the files up.
+fn tell_progress(
+    shared: &Arc<Shared>,
+    model: &str,
+    cancel: &CancelToken,
+) -> impl Fn(Progress) + Send + Sync + 'static {
+    let (shared, model, cancel) = (shared.clone(), model.to_owned(), cancel.clone());
+    let files = Mutex::new(HashMap::new());
+    move |told| {
+        let Progress::Download { file, bytes, total_bytes } = told else { return };
+        if cancel.is_cancelled() {
+            return;
+        }
+        let mut files = files.lock().expect("nobody panics with the counts");
+        files.insert(file, (bytes, total_bytes));
+        let (bytes, total) = files.values().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        progress(&shared, &model, |download| {
+            (download.bytes, download.total_bytes) = (bytes, total);
+        });
+    }
 }
 
 pub fn cancel_download(shared: &Shared, model: &str) {
@@ -121,7 +143,7 @@ pub fn look_for_models(shared: &Arc<Shared>) {
     let shared = shared.clone();
     spawn(move || {
         let all = EMBEDDERS.iter().chain(&RERANKERS).map(|model| model.name);
-        let here = all.filter(|name| is_here(name)).map(str::to_owned);
+        let here = all.filter(|name| (shared.machinery.has_model)(name)).map(str::to_owned);
         shared.tell(Event::Models(here.collect()));
     });
 }

@@ -11,7 +11,7 @@ use crate::folders::Watcher;
 use crate::index::Index;
 use crate::model::Choice;
 use crate::settings::Pace;
-use crate::store::StoreError;
+use crate::store::{StoreError, put_aside};
 use qwen3_engine::Error;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -56,6 +56,8 @@ struct Indexing<'s> {
     choice: Choice,
     pace: Pace,
     is_paused: bool,
+    /// Whether the thread has the lowest priority.
+    is_patient: bool,
     watcher: Watcher,
     splitter: Option<Splitter>,
     scan: Scan,
@@ -68,17 +70,13 @@ struct Indexing<'s> {
 /// Indexes until the program ends.
 pub fn run(shared: &Shared, commands: Receiver<Command>, start: Start) {
     let Start { folders, choice, pace, is_paused, .. } = start;
-    if pace != Pace::Full {
-        // Threads of a model that this one loads are as patient as it is, where the system hands
-        // that on. One that doesn't allow it indexes at the usual priority.
-        let _ = set_current_thread_priority(ThreadPriority::Min);
-    }
     let mut indexing = Indexing {
         shared,
         folders,
         choice,
         pace,
         is_paused,
+        is_patient: false,
         watcher: Watcher::new(),
         splitter: None,
         scan: Scan::default(),
@@ -111,7 +109,10 @@ impl Indexing<'_> {
                 self.folders = folders;
                 self.scan.restart(&self.folders);
             }
-            Command::Rescan => self.scan.restart(&self.folders),
+            Command::Rescan => {
+                self.watcher.watch(&self.folders);
+                self.scan.restart(&self.folders);
+            }
             Command::Pause(is_paused) => self.is_paused = is_paused,
             Command::Pace(pace) => self.pace = pace,
             Command::Use(choice) => {
@@ -145,6 +146,9 @@ impl Indexing<'_> {
         match trouble {
             Trouble::Store(error) => {
                 self.shared.set_store(None);
+                if error.is_damage() {
+                    self.put_aside();
+                }
                 self.activity(Activity::Waiting(error.to_string()));
             }
             Trouble::Model(error) => {
@@ -155,6 +159,18 @@ impl Indexing<'_> {
         }
         self.rest_until = Instant::now() + self.retry;
         self.retry = (self.retry * 2).min(LAST_RETRY);
+    }
+
+    /// Everything in the index can be computed again.
+    fn put_aside(&self) {
+        let told = match put_aside(&self.shared.machinery.index_file) {
+            Ok(path) => format!(
+                "The index was damaged. It is kept as {}, and a new one is built.",
+                path.display()
+            ),
+            Err(error) => error.to_string(),
+        };
+        self.shared.tell(Event::Told(told));
     }
 
     fn activity(&self, activity: Activity) {
@@ -169,7 +185,12 @@ impl Indexing<'_> {
     }
 
     fn step(&mut self) -> Result<bool, Trouble> {
+        if self.shared.takes_damaged_store() {
+            let message = "it couldn't be searched".to_owned();
+            return Err(StoreError::Damaged { message }.into());
+        }
         self.open_store()?;
+        self.be_patient();
         let changed = self.watcher.changed();
         self.scan.again(&changed);
         if self.shared.takes_lost_device() {
@@ -200,6 +221,16 @@ impl Indexing<'_> {
         Ok(false)
     }
 
+    /// From when the index is open: nobody likes to wait for that.
+    fn be_patient(&mut self) {
+        if !self.is_patient && self.pace != Pace::Full {
+            // Threads of a model that this one loads are as patient as it is, where the system
+            // hands that on. One that doesn't allow it indexes at the usual priority.
+            let _ = set_current_thread_priority(ThreadPriority::Min);
+            self.is_patient = true;
+        }
+    }
+
     fn look(&mut self) -> Result<(), Trouble> {
         if let Some(folder) = self.scan.folder() {
             self.activity(Activity::Looking(folder.to_owned()));
@@ -223,13 +254,7 @@ impl Indexing<'_> {
         if self.shared.store().is_some() {
             return Ok(());
         }
-        let (store, damaged) = (self.shared.machinery.open_store)()?;
-        if let Some(path) = damaged {
-            let path = path.display();
-            self.shared.tell(Event::Told(format!(
-                "The index was damaged. It is kept as {path}, and a new one is built."
-            )));
-        }
+        let store = (self.shared.machinery.open_store)()?;
         let index = Index::read(&store)?;
         *self.shared.index.write().expect("nobody panics with the index") = index;
         self.shared.set_store(Some(store));

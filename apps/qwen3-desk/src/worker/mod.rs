@@ -17,6 +17,8 @@ mod scan;
 mod searching;
 mod shared;
 
+#[cfg(test)]
+pub use event::Download;
 pub use event::{Activity, Ask, DeviceLine, Event, Finding, Found, Status};
 pub use indexing::Command;
 pub use shared::{Machinery, Shared};
@@ -25,7 +27,12 @@ use crate::model::Choice;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{JoinHandle, spawn};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// How long a window that is closed waits for its threads.
+const PATIENCE: Duration = Duration::from_secs(3);
+const NAP: Duration = Duration::from_millis(5);
 
 /// The threads, as the window sees them. Dropping it ends them; what was computed is kept.
 pub struct Worker {
@@ -131,9 +138,17 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.end();
+        let start = Instant::now();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has told so on standard error.
-            let _ = thread.join();
+            while !thread.is_finished() && start.elapsed() < PATIENCE {
+                sleep(NAP);
+            }
+            // One that is in the middle of a large file ends with the process. What it wrote is
+            // whole.
+            if thread.is_finished() {
+                // A thread that panicked has told so on standard error.
+                let _ = thread.join();
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use super::shared::Shared;
 use crate::documents::Passage;
 use crate::index::{Hit, nearest, vector_of};
 use crate::model::{Choice, Judge, Role};
+use crate::store::StoreError;
 use qwen3_engine::{CancelToken, Error, Hooks};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -144,18 +145,24 @@ fn answer(shared: &Shared, ask: &Ask, cancel: &CancelToken) -> Found {
         found.problem = Some("the index is being opened".to_owned());
         return found;
     };
+    let of_store = |error: StoreError| {
+        if error.is_damage() {
+            shared.damage_store();
+        }
+        error.to_string()
+    };
     let vector = match &ask.finding {
-        Finding::Like(passage) => match vector_of(&shared.index, &store, *passage) {
-            Ok(vector) => vector.ok_or_else(|| "this passage is gone".to_owned()),
-            Err(error) => Err(error.to_string()),
-        },
+        Finding::Like(passage) => {
+            let vector = vector_of(&shared.index, &store, *passage).map_err(of_store);
+            vector.and_then(|vector| vector.ok_or_else(|| "this passage is gone".to_owned()))
+        }
         Finding::Query(query) => query_vector(shared, query, cancel),
     };
     found.model_time = start.elapsed();
     let start = Instant::now();
     let hits = vector.and_then(|vector| {
         let hits = nearest(&shared.index, &store, (vector.as_slice(), &ask.filter), SHOWN);
-        hits.map_err(|error| error.to_string())
+        hits.map_err(of_store)
     });
     found.search_time = start.elapsed();
     match hits {

@@ -4,17 +4,18 @@ use super::chores::Downloads;
 use super::event::{Event, Status};
 use super::searching::Searching;
 use crate::index::Index;
-use crate::model::{self, Choice, Judge, Model};
+use crate::model::{Choice, Judge, Library, Model};
 use crate::store::{Store, StoreError};
-use qwen3_engine::{CancelToken, Error, Hooks, Source};
+use qwen3_engine::{CancelToken, Error, Hooks};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, RwLock};
 
-type OpenStore = dyn Fn() -> Result<(Store, Option<PathBuf>), StoreError> + Send + Sync;
+type OpenStore = dyn Fn() -> Result<Store, StoreError> + Send + Sync;
 type LoadModel = dyn Fn(&Choice, &Hooks) -> Result<Model, Error> + Send + Sync;
-type Fetch = dyn Fn(&str, &Hooks) -> Result<(), Error> + Send + Sync;
+type Download = dyn Fn(&str, &Hooks) -> Result<(), Error> + Send + Sync;
+type Has = dyn Fn(&str) -> bool + Send + Sync;
 type LoadJudge = dyn Fn(&Choice, &Hooks) -> Result<Judge, Error> + Send + Sync;
 
 /// How the outside world is reached. Tests have one that fails.
@@ -24,19 +25,23 @@ pub struct Machinery {
     pub load_model: Box<LoadModel>,
     pub load_judge: Box<LoadJudge>,
     /// Downloads a model, the one thing that needs a network.
-    pub download: Box<Fetch>,
+    pub download: Box<Download>,
+    /// Whether a model can be loaded without that.
+    pub has_model: Box<Has>,
 }
 
 impl Machinery {
-    /// A database in this file, and the engine's models.
-    pub fn new(index_file: PathBuf) -> Self {
+    /// A database in this file, and the models of a library.
+    pub fn new(index_file: PathBuf, library: Library) -> Self {
         let path = index_file.clone();
+        let (models, judges, downloads) = (library.clone(), library.clone(), library.clone());
         Self {
             index_file,
             open_store: Box::new(move || Store::open(&path)),
-            load_model: Box::new(model::load_model),
-            load_judge: Box::new(model::load_judge),
-            download: Box::new(|model, hooks| Source::new(model).locate(hooks).map(drop)),
+            load_model: Box::new(move |choice, hooks| models.load_model(choice, hooks)),
+            load_judge: Box::new(move |choice, hooks| judges.load_judge(choice, hooks)),
+            download: Box::new(move |model, hooks| downloads.download(model, hooks)),
+            has_model: Box::new(move |model| library.has(model)),
         }
     }
 }
@@ -57,6 +62,7 @@ pub struct Shared {
     ends: AtomicBool,
     computing: Mutex<CancelToken>,
     lost_device: AtomicBool,
+    damaged_store: AtomicBool,
 }
 
 impl Shared {
@@ -78,6 +84,7 @@ impl Shared {
             ends: AtomicBool::new(false),
             computing: Mutex::default(),
             lost_device: AtomicBool::new(false),
+            damaged_store: AtomicBool::new(false),
         }
     }
 
@@ -154,6 +161,16 @@ impl Shared {
     /// Whether it did since the last call.
     pub fn takes_lost_device(&self) -> bool {
         self.lost_device.swap(false, Ordering::Relaxed)
+    }
+
+    /// The index turned out to be damaged while a question was answered.
+    pub fn damage_store(&self) {
+        self.damaged_store.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did since the last call.
+    pub fn takes_damaged_store(&self) -> bool {
+        self.damaged_store.swap(false, Ordering::Relaxed)
     }
 
     /// Counts what the index has.

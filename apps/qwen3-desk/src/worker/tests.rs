@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::index::{Filter, Hit};
-use crate::model::{self, MINI, Model};
+use crate::model::{self, Library, MINI, Model};
 use crate::settings::Pace;
 use crate::store::{Store, StoreError};
 use qwen3_engine::{DeviceId, Error};
@@ -34,6 +34,12 @@ pub fn notes() -> TempDir {
     folder
 }
 
+/// What is real, with a cache of models that is empty.
+pub fn machinery(index: &Path) -> Machinery {
+    let cache_folder = Some(index.with_file_name("models"));
+    Machinery::new(index.to_owned(), Library { endpoint: None, cache_folder })
+}
+
 pub fn choice(model: &str) -> Choice {
     Choice { model: model.to_owned(), device: "cpu".to_owned() }
 }
@@ -49,7 +55,7 @@ fn begin(folders: &[&Path], model: &str) -> Start {
 }
 
 fn start(data: &TempDir, begin: Start) -> Worker {
-    Worker::start(Machinery::new(data.path().join("index.redb")), begin, || {})
+    Worker::start(machinery(&data.path().join("index.redb")), begin, || {})
 }
 
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -32,9 +32,9 @@ fn vector(seed: u64, width: usize) -> Vec<f32> {
 }
 
 /// A store as it is after indexing.
-fn filled(path: &Path, passages: usize, width: usize) -> Store {
-    let (store, _) = Store::open(path).unwrap();
-    let model = store.model("random").unwrap();
+fn filled(path: &Path, model: &str, (passages, width): (usize, usize)) -> Store {
+    let store = Store::open(path).unwrap();
+    let model = store.model(model).unwrap();
     store.answer_with(model).unwrap();
     for first in (0..passages).step_by(1000) {
         let mut changes = Changes::default();
@@ -85,10 +85,10 @@ fn search_among_many() {
     for width in [256, 1024] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index.redb");
-        drop(filled(&path, passages, width));
+        drop(filled(&path, "random", (passages, width)));
         let before = resident();
         let start = Instant::now();
-        let (store, _) = Store::open(&path).unwrap();
+        let store = Store::open(&path).unwrap();
         let index = RwLock::new(Index::read(&store).unwrap());
         let opened = start.elapsed();
         let memory = resident().saturating_sub(before);
@@ -115,6 +115,21 @@ fn search_among_many() {
         assert_eq!(map(&index.read().unwrap()).len(), passages);
         println!("  map in {:?}", start.elapsed());
     }
+}
+
+/// Fills the folder of `QWEN3_DESK_FILL`, for a look at the whole program: `--data` opens it.
+#[test]
+fn an_index_for_the_program() {
+    let Some(folder) = std::env::var_os("QWEN3_DESK_FILL").map(PathBuf::from) else { return };
+    let Some(passages) = asked_for() else { return };
+    let places = Places::within(&folder);
+    // The folder isn't there, so nothing of it is forgotten.
+    let folders = vec!["/notes".into()];
+    let settings = Settings { folders, device: "cpu".to_owned(), ..Settings::default() };
+    settings.write(&places.settings).unwrap();
+    let choice = Choice { model: settings.model, device: settings.device };
+    let model = Library::default().load_model(&choice, &Default::default()).unwrap();
+    filled(&places.index, &model.description, (passages, 256));
 }
 
 #[test]
@@ -165,8 +180,8 @@ fn the_map_of_many() {
     let Some(passages) = asked_for() else { return };
     let data = tempfile::tempdir().unwrap();
     let places = Places::within(data.path());
-    drop(filled(&places.index, passages, 256));
-    let (store, _) = Store::open(&places.index).unwrap();
+    drop(filled(&places.index, "random", (passages, 256)));
+    let store = Store::open(&places.index).unwrap();
     let points = map(&Index::read(&store).unwrap());
     let mut setup = Setup::default();
     setup.settings.add_folder("/notes".into());

@@ -1,43 +1,6 @@
-//! Downloads, other models, and devices that get lost.
+//! Other models, and devices that get lost.
 
 use super::*;
-
-/// A download that goes on until it is cancelled.
-fn endless(index: PathBuf) -> Machinery {
-    let download = |_: &str, hooks: &qwen3_engine::Hooks| {
-        let on_progress = hooks.on_progress.clone().expect("the window shows it");
-        for bytes in 0.. {
-            if hooks.cancel.is_cancelled() {
-                break;
-            }
-            let file = "model.safetensors".to_owned();
-            on_progress(Progress::Download {
-                file,
-                bytes: bytes * 1_000_000,
-                total_bytes: 639_000_000,
-            });
-            sleep(Duration::from_millis(5));
-        }
-        Err(Error::Cancelled)
-    };
-    Machinery { download: Box::new(download), ..Machinery::new(index) }
-}
-
-#[test]
-fn a_download_is_shown_and_cancelled() {
-    let mut program = Program::start(Setup { machinery: endless, ..Setup::default() });
-    program.click("Models");
-    program.wait("what is here", |program| program.sees("Download 639 MB"));
-    program.click("Download 639 MB");
-    program.wait("progress", |program| {
-        program.window().status.downloads.first().is_some_and(|of| of.bytes > 3_000_000)
-    });
-    assert!(program.sees("Cancel"));
-    program.click("Cancel");
-    program.wait("the end of it", |program| {
-        program.window().status.downloads.is_empty() && program.sees("Download 639 MB")
-    });
-}
 
 #[test]
 fn another_model_is_used_once_its_index_is_there() {
@@ -60,9 +23,9 @@ fn another_model_is_used_once_its_index_is_there() {
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
 /// A device that is lost at the first and at the third passage.
-fn loose(index: PathBuf) -> Machinery {
+fn loose(index: &Path) -> Machinery {
     let load_model = |choice: &crate::model::Choice, hooks: &qwen3_engine::Hooks| {
-        let model = crate::model::load_model(choice, hooks)?;
+        let model = Library::default().load_model(choice, hooks)?;
         let encode = model.encode;
         let lost = move |role, texts: &[String], cancel: &qwen3_engine::CancelToken| {
             let call = LOST.fetch_add(1, Ordering::Relaxed);
@@ -74,13 +37,13 @@ fn loose(index: PathBuf) -> Machinery {
         };
         Ok(crate::model::Model { encode: Box::new(lost), ..model })
     };
-    Machinery { load_model: Box::new(load_model), ..Machinery::new(index) }
+    Machinery { load_model: Box::new(load_model), ..machinery(index) }
 }
 
 #[test]
 fn a_lost_device_is_told_and_survived() {
     let notes = notes();
-    let mut setup = Setup { machinery: loose, ..Setup::default() };
+    let mut setup = Setup { machinery: Box::new(loose), ..Setup::default() };
     setup.settings.add_folder(notes.path().to_owned());
     let mut program = Program::start(setup);
     let told = Arc::new(Mutex::new(false));

@@ -1,13 +1,13 @@
-//! Devices that get lost, disks that fail, files that are broken, and files without end.
+//! Devices that get lost, disks that fail, indexes and files that are broken.
 
 use super::*;
 
 /// A machinery that counts texts, and whose device gets lost when told to.
 fn counting(data: &TempDir, texts: Arc<AtomicUsize>, is_lost: Arc<AtomicBool>) -> Machinery {
     let load_model = move |choice: &Choice, hooks: &qwen3_engine::Hooks| {
-        let Model { encode, .. } = model::load_model(choice, hooks)?;
         let (texts, is_lost) = (texts.clone(), is_lost.clone());
-        let model = model::load_model(choice, hooks)?;
+        let model = Library::default().load_model(choice, hooks)?;
+        let encode = model.encode;
         let counted = move |role, of: &[String], cancel: &qwen3_engine::CancelToken| {
             if is_lost.swap(false, Ordering::Relaxed) {
                 let message = "it was unplugged".to_owned();
@@ -20,7 +20,7 @@ fn counting(data: &TempDir, texts: Arc<AtomicUsize>, is_lost: Arc<AtomicBool>) -
         };
         Ok(Model { encode: Box::new(counted), ..model })
     };
-    Machinery { load_model: Box::new(load_model), ..Machinery::new(data.path().join("index.redb")) }
+    Machinery { load_model: Box::new(load_model), ..machinery(&data.path().join("index.redb")) }
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_disk_that_fails_is_tried_again() {
                 }
             }
         }),
-        ..Machinery::new(path)
+        ..machinery(&path)
     };
     let worker = Worker::start(machinery, begin(&[notes.path()], MINI), || {});
     until("the problem", || match worker.status().activity {
@@ -134,24 +134,22 @@ fn files_of_a_folder_that_is_away_are_kept() {
 }
 
 #[test]
-fn ten_thousand_files_are_taken_in_stride() {
-    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    for n in 0..10_000 {
-        let folder = notes.path().join(format!("{}", n % 100));
-        fs::create_dir_all(&folder).unwrap();
-        // A few contents, so that the files are what takes the time.
-        fs::write(folder.join(format!("{n}.txt")), format!("Note about number {}.", n % 50))
-            .unwrap();
-    }
+fn a_damaged_index_is_put_aside_and_built_anew() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let path = data.path().join("index.redb");
     let worker = start(&data, begin(&[notes.path()], MINI));
-    let mut slowest = Duration::ZERO;
-    let status = until("up to date", || {
-        let start = Instant::now();
-        let status = worker.status();
-        slowest = slowest.max(start.elapsed());
-        (status.activity == Activity::UpToDate).then_some(status)
+    settle(&worker);
+    drop(worker);
+    // All but the head, so that it is opened.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096..].iter_mut().for_each(|byte| *byte ^= 0x5A);
+    fs::write(&path, bytes).unwrap();
+    let worker = start(&data, begin(&[notes.path()], MINI));
+    until("the message", || {
+        let is_told = |event| matches!(event, Event::Told(text) if text.contains("damaged"));
+        worker.events().into_iter().any(is_told).then_some(())
     });
-    assert_eq!((status.files, status.passages, status.indexed), (10_000, 50, 50));
-    assert!(slowest < Duration::from_millis(100), "the window would wait for {slowest:?}");
-    assert_eq!(search(&worker, "number 7")[0].others, 199);
+    assert_eq!(settle(&worker).indexed, 5);
+    assert_eq!(first(&worker, "how do I bake a loaf?"), "bread.md");
+    assert!(path.with_extension("damaged").exists());
 }
