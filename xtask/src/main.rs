@@ -4,6 +4,7 @@
 //! another program, built when it is asked for.
 
 mod mini;
+mod targets;
 mod tidy;
 
 use std::process::{Command, ExitCode};
@@ -21,6 +22,7 @@ commands:
   dtypes    tell what dtypes cost in accuracy, beside float32
   fixtures  make the fixtures of the tests again, with Python
   mini      make the small model: texts, tokenizer, teacher, training, evaluation
+  targets   build and check everything for Windows, macOS and Arm, on Debian
 
 `cargo xtask COMMAND --help` tells the options. QWEN3_FEATURES chooses the backends that are
 built, as in QWEN3_FEATURES=cpu,cuda";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::tidy(),
         ["tidy", "--write-exceptions"] => tidy::write_exceptions(),
         ["mini", ref arguments @ ..] => mini::mini(arguments),
+        ["targets", ref words @ ..] => targets::targets(words),
         ["convert", ..] => run("qwen3", "cpu", &arguments),
         ["parity" | "bench" | "dtypes" | "fixtures", ..] => {
             run("qwen3-proof", "cpu,ndarray,wgpu", &arguments)
