@@ -27,7 +27,7 @@ pub enum EvalError {
     #[error("`{}` is no file of vectors; remove it, or name another folder with `--cache`", .path.display())]
     NoCache { path: PathBuf },
 
-    /// The picture can't be written.
+    /// The picture can't be drawn.
     #[error("can't draw `{}`: {message}", .path.display())]
     Plot { path: PathBuf, message: String },
 

@@ -28,7 +28,7 @@ pub(super) struct Lines {
 #[derive(Debug)]
 enum Text {
     Plain(BufReader<File>),
-    Compressed(BufReader<MultiGzDecoder<BufReader<File>>>),
+    Compressed(BufReader<Box<MultiGzDecoder<BufReader<File>>>>),
 }
 
 impl Text {
@@ -52,7 +52,7 @@ impl Lines {
         }
         let mut reader = BufReader::new(file);
         let text = match reader.fill_buf().map_err(failed)?.starts_with(&GZIP) {
-            true => Text::Compressed(BufReader::new(MultiGzDecoder::new(reader))),
+            true => Text::Compressed(BufReader::new(Box::new(MultiGzDecoder::new(reader)))),
             false => Text::Plain(reader),
         };
         Ok(Self { path: path.to_owned(), text, line: 0 })
