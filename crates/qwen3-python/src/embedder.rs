@@ -1,7 +1,7 @@
 //! The engine's embedder as a Python object.
 
 use crate::calls::run;
-use crate::settings::{Place, Process, Settings, quick, texts};
+use crate::settings::{Place, Process, Settings, named_prompts, quick, texts};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -100,12 +100,7 @@ impl Embedder {
     /// The model's prompts by their names.
     #[getter]
     fn prompts(&self, py: Python<'_>) -> PyResult<BTreeMap<String, String>> {
-        let prompts = self.model.host().prompts();
-        let named = |name: &str| {
-            let prompt = quick(py, prompts.get(name).map_err(Into::into))?;
-            Ok((name.to_owned(), prompt.to_owned()))
-        };
-        prompts.names().map(named).collect()
+        named_prompts(py, self.model.host().prompts())
     }
 
     #[getter]

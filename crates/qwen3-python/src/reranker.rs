@@ -1,7 +1,7 @@
 //! The engine's reranker as a Python object.
 
 use crate::calls::run;
-use crate::settings::{Place, Process, Settings, quick, texts};
+use crate::settings::{Place, Process, Settings, named_prompts, quick, texts};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -65,12 +65,8 @@ impl Reranker {
     /// The prompts that the model's files have, by their names.
     #[getter]
     fn prompts(&self, py: Python<'_>) -> PyResult<BTreeMap<String, String>> {
-        let Some(prompts) = self.model.host().prompts() else { return Ok(BTreeMap::new()) };
-        let named = |name: &str| {
-            let prompt = quick(py, prompts.get(name).map_err(Into::into))?;
-            Ok((name.to_owned(), prompt.to_owned()))
-        };
-        prompts.names().map(named).collect()
+        let prompts = self.model.host().prompts();
+        prompts.map_or_else(|| Ok(BTreeMap::new()), |prompts| named_prompts(py, prompts))
     }
 
     #[getter]

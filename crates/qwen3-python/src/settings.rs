@@ -4,7 +4,8 @@ use crate::errors::{fork_error, input_error, option_error, to_python};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyList;
-use qwen3_engine::{DeviceChoice, DtypeChoice, HubToken, Kind, Options, Source, Truncate};
+use qwen3_engine::{DeviceChoice, DtypeChoice, HubToken, Kind, Options, Prompts, Source, Truncate};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process;
@@ -93,6 +94,15 @@ impl Process {
     pub fn check(&self, py: Python<'_>) -> PyResult<()> {
         if self.0 == process::id() { Ok(()) } else { Err(fork_error(py)) }
     }
+}
+
+/// Prompts by their names.
+pub fn named_prompts(py: Python<'_>, prompts: &Prompts) -> PyResult<BTreeMap<String, String>> {
+    let named = |name: &str| {
+        let prompt = quick(py, prompts.get(name).map_err(Into::into))?;
+        Ok((name.to_owned(), prompt.to_owned()))
+    };
+    prompts.names().map(named).collect()
 }
 
 /// The result of a quick call of the engine.
