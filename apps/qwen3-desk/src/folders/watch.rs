@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(watcher.problems().len(), 1);
         std::fs::create_dir(&root).unwrap();
         watcher.retry_at = Instant::now();
-        assert_eq!(until_changed(&mut watcher), [root.clone()]);
+        assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
         assert_eq!(watcher.problems(), []);
         std::fs::remove_dir(&root).unwrap();
         assert_eq!(until_changed(&mut watcher), [root]);
