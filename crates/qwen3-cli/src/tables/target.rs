@@ -10,7 +10,7 @@ use qwen3_tables::{
     Finished, Folder, InputFile, Job, OutputFormat, Table, TableError, TableFormat, TableWriter,
 };
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::Arc;
 
 /// What the user asked for.
@@ -28,7 +28,7 @@ impl Target {
         let path = output.output.clone().ok_or(TablesError::NoOutput)?;
         let by_ending = OutputFormat::of(&path);
         let format = asked.map(|format| format.ok_or(TablesError::Format)).transpose()?;
-        let names_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+        let names_folder = path.to_string_lossy().ends_with(is_separator) || path.is_dir();
         let is_file = !names_folder && (path.is_file() || path.extension().is_some());
         if is_file && format.is_none() && by_ending.is_none() {
             return Err(TablesError::Ending { path }.into());

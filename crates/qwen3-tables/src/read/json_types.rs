@@ -1,7 +1,8 @@
 //! Types of the columns of JSON objects.
 //!
 //! JSON has numbers of any size, and a column has one type. So the type is one that holds each
-//! value as it was written; if there is none, the column can't be read, and says why.
+//! whole number as it was written, and a number with a fraction as the nearest float64; if there
+//! is none, the column can't be read, and says why.
 
 use super::Problems;
 use crate::causes::ColumnProblem;
