@@ -3,7 +3,7 @@
 use e2e::{changed, devices_here, fixture, options};
 use qwen3_engine::{
     Checkpoint, ConvertOptions, Converted, Dtype, DtypeChoice, Embedder, EncodeOptions, Error,
-    Hooks, Kind, RankOptions, Reranker, convert,
+    Hooks, Kind, Layout, RankOptions, Reranker, convert,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,32 @@ fn embeddings_are_those_of_the_source_bit_for_bit() {
         for device in devices_here() {
             assert_eq!(vectors(&out, device, "auto"), vectors(&fixture(name), device, "auto"));
         }
+    }
+}
+
+/// Linear layers are stored as strips, and brought back into rows where a device takes none.
+#[test]
+fn strips_are_the_source_bit_for_bit_on_every_device() {
+    let source = fixture("tiny-embedding-variant");
+    for dtype in ["q8_0", "q4_0"] {
+        let asked = ConvertOptions::default().dtype(dtype.parse::<DtypeChoice>().unwrap());
+        let (folder, out, _) = converted("tiny-embedding-variant", &asked);
+        let made = Checkpoint::open(&out, &Hooks::default()).unwrap();
+        assert_eq!(made.layout().unwrap(), Layout::Strips);
+        for device in devices_here() {
+            let expected = vectors(&source, device, dtype);
+            assert_eq!(vectors(&out, device, "auto"), expected, "{dtype} on {device}");
+        }
+        // As numbers, and those as blocks again.
+        let again = folder.path().join("again.qwen3");
+        convert(&*out, &again, &ConvertOptions::default().dtype(Dtype::F32)).unwrap();
+        assert_eq!(vectors(&again, "cpu", "auto"), vectors(&out, "cpu", "f32"), "{dtype}");
+        // A copy: auto keeps the layout.
+        let copy = folder.path().join("copy.qwen3");
+        convert(&*out, &copy, &ConvertOptions::default()).unwrap();
+        let copied = Checkpoint::open(&copy, &Hooks::default()).unwrap();
+        assert_eq!(copied.layout().unwrap(), Layout::Strips);
+        assert_eq!(vectors(&copy, "cpu", "auto"), vectors(&out, "cpu", "auto"), "{dtype}");
     }
 }
 

@@ -22,9 +22,11 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod quantize;
+pub mod strips;
 
 pub use quantize::OutOfRange;
 use std::fmt;
+pub use strips::Layout;
 
 /// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 //! the files of the crate `qwen3-gguf`.
 
 use proptest::prelude::*;
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout, strips};
 
 #[test]
 fn names_are_read_in_any_case() {
@@ -57,4 +57,30 @@ proptest! {
             dtype.widen(&bytes[..n_blocks * dtype.block_bytes()], &mut numbers);
         }
     }
+}
+
+#[test]
+fn strips_have_the_words_of_rows_side_by_side() {
+    let [rows, columns] = [2 * strips::ROWS, 3 * 32];
+    for (dtype, offset) in [(Dtype::Q8_0, 0x80), (Dtype::Q4_0, 0)] {
+        let bytes: Vec<u8> =
+            (0..dtype.bytes_of(rows * columns)).map(|i| (i * 7 / 3) as u8).collect();
+        let laid = strips::of_rows(dtype, [rows, columns], &bytes);
+        let (block_bytes, words) = (dtype.block_bytes(), (dtype.block_bytes() - 2) / 4);
+        for (row, column) in (0..rows).flat_map(|row| (0..3).map(move |column| (row, column))) {
+            let block = &bytes[(row * 3 + column) * block_bytes..][..block_bytes];
+            let group = &laid[(row / 32 * 3 + column) * 32 * block_bytes..][..32 * block_bytes];
+            assert_eq!(block[..2], group[32 * (block_bytes - 2) + row % 32 * 2..][..2]);
+            for word in 0..words {
+                let at = (row % 32 / 16 * words + word) * 16 + row % 16;
+                let found = &group[at * 4..][..4];
+                let expected: Vec<u8> =
+                    block[2 + 4 * word..][..4].iter().map(|q| q ^ offset).collect();
+                assert_eq!(found, expected, "{dtype} row {row}, block {column}, word {word}");
+            }
+        }
+        assert_eq!(strips::to_rows(dtype, [rows, columns], &laid), bytes);
+        assert!(!Layout::Strips.takes(dtype, [31, 32]));
+    }
+    assert!(!Layout::Strips.takes(Dtype::Q6_K, [32, 256]));
 }

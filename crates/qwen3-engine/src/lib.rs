@@ -65,7 +65,7 @@ pub use names::UnknownName;
 pub use options::Options;
 pub use progress::{CancelToken, Hooks, OnProgress, Progress};
 pub use qwen3::head::probability;
-pub use qwen3::{Config, DeviceKind, Dtype, Error as ModelError, MatmulStrategy, Rows};
+pub use qwen3::{Config, DeviceKind, Dtype, Error as ModelError, Layout, MatmulStrategy, Rows};
 pub use qwen3_text::{
     DEFAULT_TASK, Error as TextError, Limit, Prefix, Prompts, SpecialTokens, Token, Tokens,
     Truncate,

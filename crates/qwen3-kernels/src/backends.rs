@@ -20,6 +20,7 @@ mod cpu {
     };
     use burn::tensor::{DType, Int, Tensor};
     use burn_flex::Flex;
+    use qwen3_dtypes::Layout;
 
     #[cfg(feature = "autodiff")]
     mod gradients {
@@ -102,6 +103,10 @@ mod cpu {
 
         fn unused_buffer_bytes() -> u64 {
             buffers::unused_bytes() as u64
+        }
+
+        fn layout() -> Layout {
+            linear::cpu::layout()
         }
 
         fn rounded(x: Tensor<Self, 2>, dtype: DType) -> Tensor<Self, 2> {

@@ -59,6 +59,7 @@ pub use gpu::{before_opening, keep_kernels_in};
 #[cfg(feature = "autodiff")]
 pub use gradients::{AdamW, Gradients, Moments};
 pub use linear::strategy::{LaunchError, MatmulStrategy};
+use qwen3_dtypes::Layout;
 pub use varlen_attention::{SharedPrefix, VarlenAttention, VarlenLayout};
 pub use weight::{Blocks, Weight};
 
@@ -71,6 +72,12 @@ pub trait Kernels: Backend {
     fn matmul_strategies(device: &Self::Device, dtype: DType) -> Vec<MatmulStrategy> {
         let _ = (device, dtype);
         vec![MatmulStrategy::PlainUnits]
+    }
+
+    /// In which layout linear layers take blocks fastest, where there is one of their dtype and
+    /// shape ([`Layout::takes`]); all are taken row after row.
+    fn layout() -> Layout {
+        Layout::Rows
     }
 
     /// `x · weightᵀ` by this strategy and no other, for checking it.

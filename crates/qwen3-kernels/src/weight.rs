@@ -1,7 +1,7 @@
 //! A weight matrix as it is on a device: numbers, or blocks of codes and scales.
 
 use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout, strips};
 
 /// A matrix `[out, in]` of a linear layer, or a table `[rows, columns]` of vectors.
 #[derive(Clone, Debug)]
@@ -16,12 +16,13 @@ pub enum Weight<B: Backend> {
 #[derive(Clone, Debug)]
 pub struct Blocks<B: Backend> {
     dtype: Dtype,
+    layout: Layout,
     shape: [usize; 2],
     words: Tensor<B, 1, Int>,
 }
 
 impl<B: Backend> Blocks<B> {
-    /// From the blocks, row after row, four bytes in a word of 32 bits, the first in its lowest
+    /// From the blocks, row after row unless they are [`Blocks::laid`] otherwise, four bytes in a word of 32 bits, the first in its lowest
     /// bits; what the last word has beyond them is never read.
     ///
     /// # Panics
@@ -32,12 +33,26 @@ impl<B: Backend> Blocks<B> {
         let bytes = dtype.bytes_of(rows * columns);
         let n_words = words.dims()[0];
         assert!(n_words >= bytes.div_ceil(WORD), "{n_words} words for {bytes} bytes");
-        Self { dtype, shape, words }
+        Self { dtype, layout: Layout::Rows, shape, words }
+    }
+
+    /// The same blocks, which are in this layout.
+    ///
+    /// # Panics
+    /// If the layout doesn't take them.
+    pub fn laid(self, layout: Layout) -> Self {
+        assert!(layout.takes(self.dtype, self.shape), "{:?} in {}", self.shape, layout.name());
+        Self { layout, ..self }
     }
 
     /// How a block is laid out.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// In which order they are.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// `[out, in]`
@@ -55,8 +70,15 @@ impl<B: Backend> Blocks<B> {
         let words: Vec<u32> = self.words.to_data().to_vec().expect("words of 32 bits");
         let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
         let [rows, columns] = self.shape;
+        let bytes = &bytes[..self.dtype.bytes_of(rows * columns)];
         let mut numbers = vec![0.0; rows * columns];
-        self.dtype.widen(&bytes[..self.dtype.bytes_of(rows * columns)], &mut numbers);
+        match self.layout {
+            Layout::Rows => self.dtype.widen(bytes, &mut numbers),
+            Layout::Strips => {
+                let rows = strips::to_rows(self.dtype, self.shape, bytes);
+                self.dtype.widen(&rows, &mut numbers);
+            }
+        }
         let data = TensorData::new(numbers, self.shape);
         Tensor::from_data(data, (&self.words.device(), DType::F32))
     }

@@ -68,7 +68,7 @@ fn widened(
 }
 
 /// Blocks as words, the last one filled up.
-fn words(mut blocks: Vec<u8>) -> TensorData {
+pub(crate) fn words(mut blocks: Vec<u8>) -> TensorData {
     blocks.resize(blocks.len().next_multiple_of(4), 0);
     let words: Vec<u32> =
         blocks.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();

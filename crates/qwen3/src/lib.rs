@@ -34,7 +34,7 @@ pub use head::ScoreHead;
 pub use load::{OnTensor, Tensors};
 pub use model::{Qwen3, Rows};
 pub use network::{Factors, Network, OpenDevice, open_device};
-pub use qwen3_dtypes::Dtype;
+pub use qwen3_dtypes::{Dtype, Layout};
 pub use qwen3_kernels::MatmulStrategy;
 pub use stages::{Recorded, Stage, Step};
 pub use storage::Storage;

@@ -9,7 +9,7 @@ use crate::names::HEADS;
 use crate::storage::Storage;
 use crate::weights::Weights;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 use qwen3_kernels::{Blocks, MatmulStrategy, Weight};
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
@@ -170,7 +170,10 @@ impl<B: Backend> Tensors<B> for FromFile<'_, B> {
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight<B>, Error> {
         self.before_tensor(name)?;
-        self.rows(name, shape, 0..shape[0])
+        let dtype = self.dtype(name, shape[1])?;
+        let layout = self.storage.layout_of(&self.weights.stored(name)?, dtype);
+        let data = self.weights.matrix(name, shape, dtype, layout)?;
+        Ok(on_device(data, (dtype, layout), shape, self.device))
     }
 
     fn vector(&mut self, name: &str, width: usize) -> Result<Tensor<B, 1>, Error> {
@@ -189,7 +192,7 @@ impl<B: Backend> FromFile<'_, B> {
         let dtype = self.dtype(name, shape[1])?;
         let part = [rows.len(), shape[1]];
         let data = self.weights.rows(name, shape, rows, dtype)?;
-        Ok(on_device(data, dtype, part, self.device))
+        Ok(on_device(data, (dtype, Layout::Rows), part, self.device))
     }
 
     fn before_tensor(&mut self, name: &str) -> Result<(), Error> {
@@ -205,14 +208,15 @@ impl<B: Backend> FromFile<'_, B> {
 /// A matrix on its device, from numbers or from words of blocks.
 pub(crate) fn on_device<B: Backend>(
     data: TensorData,
-    dtype: Dtype,
+    (dtype, layout): (Dtype, Layout),
     shape: [usize; 2],
     device: &B::Device,
 ) -> Weight<B> {
     let options = (device, burn_dtype(dtype));
     match dtype.is_blocks() {
         true => {
-            Weight::Blocks(Blocks::new(dtype, shape, Tensor::<B, 1, Int>::from_data(data, options)))
+            let words = Tensor::<B, 1, Int>::from_data(data, options);
+            Weight::Blocks(Blocks::new(dtype, shape, words).laid(layout))
         }
         false => Weight::Float(Tensor::from_data(data, options)),
     }

@@ -14,7 +14,7 @@ use crate::stages::{Observer, Recorded, device_error, to_host};
 use crate::storage::Storage;
 use crate::weights::Weights;
 use burn::tensor::{DType, Tensor, TensorData};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 use qwen3_kernels::{Kernels, MatmulStrategy};
 use std::fmt::Debug;
 
@@ -84,6 +84,9 @@ pub trait OpenDevice: Debug + Send + Sync {
         on_tensor: OnTensor,
     ) -> Result<Box<dyn Network>, Error>;
 
+    /// See [`Kernels::layout`].
+    fn layout(&self) -> Layout;
+
     /// How the device can multiply with weights of `dtype`, fastest first; at least one.
     fn matmul_strategies(&self, dtype: Dtype) -> Vec<MatmulStrategy>;
 
@@ -138,6 +141,10 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         Ok(Box::new(network))
     }
 
+    fn layout(&self) -> Layout {
+        B::layout()
+    }
+
     fn matmul_strategies(&self, dtype: Dtype) -> Vec<MatmulStrategy> {
         // In which tensor cores take blocks.
         let factor = if dtype.is_blocks() { DType::F16 } else { burn_dtype(dtype) };
@@ -159,7 +166,7 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
             None => convert(bytemuck::cast_slice(weight), Dtype::F32, &shape, dtype),
         };
         let lost = |value| Error::Float16Range { name: "a factor".to_owned(), value, dtype };
-        let weight = on_device(data.map_err(lost)?, dtype, shape, &self.0);
+        let weight = on_device(data.map_err(lost)?, (dtype, Layout::Rows), shape, &self.0);
         to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?)
     }
 

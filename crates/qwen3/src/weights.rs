@@ -2,22 +2,23 @@
 
 mod contents;
 mod faults;
+mod numbers;
 
-use crate::dtype::{burn_dtype, convert};
 use crate::error::Error;
 use crate::index::weight_map;
 use crate::names::{EMBEDDING_TABLE, before};
 use crate::tensor_file::{Bytes, TensorFile};
-use burn::tensor::{AllocationProperty, TensorData};
 use contents::Contents;
-use qwen3_dtypes::Dtype;
+pub use contents::stated;
+use qwen3_dtypes::{Dtype, Layout};
 use qwen3_gguf::{Description, GgufFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
 /// Under which name the metadata of a safetensors file says which tensors are blocks: a
-/// JSON object of their keys and dtypes. Such a tensor is stored as rows of bytes.
+/// JSON object of their keys and [`how they are stored`](stated). Such a tensor is stored as
+/// rows of bytes.
 pub const BLOCKS: &str = "blocks";
 
 /// How the names begin of tensors that are other files or checksums.
@@ -43,6 +44,8 @@ pub struct Stored<'a> {
     pub shape: &'a [usize],
     /// How its numbers are stored.
     pub dtype: Dtype,
+    /// In which order its blocks are.
+    pub layout: Layout,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ struct Entry {
     ggml_name: Option<String>,
     file: usize,
     /// `Err`: the name of one that isn't read.
-    dtype: Result<Dtype, String>,
+    dtype: Result<(Dtype, Layout), String>,
     shape: Vec<usize>,
     bytes: Range<usize>,
 }
@@ -113,13 +116,16 @@ impl Weights {
     /// # Errors
     /// If one is stored as none of [`Dtype`].
     pub fn tensors(&self) -> Result<Vec<Stored<'_>>, Error> {
-        let tensors = self.tensors.iter();
-        tensors
-            .map(|(name, entry)| {
-                let (key, shape) = (entry.key.as_str(), entry.shape.as_slice());
-                Ok(Stored { name, key, shape, dtype: entry.dtype(name)? })
-            })
-            .collect()
+        self.tensors.iter().map(|(name, entry)| entry.stored(name)).collect()
+    }
+
+    /// What the tensor of this name is.
+    ///
+    /// # Errors
+    /// If there is none, or it is stored as none of [`Dtype`].
+    pub fn stored(&self, name: &str) -> Result<Stored<'_>, Error> {
+        let (name, entry) = self.tensors.get_key_value(name).ok_or_else(|| self.missing(name))?;
+        entry.stored(name)
     }
 
     /// Whether the network is the `model` of something with a head, by the checkpoint's own names.
@@ -147,8 +153,7 @@ impl Weights {
     /// # Errors
     /// If there is none, or it is in none of [`Dtype`].
     pub fn dtype_of(&self, name: &str) -> Result<Dtype, Error> {
-        let entry = self.tensors.get(name).ok_or_else(|| self.missing(name))?;
-        entry.dtype(name)
+        Ok(self.stored(name)?.dtype)
     }
 
     /// Bytes of all tensors together.
@@ -169,97 +174,22 @@ impl Weights {
         let most = counts.into_values().max_by_key(|(numbers, _)| *numbers);
         most.map(|(_, dtype)| dtype).ok_or_else(|| self.missing(EMBEDDING_TABLE))
     }
-
-    /// A tensor of exactly this shape in `dtype`: the file's own memory where
-    /// that is how it is stored, else converted on the host.
-    ///
-    /// # Errors
-    /// If it is missing, misshapen, not a floating-point number, or if a value
-    /// becomes infinite in `dtype`. Blocks are words of 32 bits.
-    ///
-    /// # Panics
-    /// If rows are no whole blocks of `dtype`, or nothing is brought into it here.
-    pub fn tensor(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<TensorData, Error> {
-        let entry = self.entry(name, shape)?;
-        self.data(name, entry, entry.bytes.clone(), shape, dtype)
-    }
-
-    /// Some rows of a matrix of exactly this shape, as [`Weights::tensor`].
-    ///
-    /// # Errors
-    /// As [`Weights::tensor`].
-    ///
-    /// # Panics
-    /// If the matrix has no such rows.
-    pub fn rows(
-        &self,
-        name: &str,
-        shape: [usize; 2],
-        rows: Range<usize>,
-        dtype: Dtype,
-    ) -> Result<TensorData, Error> {
-        let entry = self.entry(name, &shape)?;
-        let [n_rows, columns] = shape;
-        assert!(rows.end <= n_rows, "rows {rows:?} of {n_rows}");
-        let row_bytes = entry.dtype(name)?.bytes_of(columns);
-        let at = |row| entry.bytes.start + row * row_bytes;
-        self.data(name, entry, at(rows.start)..at(rows.end), &[rows.len(), columns], dtype)
-    }
-
-    fn data(
-        &self,
-        name: &str,
-        entry: &Entry,
-        bytes: Range<usize>,
-        shape: &[usize],
-        dtype: Dtype,
-    ) -> Result<TensorData, Error> {
-        let stored = entry.dtype(name)?;
-        let file = &self.files[entry.file];
-        let values = &file.as_slice()[bytes.clone()];
-        let (element, n) = (burn_dtype(dtype), values.len());
-        let is_as_wanted = stored == dtype
-            && values.as_ptr().addr().is_multiple_of(element.size())
-            && n.is_multiple_of(element.size())
-            && cfg!(target_endian = "little");
-        if let Some(bytes) = file.share(bytes.clone()).filter(|_| is_as_wanted) {
-            let bytes = burn::tensor::Bytes::from_shared(bytes, AllocationProperty::File);
-            let words = [n / element.size()];
-            let shape = if dtype.is_blocks() { &words } else { shape };
-            return Ok(TensorData::from_bytes(bytes, shape, element));
-        }
-        let lost = |value: f32| match value.is_finite() {
-            true => Error::Float16Range { name: entry.told(name).to_owned(), value, dtype },
-            false => self.not_finite(name),
-        };
-        let data = convert(values, stored, shape, dtype).map_err(lost)?;
-        file.release(bytes);
-        Ok(data)
-    }
-
-    /// One row of a matrix of exactly this shape, in float32.
-    ///
-    /// # Errors
-    /// As [`Weights::tensor`], and if there is no such row, or NaN or infinity in it.
-    pub fn row(&self, name: &str, shape: [usize; 2], row: u32) -> Result<Vec<f32>, Error> {
-        if row as usize >= shape[0] {
-            return Err(Error::TokenId { id: row, vocab_size: shape[0] });
-        }
-        let row = row as usize;
-        let data = self.rows(name, shape, row..row + 1, Dtype::F32)?;
-        let row: Vec<f32> = data.into_vec().expect("converted to float32");
-        match row.iter().all(|x| x.is_finite()) {
-            true => Ok(row),
-            false => Err(self.not_finite(name)),
-        }
-    }
 }
 
 impl Entry {
     fn dtype(&self, name: &str) -> Result<Dtype, Error> {
         let unread =
             |dtype: &String| Error::TensorDtype { name: name.to_owned(), dtype: dtype.clone() };
-        self.dtype.as_ref().copied().map_err(unread)
+        self.dtype.as_ref().map(|(dtype, _)| *dtype).map_err(unread)
+    }
+
+    fn layout(&self) -> Layout {
+        self.dtype.as_ref().map_or(Layout::Rows, |(_, layout)| *layout)
+    }
+
+    fn stored<'a>(&'a self, name: &'a str) -> Result<Stored<'a>, Error> {
+        let (key, shape) = (self.key.as_str(), self.shape.as_slice());
+        Ok(Stored { name, key, shape, dtype: self.dtype(name)?, layout: self.layout() })
     }
 
     fn numbers(&self) -> usize {

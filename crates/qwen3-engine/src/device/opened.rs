@@ -3,8 +3,8 @@
 use super::{Device, DeviceId, backends};
 use crate::error::Error;
 use qwen3::{
-    Config, Dtype, Factors, MatmulStrategy, Network, OnTensor, OpenDevice, PackedBatch, Recorded,
-    Rows, Storage, Weights,
+    Config, Dtype, Factors, Layout, MatmulStrategy, Network, OnTensor, OpenDevice, PackedBatch,
+    Recorded, Rows, Storage, Weights,
 };
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +34,11 @@ impl Opened {
     ) -> Result<Loaded, Error> {
         let load = || Ok(self.handle.load(weights, config, storage, on_tensor)?);
         Ok(Loaded { device: self.device.id, network: guarded(self.device.id, load)? })
+    }
+
+    /// See [`OpenDevice::layout`].
+    pub fn layout(&self) -> Layout {
+        self.handle.layout()
     }
 
     /// See [`OpenDevice::matmul_strategies`].

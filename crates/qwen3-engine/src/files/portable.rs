@@ -7,7 +7,8 @@
 //!            `__metadata__` the format, its version, kind, layout and sources;
 //!            spaces up to a multiple of 64 bytes, so that tensors are aligned
 //!  tensors   weights by their names without `model.`, wider dtypes first; blocks are
-//!            rows of bytes, whose dtypes are in the metadata under `blocks`
+//!            rows of bytes, whose dtypes are in the metadata under `blocks`, such as
+//!            `q8_0 strips`; the layout is `strips` if one is laid out so, else `rows`
 //!            qwen3.files/NAME   config.json, tokenizer.json, … byte for byte
 //!            qwen3.checksums    XXH3-64, little-endian: of all before the first
 //!                               tensor, then of each tensor in their order
@@ -17,7 +18,8 @@ use crate::choices::Kind;
 use crate::error::Error;
 use qwen3::files;
 use qwen3::tensor_file::{MAX_HEADER_BYTES, TensorFile};
-use qwen3::weights::{ATTACHMENT, BLOCKS};
+use qwen3::weights::{ATTACHMENT, BLOCKS, stated};
+use qwen3::{Dtype, Layout};
 use rayon::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -33,8 +35,6 @@ const VERSION: u64 = 1;
 const CHECKSUM_BYTES: usize = size_of::<u64>();
 /// The first tensor begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 64;
-/// How matrices are laid out: `[out, in]`, row after row, as checkpoints have them.
-const LAYOUT: &str = "rows";
 
 /// What a portable file says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,25 +176,30 @@ fn verify(file: &TensorFile, tensors: &[(String, Range<usize>)]) -> Result<(), S
 }
 
 fn provenance(metadata: &HashMap<String, String>) -> Option<Provenance> {
-    metadata.get("layout").filter(|layout| *layout == LAYOUT)?;
+    let known = [Layout::Rows, Layout::Strips].map(Layout::name);
+    metadata.get("layout").filter(|layout| known.contains(&layout.as_str()))?;
     Some(Provenance {
         kind: metadata.get("kind")?.parse().ok()?,
         sources: serde_json::from_str(metadata.get("sources")?).ok()?,
     })
 }
 
-/// The bytes before the first tensor; `blocks` are the dtypes of those that are blocks.
+/// The bytes before the first tensor; `blocks` are the names of those that are blocks, and how.
 pub fn header(
     provenance: &Provenance,
     tensors: Vec<(String, safetensors::tensor::TensorInfo)>,
-    blocks: BTreeMap<String, &'static str>,
+    blocks: BTreeMap<String, (Dtype, Layout)>,
 ) -> Vec<u8> {
+    let are_strips = blocks.values().any(|(_, layout)| *layout == Layout::Strips);
+    let layout = if are_strips { Layout::Strips } else { Layout::Rows };
+    let blocks = blocks.into_iter().map(|(name, (dtype, layout))| (name, stated(dtype, layout)));
+    let blocks: BTreeMap<_, _> = blocks.collect();
     let sources = Value::from_iter(provenance.sources.clone()).to_string();
     let metadata = [
         ("format", FORMAT.to_owned()),
         ("version", VERSION.to_string()),
         ("kind", provenance.kind.to_string()),
-        ("layout", LAYOUT.to_owned()),
+        ("layout", layout.name().to_owned()),
         ("sources", sources),
         ("written_by", concat!("qwen3 ", env!("CARGO_PKG_VERSION")).to_owned()),
     ];

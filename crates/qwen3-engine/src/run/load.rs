@@ -30,7 +30,8 @@ pub fn load(
     while let Some(Holding { dtype, as_stored }) = holdings.next() {
         let max_tensor_bytes = max_tensor_bytes(device, dtype);
         let (strategy, passed_over) = self_check::strategy(device, dtype, extent)?;
-        let storage = Storage { dtype, as_stored, max_tensor_bytes, strategy };
+        let layout = device.layout();
+        let storage = Storage { dtype, as_stored, layout, max_tensor_bytes, strategy };
         fits(device, allocated_bytes(weights, device.id, &storage)?, "the model")?;
         let largest = widest(config) * dtype.bytes_of(config.hidden_size) as u64;
         tensor_fits(device.id, max_tensor_bytes, largest, "the model")?;

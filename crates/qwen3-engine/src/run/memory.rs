@@ -19,7 +19,8 @@ pub fn allocated_bytes(
             [_, columns] => storage.dtype_of(tensor.dtype, *columns),
             _ => Dtype::F32,
         };
-        match device == DeviceId::Cpu && tensor.dtype == wanted {
+        let is_laid_so = tensor.layout == storage.layout_of(&tensor, wanted);
+        match device == DeviceId::Cpu && tensor.dtype == wanted && is_laid_so {
             true => 0,
             false => wanted.bytes_of(tensor.shape.iter().product()) as u64,
         }

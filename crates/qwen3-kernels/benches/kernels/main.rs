@@ -12,7 +12,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::Flex;
 use ceiling::{Ceiling, read_gigabytes_per_second};
 use criterion::{Criterion, Throughput};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout, strips};
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
 use qwen3_kernels::{Blocks, Kernels, VarlenAttention, VarlenLayout, Weight};
@@ -31,8 +31,16 @@ const K: usize = 8;
 const D: usize = 128;
 /// Rows of a batch: a token, a query, a full batch.
 const TOKENS: [usize; 3] = [1, 16, 512];
-/// Dtypes of weights.
-const DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::Bf16, Dtype::Q8_0, Dtype::Q4_0, Dtype::Q4_K];
+/// How weights are stored.
+const STORED: [(Dtype, Layout); 7] = [
+    (Dtype::F32, Layout::Rows),
+    (Dtype::Bf16, Layout::Rows),
+    (Dtype::Q8_0, Layout::Rows),
+    (Dtype::Q8_0, Layout::Strips),
+    (Dtype::Q4_0, Layout::Rows),
+    (Dtype::Q4_0, Layout::Strips),
+    (Dtype::Q4_K, Layout::Rows),
+];
 /// Bytes that no cache holds.
 const BEYOND_CACHES: usize = 640 << 20;
 
@@ -43,7 +51,7 @@ fn random<const N: usize>(shape: [usize; N]) -> Tensor<Flex, N> {
 }
 
 /// A weight, of any codes and of scales of about a hundredth where it is in blocks.
-fn weight(dtype: Dtype, shape: [usize; 2]) -> Weight<Flex> {
+fn weight((dtype, layout): (Dtype, Layout), shape: [usize; 2]) -> Weight<Flex> {
     match dtype {
         Dtype::F32 => Weight::from(random(shape)),
         Dtype::Bf16 => Weight::from(random(shape).cast(DType::BF16)),
@@ -56,10 +64,13 @@ fn weight(dtype: Dtype, shape: [usize; 2]) -> Weight<Flex> {
                 block[1] = 0x20 | block[1] & 0x83;
                 block[3] = 0x20 | block[3] & 0x83;
             }
+            if layout == Layout::Strips {
+                bytes = strips::of_rows(dtype, shape, &bytes);
+            }
             let words = bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
             let data = TensorData::new(words.collect::<Vec<u32>>(), [n / 4]);
             let words = Tensor::from_data(data, (&Default::default(), DType::U32));
-            Weight::Blocks(Blocks::new(dtype, shape, words))
+            Weight::Blocks(Blocks::new(dtype, shape, words).laid(layout))
         }
     }
 }
@@ -74,10 +85,19 @@ fn copies(weight: &Weight<Flex>, n: usize) -> Vec<Weight<Flex>> {
         }
         Weight::Blocks(blocks) => {
             let words = Tensor::from_data(blocks.words().to_data(), (&device, DType::U32));
-            Weight::Blocks(Blocks::new(blocks.dtype(), blocks.dims(), words))
+            let copy = Blocks::new(blocks.dtype(), blocks.dims(), words);
+            Weight::Blocks(copy.laid(blocks.layout()))
         }
     };
     (0..n).map(copy).collect()
+}
+
+/// Such as `q8_0 strips`; row after row is not said.
+fn said((dtype, layout): (Dtype, Layout)) -> String {
+    match layout {
+        Layout::Rows => dtype.to_string(),
+        Layout::Strips => format!("{dtype} strips"),
+    }
 }
 
 /// What a kernel does each time.
@@ -126,13 +146,13 @@ impl Bench {
         println!("{name}: at best {rate:.0} {unit}, {:.0} % of {limit:.0}\n", 100.0 * rate / limit);
     }
 
-    fn products(&mut self, dtype: Dtype) {
-        let weight = |rows, columns| weight(dtype, [rows, columns]);
+    fn products(&mut self, stored: (Dtype, Layout)) {
+        let weight = |rows, columns| weight(stored, [rows, columns]);
         let (q, k, v) = (weight(H * D, C), weight(K * D, C), weight(K * D, C));
         let (o, down) = (weight(C, H * D), weight(C, F));
         let (gate, up) = (weight(F, C), weight(F, C));
         for tokens in TOKENS {
-            let name = |kernel: &str| format!("{kernel} {tokens} {dtype}");
+            let name = |kernel: &str| format!("{kernel} {tokens} {}", said(stored));
             let (x, attended) = (random([tokens, C]), random([tokens, H * D]));
             let mut residual = Some(random([tokens, C]));
             let flop = |parameters: usize| Work::Flop(2 * tokens * parameters);
@@ -160,15 +180,16 @@ impl Bench {
     }
 
     /// Weights that are nowhere but in memory, as those of a model are when its next pass begins.
-    fn bound_by_memory(&mut self, dtype: Dtype) {
-        let bytes = dtype.bytes_of(2 * C * F);
+    fn bound_by_memory(&mut self, stored: (Dtype, Layout)) {
+        let bytes = stored.0.bytes_of(2 * C * F);
         let mut layers = vec![];
         for tokens in [1, 16] {
             let x = random([tokens, C]);
             let mut next = 0;
-            self.run(&format!("gate up from memory {tokens} {dtype}"), Work::Bytes(bytes), || {
+            let name = format!("gate up from memory {tokens} {}", said(stored));
+            self.run(&name, Work::Bytes(bytes), || {
                 if layers.is_empty() {
-                    layers = copies(&weight(dtype, [F, C]), 2 * BEYOND_CACHES.div_ceil(bytes));
+                    layers = copies(&weight(stored, [F, C]), 2 * BEYOND_CACHES.div_ceil(bytes));
                 }
                 next = (next + 2) % layers.len();
                 let [gate, up] = [next, next + 1].map(|at| layers[at].clone());
@@ -229,10 +250,12 @@ fn main() {
     let criterion = Criterion::default().configure_from_args();
     let gigabytes_per_second = read_gigabytes_per_second(threads);
     let mut bench = Bench { criterion, ceiling: Ceiling::default(), gigabytes_per_second };
-    for dtype in DTYPES {
-        bench.ceiling = Ceiling::measure(isa, dtype, threads);
-        bench.products(dtype);
-        bench.bound_by_memory(dtype);
+    let takes_strips = Flex::layout() == Layout::Strips;
+    let stored = STORED.into_iter().filter(|(_, layout)| takes_strips || *layout == Layout::Rows);
+    for stored in stored {
+        bench.ceiling = Ceiling::measure(isa, stored.0, threads);
+        bench.products(stored);
+        bench.bound_by_memory(stored);
     }
     for dtype in [DType::BF16, DType::F32] {
         let numbers = if dtype == DType::BF16 { Dtype::Bf16 } else { Dtype::F32 };

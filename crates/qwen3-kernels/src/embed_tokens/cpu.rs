@@ -7,6 +7,7 @@ use crate::linear::cpu::words;
 use crate::{Blocks, Weight};
 use burn::tensor::{Int, Tensor, TensorPrimitive};
 use burn_flex::Flex;
+use qwen3_dtypes::Layout;
 use rayon::prelude::*;
 
 /// See [`crate::Kernels::embed_tokens`].
@@ -20,9 +21,10 @@ pub(crate) fn embed_tokens(table: Weight<Flex>, ids: Tensor<Flex, 1, Int>) -> Te
 /// In parallel.
 ///
 /// # Panics
-/// If there is no such row.
+/// If there is no such row, or the rows are stored as strips.
 fn rows(table: &Blocks<Flex>, ids: Tensor<Flex, 1, Int>) -> Tensor<Flex, 2> {
     let (isa, dtype, words) = (Isa::best(), table.dtype(), words(table));
+    assert!(table.layout() == Layout::Rows, "a table as {}", table.layout().name());
     let [n_rows, columns] = table.dims();
     let ids: Vec<i64> = ids.into_data().iter().collect();
     let mut found = buffers::tensor([ids.len(), columns]);

@@ -1,12 +1,14 @@
 //! Linear layers on Burn Flex, from weights in their own precision.
 
 use crate::cpu::buffers;
-use crate::cpu::gemm::{Format, Input, Output, Source, bf16, dtype_of_blocks, gemm, with_format};
+use crate::cpu::gemm::{
+    self, Format, Input, Output, Source, bf16, dtype_of_blocks, gemm, with_format,
+};
 use crate::cpu::isa::Isa;
 use crate::{Blocks, Weight};
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 
 /// See [`crate::Kernels::linears`]: all in one parallel pass over `x`.
 pub(crate) fn linears<const N: usize>(
@@ -64,6 +66,11 @@ pub(crate) fn rounded(x: Tensor<Flex, 2>, dtype: DType) -> Tensor<Flex, 2> {
     Tensor::from_primitive(TensorPrimitive::Float(y))
 }
 
+/// See [`crate::Kernels::layout`].
+pub(crate) fn layout() -> Layout {
+    gemm::layout(Isa::best())
+}
+
 /// A weight in memory, and what products take for it.
 pub(crate) struct Stored {
     pub dims: [usize; 2],
@@ -71,7 +78,7 @@ pub(crate) struct Stored {
     pub format: DType,
     tensor: FlexTensor,
     /// Of its blocks.
-    dtype: Option<Dtype>,
+    blocks: Option<(Dtype, Layout)>,
 }
 
 impl Stored {
@@ -79,11 +86,12 @@ impl Stored {
         let dims = weight.dims();
         match weight {
             Weight::Float(numbers) => {
-                Self { dims, format: numbers.dtype(), tensor: contiguous(numbers), dtype: None }
+                Self { dims, format: numbers.dtype(), tensor: contiguous(numbers), blocks: None }
             }
             Weight::Blocks(blocks) => {
-                let (dtype, tensor) = (blocks.dtype(), words(&blocks));
-                Self { dims, format: dtype_of_blocks(isa, dtype), tensor, dtype: Some(dtype) }
+                let (dtype, layout) = (blocks.dtype(), blocks.layout());
+                let (format, tensor) = (dtype_of_blocks(isa, dtype), words(&blocks));
+                Self { dims, format, tensor, blocks: Some((dtype, layout)) }
             }
         }
     }
@@ -92,9 +100,11 @@ impl Stored {
     /// If it is multiplied in another format.
     pub fn source<W: Format>(&self) -> Source<'_, W> {
         let n = self.dims.iter().product();
-        match self.dtype {
+        let bytes = |dtype: Dtype| &self.tensor.bytes()[..dtype.bytes_of(n)];
+        match self.blocks {
             None => Source::Numbers(self.tensor.storage()),
-            Some(dtype) => Source::Blocks(dtype, &self.tensor.bytes()[..dtype.bytes_of(n)]),
+            Some((dtype, Layout::Rows)) => Source::Blocks(dtype, bytes(dtype)),
+            Some((dtype, Layout::Strips)) => Source::Strips(dtype, bytes(dtype)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{B, random, rounded, rounds, values, with_each_isa};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use proptest::prelude::*;
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout, strips};
 use qwen3_kernels::MatmulStrategy::PlainUnits;
 use qwen3_kernels::isa::Isa;
 use qwen3_kernels::{Blocks, Kernels, Weight, linear, swiglu_mlp};
@@ -45,6 +45,22 @@ fn weight(dtype: Dtype, [rows, blocks]: [usize; 2], seed: u64) -> Blocks<B> {
         shape,
         Tensor::<B, 1, Int>::from_data(data, (&Default::default(), DType::U32)),
     )
+}
+
+/// The same blocks as the backend takes them fastest.
+fn laid(weight: &Blocks<B>) -> Blocks<B> {
+    let (dtype, dims, layout) = (weight.dtype(), weight.dims(), B::layout());
+    if layout == Layout::Rows {
+        return weight.clone();
+    }
+    let words: Vec<u32> = weight.words().to_data().to_vec().unwrap();
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    let bytes = &bytes[..dtype.bytes_of(dims[0] * dims[1])];
+    let bytes = strips::of_rows(dtype, dims, bytes);
+    let words = bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word));
+    let words = TensorData::new(words.collect::<Vec<u32>>(), [bytes.len() / 4]);
+    let words = Tensor::<B, 1, Int>::from_data(words, (&Default::default(), DType::U32));
+    Blocks::new(dtype, dims, words).laid(layout)
 }
 
 /// Whether such weights are multiplied in 8 bits.
@@ -121,6 +137,22 @@ proptest! {
             let expected = mlp(swiglu_mlp::reference::swiglu_mlp::<B>);
             let size = expected.clone().abs().max_dim(1).expand([tokens, 256]);
             assert_sums(mlp(B::swiglu_mlp), expected, size, MLP);
+        });
+    }
+
+    #[test]
+    fn the_layout_changes_no_bit(
+        is_q8_0: bool, tokens in 1usize..40, strips in 1usize..5, blocks in 1usize..40, seed: u64,
+    ) {
+        let dtype = if is_q8_0 { Dtype::Q8_0 } else { Dtype::Q4_0 };
+        let rows = weight(dtype, [32 * strips, blocks], seed);
+        let x = random([tokens, 32 * blocks], seed ^ 1);
+        with_each_isa(|_| {
+            let laid = laid(&rows);
+            assert_eq!(values(laid.widened()), values(rows.widened()));
+            let weights = [rows.clone(), laid].map(Weight::Blocks);
+            let [expected, found] = B::linears(x.clone(), weights, PlainUnits);
+            assert_eq!(values(found), values(expected));
         });
     }
 

@@ -4,7 +4,7 @@ use super::{ATTACHMENT, BLOCKS, Entry, Weights};
 use crate::error::Error;
 use crate::names::{EMBEDDING_TABLE, before, is_adapter, is_buffer, unwrapped, without_prefix};
 use crate::tensor_file::{Bytes, TensorFile};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 use qwen3_gguf::{Description, GgufFile};
 use safetensors::tensor::TensorInfo;
 use std::collections::{BTreeMap, HashMap};
@@ -31,8 +31,8 @@ impl Contents {
                 return Err(Error::AdapterTensor { name: key });
             }
             let (dtype, shape) = match blocks.get(&key) {
-                Some(name) => in_blocks(name, info),
-                None => (of_numbers(info.dtype), info.shape.clone()),
+                Some(stated) => in_blocks(stated, info),
+                None => (of_numbers(info.dtype).map(in_rows), info.shape.clone()),
             };
             let (file_index, bytes) = (self.files.len(), file.bytes_of(info));
             let entry = Entry { key, ggml_name: None, file: file_index, dtype, shape, bytes };
@@ -47,7 +47,7 @@ impl Contents {
     /// If a tensor is no part of the network, or two are the same one.
     pub fn add_gguf(&mut self, file: &GgufFile, model: &Description) -> Result<(), Error> {
         for (key, tensor) in qwen3_gguf::weights(file, model)? {
-            let (dtype, shape, bytes) = (Ok(tensor.dtype), tensor.shape, tensor.bytes);
+            let (dtype, shape, bytes) = (Ok(in_rows(tensor.dtype)), tensor.shape, tensor.bytes);
             let (ggml_name, file) = (Some(tensor.name), self.files.len());
             self.entries.push(Entry { key, ggml_name, file, dtype, shape, bytes });
         }
@@ -124,16 +124,33 @@ fn blocks(file: &TensorFile) -> Result<HashMap<String, String>, Error> {
     serde_json::from_str(json).map_err(unreadable)
 }
 
-/// Dtype and shape of blocks that are stored as rows of bytes.
-fn in_blocks(name: &str, info: &TensorInfo) -> (Result<Dtype, String>, Vec<usize>) {
-    let known = Dtype::named(name).filter(|dtype| dtype.is_blocks());
-    let (Some(dtype), [rows, bytes]) = (known, &info.shape[..]) else {
-        return (Err(name.to_owned()), info.shape.clone());
+fn in_rows(dtype: Dtype) -> (Dtype, Layout) {
+    (dtype, Layout::Rows)
+}
+
+/// What a safetensors file says of blocks that are laid out so, such as `q8_0` or `q8_0 strips`.
+pub fn stated(dtype: Dtype, layout: Layout) -> String {
+    match layout {
+        Layout::Rows => dtype.name().to_owned(),
+        Layout::Strips => format!("{dtype} {}", layout.name()),
+    }
+}
+
+/// How blocks are stored of which a file says so, and their shape. In the file they are rows
+/// of bytes.
+fn in_blocks(said: &str, info: &TensorInfo) -> (Result<(Dtype, Layout), String>, Vec<usize>) {
+    let layouts = [Layout::Rows, Layout::Strips].into_iter();
+    let of_layout = |layout| Dtype::all().map(move |dtype| (dtype, layout));
+    let mut blocks = layouts.flat_map(of_layout).filter(|(dtype, _)| dtype.is_blocks());
+    let known = blocks.find(|(dtype, layout)| stated(*dtype, *layout).eq_ignore_ascii_case(said));
+    let (Some((dtype, layout)), [rows, bytes]) = (known, &info.shape[..]) else {
+        return (Err(said.to_owned()), info.shape.clone());
     };
-    let blocks = bytes / dtype.block_bytes();
-    match info.dtype == safetensors::Dtype::U8 && blocks * dtype.block_bytes() == *bytes {
-        true => (Ok(dtype), vec![*rows, blocks * dtype.block_len()]),
-        false => (Err(format!("{name} in rows of {bytes} bytes")), info.shape.clone()),
+    let shape = [*rows, bytes / dtype.block_bytes() * dtype.block_len()];
+    let is_whole = info.dtype == safetensors::Dtype::U8 && dtype.bytes_of(shape[1]) == *bytes;
+    match is_whole && layout.takes(dtype, shape) {
+        true => (Ok((dtype, layout)), shape.to_vec()),
+        false => (Err(format!("{said} in {rows} rows of {bytes} bytes")), info.shape.clone()),
     }
 }
 
@@ -149,4 +166,61 @@ fn of_numbers(dtype: safetensors::Dtype) -> Result<Dtype, String> {
 fn twice(name: &str, first: &Entry, second: &Entry, paths: &[PathBuf]) -> Error {
     let place = |entry: &Entry| (entry.key.clone(), paths[entry.file].clone());
     Error::TensorTwice { name: name.to_owned(), first: place(first), second: place(second) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qwen3_dtypes::strips;
+    use safetensors::tensor::TensorView;
+
+    /// A file with one tensor of bytes, of which it says this.
+    fn weights(name: &str, said: &str, [rows, row_bytes]: [usize; 2], bytes: &[u8]) -> Weights {
+        let view = TensorView::new(safetensors::Dtype::U8, vec![rows, row_bytes], bytes).unwrap();
+        let blocks = format!("{{\"{name}\": \"{said}\"}}");
+        let metadata = HashMap::from([(BLOCKS.to_owned(), blocks)]);
+        let file = safetensors::serialize([(name, view)], Some(metadata)).unwrap();
+        Weights::from_file(&TensorFile::from_bytes(file).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rows_are_read_out_of_strips() {
+        let (shape, row_bytes) = ([64, 96], Dtype::Q4_0.bytes_of(96));
+        let bytes: Vec<u8> = (0..64 * row_bytes).map(|i| (i * 5 % 251) as u8 & 0xbf).collect();
+        let laid = strips::of_rows(Dtype::Q4_0, shape, &bytes);
+        let strips = weights(EMBEDDING_TABLE, "Q4_0 strips", [64, row_bytes], &laid);
+        let rows = weights(EMBEDDING_TABLE, "q4_0", [64, row_bytes], &bytes);
+        for part in [0..64, 7..8, 31..40, 9..9] {
+            let of = |weights: &Weights| {
+                weights.rows(EMBEDDING_TABLE, shape, part.clone(), Dtype::F32).unwrap()
+            };
+            assert_eq!(of(&strips), of(&rows), "{part:?}");
+        }
+        for layout in [Layout::Rows, Layout::Strips] {
+            let of = |weights: &Weights| {
+                weights.matrix(EMBEDDING_TABLE, shape, Dtype::Q4_0, layout).unwrap()
+            };
+            let expected = if layout == Layout::Rows { &bytes } else { &laid };
+            assert_eq!(of(&strips).as_bytes(), &expected[..]);
+            assert_eq!(of(&rows).as_bytes(), &expected[..]);
+        }
+        strips.check_finite(EMBEDDING_TABLE).unwrap();
+        assert_eq!(strips.stored(EMBEDDING_TABLE).unwrap().layout, Layout::Strips);
+    }
+
+    #[test]
+    fn blocks_that_are_none_are_named() {
+        for (said, shape) in [
+            ("q8_0 strips", [31, 34]),
+            ("q6_k strips", [32, 210]),
+            ("q8_0 stripes", [32, 34]),
+            ("q8_0", [32, 33]),
+            ("f32 strips", [32, 64]),
+            ("strips", [32, 34]),
+        ] {
+            let weights = weights(EMBEDDING_TABLE, said, shape, &vec![0; shape[0] * shape[1]]);
+            let error = weights.dtype_of(EMBEDDING_TABLE).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains(EMBEDDING_TABLE), "{error}");
+        }
+    }
 }

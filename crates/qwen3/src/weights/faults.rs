@@ -35,7 +35,7 @@ impl Weights {
         let entry = self.tensors.get(name).ok_or_else(|| self.missing(name))?;
         let dtype = entry.dtype(name)?;
         let file = &self.files[entry.file];
-        let stored = &file.as_slice()[entry.bytes.clone()];
+        let stored = self.in_rows(name, entry)?;
         let mut numbers = vec![0.0; BLOCKS_AT_ONCE * dtype.block_len()];
         for blocks in stored.chunks(BLOCKS_AT_ONCE * dtype.block_bytes()) {
             let n_blocks = blocks.len() / dtype.block_bytes();

@@ -7,7 +7,7 @@ use crate::files::mini::place;
 use crate::files::portable::inside;
 use crate::progress::Hooks;
 use qwen3::index::files_of_index;
-use qwen3::{Dtype, files};
+use qwen3::{Dtype, Layout, files};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -57,6 +57,16 @@ impl Checkpoint {
         }
         counted.sort_by_key(|(_, count)| Reverse(*count));
         Ok(counted.into_iter().map(|(dtype, _)| dtype).collect())
+    }
+
+    /// How the blocks of linear layers are laid out: as [`Layout::Strips`] where any are.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::dtypes`].
+    pub fn layout(&self) -> Result<Layout, Error> {
+        let mut tensors = self.weights.tensors()?.into_iter();
+        let are_strips = tensors.any(|stored| stored.layout == Layout::Strips);
+        Ok(if are_strips { Layout::Strips } else { Layout::Rows })
     }
 
     /// Whether it is a GGUF file.

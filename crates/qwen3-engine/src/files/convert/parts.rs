@@ -6,11 +6,14 @@ use crate::files::checkpoint::Checkpoint;
 use crate::files::portable::{self, checksums_bytes};
 use qwen3::head::{YES_NO, yes_no_rows};
 use qwen3::weights::Stored;
-use qwen3::{Dtype, MatmulStrategy, Storage};
+use qwen3::{Dtype, Layout, MatmulStrategy, Storage};
 use qwen3_text::SpecialTokens;
 use safetensors::tensor::TensorInfo;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// The table of tokens, and heads.
+const ONE_ROW_AT_A_TIME: [&str; 3] = ["embed_tokens.weight", "lm_head.weight", "score.weight"];
 
 /// A tensor to be written.
 pub struct Part<'a> {
@@ -21,7 +24,7 @@ pub struct Part<'a> {
 
 pub enum Content<'a> {
     /// A weight of the checkpoint, in this dtype.
-    Weight(Dtype),
+    Weight(Dtype, Layout),
     /// Numbers that were computed.
     Numbers(Vec<f32>),
     /// Another file.
@@ -53,7 +56,7 @@ pub fn parts(
             }
             _ => stored,
         };
-        let content = Content::Weight(wanted);
+        let content = Content::Weight(wanted, layout(name, wanted, shape));
         parts.push(Part { name: name.to_owned(), shape: shape.to_vec(), content });
     }
     if is_reranker {
@@ -73,20 +76,33 @@ pub fn parts(
     Ok(parts)
 }
 
+/// How a weight is laid out. Of tables and heads single rows are read.
+fn layout(name: &str, dtype: Dtype, shape: &[usize]) -> Layout {
+    match *shape {
+        [rows, columns]
+            if !ONE_ROW_AT_A_TIME.contains(&name)
+                && Layout::Strips.takes(dtype, [rows, columns]) =>
+        {
+            Layout::Strips
+        }
+        _ => Layout::Rows,
+    }
+}
+
 impl Part<'_> {
     fn dtype(&self) -> safetensors::Dtype {
         match self.content {
-            Content::Weight(Dtype::F32) | Content::Numbers(_) => safetensors::Dtype::F32,
-            Content::Weight(Dtype::F16) => safetensors::Dtype::F16,
-            Content::Weight(Dtype::Bf16) => safetensors::Dtype::BF16,
-            Content::Weight(_) | Content::File(_) => safetensors::Dtype::U8,
+            Content::Weight(Dtype::F32, _) | Content::Numbers(_) => safetensors::Dtype::F32,
+            Content::Weight(Dtype::F16, _) => safetensors::Dtype::F16,
+            Content::Weight(Dtype::Bf16, _) => safetensors::Dtype::BF16,
+            Content::Weight(..) | Content::File(_) => safetensors::Dtype::U8,
         }
     }
 
-    /// The dtype of blocks.
-    fn blocks(&self) -> Option<Dtype> {
+    /// The dtype of blocks, and how they are laid out.
+    fn blocks(&self) -> Option<(Dtype, Layout)> {
         match self.content {
-            Content::Weight(dtype) if dtype.is_blocks() => Some(dtype),
+            Content::Weight(dtype, layout) if dtype.is_blocks() => Some((dtype, layout)),
             _ => None,
         }
     }
@@ -94,15 +110,16 @@ impl Part<'_> {
     /// Blocks are rows of bytes.
     fn stored_shape(&self) -> Vec<usize> {
         match (self.blocks(), &self.shape[..]) {
-            (Some(dtype), [rows, columns]) => vec![*rows, dtype.bytes_of(*columns)],
+            (Some((dtype, _)), [rows, columns]) => vec![*rows, dtype.bytes_of(*columns)],
             _ => self.shape.clone(),
         }
     }
 
     /// Where it may begin, so that it can be computed from in place: blocks are read in
-    /// words of 32 bits.
+    /// words of 32 bits, and strips best in registers of 64 bytes.
     fn alignment(&self) -> usize {
         match self.blocks() {
+            Some((_, Layout::Strips)) => 64,
             Some(_) if self.bytes().is_multiple_of(4) => 4,
             Some(_) => 1,
             None => self.dtype().bitsize() / 8,
@@ -120,8 +137,14 @@ impl Part<'_> {
         take: impl FnOnce(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         match &self.content {
-            Content::Weight(dtype) => {
-                let data = checkpoint.weights.tensor(&self.name, &self.shape, *dtype)?;
+            Content::Weight(dtype, layout) => {
+                let weights = &checkpoint.weights;
+                let data = match self.shape[..] {
+                    [rows, columns] => {
+                        weights.matrix(&self.name, [rows, columns], *dtype, *layout)?
+                    }
+                    _ => weights.tensor(&self.name, &self.shape, *dtype)?,
+                };
                 take(&data.as_bytes()[..self.bytes()])
             }
             Content::Numbers(numbers) => {
@@ -150,9 +173,9 @@ pub fn infos(parts: &[Part]) -> Vec<(String, TensorInfo)> {
         .collect()
 }
 
-/// The dtypes of those that are blocks, by name.
-pub fn blocks(parts: &[Part]) -> BTreeMap<String, &'static str> {
-    let blocks = parts.iter().filter_map(|part| Some((part.name.clone(), part.blocks()?.name())));
+/// Those that are blocks, by name.
+pub fn blocks(parts: &[Part]) -> BTreeMap<String, (Dtype, Layout)> {
+    let blocks = parts.iter().filter_map(|part| Some((part.name.clone(), part.blocks()?)));
     blocks.collect()
 }
 

@@ -11,7 +11,7 @@
 //! dtype (`bf16.rs`) and layout (`pack.rs`) that it says, and cuts the work into
 //! blocks (`tasks.rs`), a panel of weight rows that stays in the second-level cache
 //! while all rows of `x` pass by. A block is computed tile by tile, as dot products
-//! (`dot.rs`), outer products (`outer.rs`), with AMX (`amx/`) or in 8 bits (`int8/`); the microkernels
+//! (`dot.rs`), outer products (`outer.rs`, `few.rs`), with AMX (`amx/`) or in 8 bits (`int8/`); the microkernels
 //! are compiled for the registers of each processor (`microkernel.rs`, `x86/`,
 //! `neon.rs`, `portable.rs`). What is done with the sums is the epilogue's affair.
 //!
@@ -26,6 +26,8 @@ mod block;
 mod dot;
 #[cfg(target_arch = "x86_64")]
 mod outer;
+#[cfg(target_arch = "x86_64")]
+mod few;
 mod accumulate;
 mod epilogue;
 pub(crate) mod bf16;
@@ -51,6 +53,7 @@ use crate::cpu::isa::Isa;
 pub(crate) use accumulate::{Accumulate, Sum};
 use block::{Block, Macrokernel};
 pub(crate) use epilogue::GatedOut;
+pub(crate) use int8::layout;
 use microkernel::DOT_COLUMNS;
 pub(crate) use output::{Input, Output, Source};
 #[cfg(target_arch = "x86_64")]
@@ -86,7 +89,11 @@ pub(crate) fn gemm<W: Format>(isa: Isa, [m, k]: [usize; 2], x: Input, outputs: &
             }
         },
         #[cfg(target_arch = "x86_64")]
-        Path::OuterF32(tile, macrokernel) => {
+        Path::OuterF32(tile, [_, macrokernel]) if m <= few::FEW => {
+            run(plan([1, tile.lanes]), macrokernel, x.in_f32(), outputs);
+        }
+        #[cfg(target_arch = "x86_64")]
+        Path::OuterF32(tile, [macrokernel, _]) => {
             // Safety: the processor has the instructions (`Isa`).
             let x = unsafe { PackedX::new(tile, [m, k], x.in_f32()) };
             run(plan([tile.rows, tile.columns]), macrokernel, x.as_slice(), outputs);

@@ -2,7 +2,7 @@
 
 use super::epilogue::{Epilogue, GatedOut};
 use burn::tensor::bf16;
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 
 /// The left side of a product, `[m, k]`.
 #[derive(Clone, Copy)]
@@ -37,14 +37,20 @@ pub(crate) enum Source<'a, W> {
     Numbers(&'a [W]),
     /// What it is made of, a panel at a time.
     Blocks(Dtype, &'a [u8]),
+    /// Blocks whose rows lie side by side: for products in 8 bits alone.
+    Strips(Dtype, &'a [u8]),
 }
 
 impl<W> Source<'_, W> {
     fn has_shape(&self, [n, k]: [usize; 2]) -> bool {
-        match self {
+        let are = |dtype: Dtype, blocks: &[u8]| {
+            k.is_multiple_of(dtype.block_len()) && blocks.len() == dtype.bytes_of(n * k)
+        };
+        match *self {
             Self::Numbers(numbers) => numbers.len() == n * k,
-            Self::Blocks(dtype, blocks) => {
-                k.is_multiple_of(dtype.block_len()) && blocks.len() == dtype.bytes_of(n * k)
+            Self::Blocks(dtype, blocks) => are(dtype, blocks),
+            Self::Strips(dtype, blocks) => {
+                Layout::Strips.takes(dtype, [n, k]) && are(dtype, blocks)
             }
         }
     }

@@ -49,9 +49,10 @@ pub(crate) enum Path<W: 'static> {
     /// As dot products of bfloat16 numbers: `x` is rounded.
     #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
     DotBf16(Macrokernel<bf16, W>),
-    /// As outer products in float32: `x` is packed.
+    /// As outer products in float32: `x` is packed by the first, and taken as it is by the other,
+    /// for few rows.
     #[cfg(target_arch = "x86_64")]
-    OuterF32(TileShape, Macrokernel<f32, W>),
+    OuterF32(TileShape, [Macrokernel<f32, W>; 2]),
     /// In 8 bits: `x` is rounded.
     Int8(fn([usize; 2], Input, &[Output<W>])),
     /// As dot products in float32: everything is taken as it is.
@@ -71,7 +72,7 @@ impl Format for f32 {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::AmxBf16 | Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::Avx512 => {
-                Path::OuterF32(x86::TILE_512, x86::outer_512::<f32>)
+                Path::OuterF32(x86::TILE_512, [x86::outer_512::<f32>, x86::outer_of_few::<f32>])
             }
             _ => widened(isa),
         }
@@ -155,7 +156,9 @@ fn widened<W: Widen>(isa: Isa) -> Path<W> {
             Path::DotF32(x86::dot_512::<W>)
         }
         #[cfg(target_arch = "x86_64")]
-        Isa::AvxVnni | Isa::Avx2 => Path::OuterF32(x86::TILE_256, x86::outer_256::<W>),
+        Isa::AvxVnni | Isa::Avx2 => {
+            Path::OuterF32(x86::TILE_256, [x86::outer_256::<W>, x86::outer_of_few::<W>])
+        }
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonDot | Isa::NeonBf16 => Path::DotF32(neon::dot::<W>),
         _ => Path::DotF32(portable::dot::<W>),

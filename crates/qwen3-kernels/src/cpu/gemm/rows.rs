@@ -17,11 +17,12 @@ impl<'a, W: Format> Rows<'a, W> {
     /// Rows of a weight, `[n, k]`.
     ///
     /// # Panics
-    /// If it has not these rows.
+    /// If it has not these rows, or is stored as strips.
     pub fn new(isa: Isa, weight: &Source<'a, W>, k: usize, rows: &Range<usize>) -> Self {
         let numbers = rows.start * k..rows.end * k;
         match *weight {
             Source::Numbers(weight) => Self::InPlace(&weight[numbers]),
+            Source::Strips(..) => panic!("strips for other products than those in 8 bits"),
             Source::Blocks(dtype, blocks) => {
                 let blocks = &blocks[dtype.bytes_of(numbers.start)..dtype.bytes_of(numbers.end)];
                 let mut buffer = Buffer::new(numbers.len() * size_of::<W>());

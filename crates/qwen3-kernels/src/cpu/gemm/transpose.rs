@@ -69,7 +69,7 @@ pub(super) unsafe fn transpose(
 /// # Safety
 /// The processor has AVX2.
 #[inline(always)]
-unsafe fn transposed_square(rows: [__m256; SQUARE]) -> [__m256; SQUARE] {
+pub(super) unsafe fn transposed_square(rows: [__m256; SQUARE]) -> [__m256; SQUARE] {
     // Safety: by the caller.
     unsafe {
         let [a, b, c, d, e, f, g, h] = rows;

@@ -24,7 +24,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::prelude::*;
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 
 /// Neighbours that are read at once.
 pub(crate) const NEIGHBOURS: usize = 4;
@@ -98,7 +98,7 @@ pub(crate) struct BlocksOnGpu<R: CubeRuntime> {
 
 impl<R: CubeRuntime> BlocksOnGpu<R> {
     /// # Panics
-    /// If kernels can't count its bytes.
+    /// If kernels can't count its bytes, or they aren't row after row.
     pub fn new<F, I, BT>(blocks: &Blocks<CubeBackend<R, F, I, BT>>) -> Self
     where
         F: FloatElement,
@@ -106,6 +106,7 @@ impl<R: CubeRuntime> BlocksOnGpu<R> {
         BT: BoolElement,
     {
         let (dtype, dims) = (blocks.dtype(), blocks.dims());
+        assert!(blocks.layout() == Layout::Rows, "blocks as {}", blocks.layout().name());
         let bytes = dtype.bytes_of(dims[0] * dims[1]);
         assert!(bytes <= MAX_NUMBERS, "{bytes} bytes of blocks, kernels take {MAX_NUMBERS}");
         Self { dtype, dims, words: into_contiguous(blocks.words().clone().into_primitive()) }

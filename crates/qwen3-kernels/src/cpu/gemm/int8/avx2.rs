@@ -1,9 +1,10 @@
 //! AVX2, alone and with products of 8 bits (AVX-VNNI).
 
+use super::avx2_sums::{NarrowPairs, Pairs, Quads, Sums};
 use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
-use super::strips::{BlockRows, Group, QUAD};
-use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
+use super::strips::{Ahead, BlockRows, ByteGroup, Group, Groups};
+use super::{By, Instructions, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::tasks::Task;
 use crate::cpu::isa::Isa;
@@ -44,6 +45,8 @@ unsafe fn block_vnni(x: &QuantizedX, task: &Task<i8>) {
 
 /// Sums in a register.
 const LANES: usize = 8;
+/// Registers of a quad of a strip.
+const REGISTERS: usize = 2;
 
 pub(super) struct Avx2;
 pub(super) struct AvxVnni;
@@ -51,202 +54,64 @@ pub(super) struct AvxVnni;
 // Safety: reads through slices, and a block's bytes.
 unsafe impl Instructions for AvxVnni {
     #[inline(always)]
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize) {
         // Safety: by the caller.
-        unsafe { pack::<__m256i, InQuads, 128>(rows, strips, which) }
+        unsafe { pack::<__m256i, InQuads, 128>(rows, groups, strip) }
     }
 
     #[inline(always)]
     unsafe fn add<const M: usize>(
-        _: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        ahead: Ahead,
     ) {
         // Safety: by the caller.
-        unsafe { add::<Quads, M, 2>(totals, x, strips) }
+        unsafe {
+            match groups {
+                Groups::Bytes(_, groups) => add::<Quads<128>, _, M, 2>(totals, x, groups, ahead),
+                Groups::Nibbles(groups) => add::<Quads<8>, _, M, 2>(totals, x, groups, ahead),
+            }
+        }
     }
 }
 
-/// What is added to the codes of q8_0, none.
-const WIDE: u8 = 0;
 /// What is added to codes of up to 5 bits: they are from 0 to 31 then.
 const NARROW: u8 = 16;
 
 // Safety: reads through slices, and a block's bytes.
 unsafe impl Instructions for Avx2 {
     #[inline(always)]
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize) {
         // Safety: by the caller.
         unsafe {
             match rows.dtype {
-                Dtype::Q8_0 => pack::<__m256i, InQuads, WIDE>(rows, strips, which),
-                _ => pack::<__m256i, InQuads, NARROW>(rows, strips, which),
+                Dtype::Q8_0 => pack::<__m256i, InQuads, 128>(rows, groups, strip),
+                _ => pack::<__m256i, InQuads, NARROW>(rows, groups, strip),
             }
         }
     }
 
     #[inline(always)]
     unsafe fn add<const M: usize>(
-        dtype: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        ahead: Ahead,
     ) {
+        const OFFSET: i32 = NARROW as i32;
         // Safety: by the caller.
         unsafe {
-            match dtype {
-                Dtype::Q8_0 => add::<Pairs, M, 1>(totals, x, strips),
-                _ => add::<NarrowPairs, M, 1>(totals, x, strips),
-            }
-        }
-    }
-}
-
-/// How the sums of a block are computed.
-///
-/// # Safety
-/// Implementations read no more than they are given.
-unsafe trait Sums {
-    /// Of each row of `x` and the weight rows of `R` registers.
-    ///
-    /// # Safety
-    /// The processor has the instructions, and can read `R` registers from the
-    /// first quad of `codes` on and from each after it.
-    unsafe fn sums<const M: usize, const R: usize>(
-        x: &[QuantizedBlock; M],
-        codes: *const __m256i,
-    ) -> [[__m256i; R]; M];
-}
-
-/// Registers of a quad of a strip.
-const REGISTERS: usize = 2;
-
-/// By `vpdpbusd`, from codes that are 128 too large.
-struct Quads;
-
-// Safety: `R` registers of each quad, and `x`.
-unsafe impl Sums for Quads {
-    #[inline(always)]
-    unsafe fn sums<const M: usize, const R: usize>(
-        x: &[QuantizedBlock; M],
-        codes: *const __m256i,
-    ) -> [[__m256i; R]; M] {
-        // Safety: by the caller.
-        unsafe {
-            let mut sums = [[_mm256_setzero_si256(); R]; M];
-            for (sums, x) in sums.iter_mut().zip(x) {
-                *sums = [_mm256_set1_epi32(x.start); R];
-            }
-            for quad in 0..NUMBERS / QUAD {
-                let w: [_; R] = load(codes, quad);
-                for (sums, x) in sums.iter_mut().zip(x) {
-                    let x = quad_of(x, quad);
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = _mm256_dpbusd_avx_epi32(*sum, w, x);
-                    }
+            match groups {
+                Groups::Bytes(Dtype::Q8_0, groups) => {
+                    add::<Pairs, _, M, 1>(totals, x, groups, ahead)
                 }
-            }
-            sums
-        }
-    }
-}
-
-/// By `vpmaddubsw` of the codes without their signs, which the numbers of `x` take over: a
-/// pair is at most 2 · 128 · 127, which 16 bits hold.
-struct Pairs;
-
-// Safety: `R` registers of each quad, and `x`.
-unsafe impl Sums for Pairs {
-    #[inline(always)]
-    unsafe fn sums<const M: usize, const R: usize>(
-        x: &[QuantizedBlock; M],
-        codes: *const __m256i,
-    ) -> [[__m256i; R]; M] {
-        // Safety: by the caller.
-        unsafe {
-            let mut sums = [[_mm256_setzero_si256(); R]; M];
-            for quad in 0..NUMBERS / QUAD {
-                let w: [_; R] = load(codes, quad);
-                let mut sizes = w;
-                sizes.iter_mut().for_each(|w| *w = _mm256_abs_epi8(*w));
-                for (sums, x) in sums.iter_mut().zip(x) {
-                    let x = quad_of(x, quad);
-                    for ((sum, w), size) in sums.iter_mut().zip(w).zip(sizes) {
-                        let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(x, w));
-                        let quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-                        *sum = _mm256_add_epi32(*sum, quads);
-                    }
+                Groups::Bytes(_, groups) => {
+                    add::<NarrowPairs<OFFSET>, _, M, 1>(totals, x, groups, ahead)
                 }
+                Groups::Nibbles(groups) => add::<NarrowPairs<8>, _, M, 1>(totals, x, groups, ahead),
             }
-            sums
         }
-    }
-}
-
-/// By `vpmaddubsw` of codes from 0 to 31, which are 16 too large: four pairs are at most
-/// 8 · 31 · 127, which 16 bits hold.
-struct NarrowPairs;
-
-// Safety: `R` registers of each quad, and `x`.
-unsafe impl Sums for NarrowPairs {
-    #[inline(always)]
-    unsafe fn sums<const M: usize, const R: usize>(
-        x: &[QuantizedBlock; M],
-        codes: *const __m256i,
-    ) -> [[__m256i; R]; M] {
-        const AT_ONCE: usize = 4;
-        // Safety: by the caller.
-        unsafe {
-            let mut sums = [[_mm256_setzero_si256(); R]; M];
-            for (sums, x) in sums.iter_mut().zip(x) {
-                // For codes that are 128 too large.
-                let start = x.start >> (128 / NARROW).trailing_zeros();
-                *sums = [_mm256_set1_epi32(start); R];
-            }
-            for first in (0..NUMBERS / QUAD).step_by(AT_ONCE) {
-                let mut pairs = [[_mm256_setzero_si256(); R]; M];
-                for quad in first..first + AT_ONCE {
-                    let w: [_; R] = load(codes, quad);
-                    for (pairs, x) in pairs.iter_mut().zip(x) {
-                        let x = quad_of(x, quad);
-                        for (pairs, w) in pairs.iter_mut().zip(w) {
-                            *pairs = _mm256_add_epi16(*pairs, _mm256_maddubs_epi16(w, x));
-                        }
-                    }
-                }
-                for (sum, pairs) in sums.as_flattened_mut().iter_mut().zip(pairs.as_flattened()) {
-                    let quads = _mm256_madd_epi16(*pairs, _mm256_set1_epi16(1));
-                    *sum = _mm256_add_epi32(*sum, quads);
-                }
-            }
-            sums
-        }
-    }
-}
-
-/// # Safety
-/// As [`Sums::sums`].
-#[inline(always)]
-unsafe fn load<const R: usize>(codes: *const __m256i, quad: usize) -> [__m256i; R] {
-    // Safety: by the caller.
-    unsafe {
-        let mut registers = [_mm256_setzero_si256(); R];
-        for (at, register) in registers.iter_mut().enumerate() {
-            *register = _mm256_loadu_si256(codes.add(quad * REGISTERS + at));
-        }
-        registers
-    }
-}
-
-/// # Safety
-/// As [`Sums::sums`].
-#[inline(always)]
-unsafe fn quad_of(x: &QuantizedBlock, quad: usize) -> __m256i {
-    // Safety: by the caller.
-    unsafe {
-        let quads = x.codes.as_ptr().cast::<i32>();
-        _mm256_set1_epi32(quads.add(quad).read_unaligned())
     }
 }
 
@@ -255,29 +120,32 @@ unsafe fn quad_of(x: &QuantizedBlock, quad: usize) -> __m256i {
 /// # Safety
 /// The processor has the instructions of `S`.
 #[inline(always)]
-unsafe fn add<S: Sums, const M: usize, const R: usize>(
+unsafe fn add<S: Sums, G: Group, const M: usize, const R: usize>(
     totals: &mut [Totals; M],
     x: &[[QuantizedBlock; M]],
-    strips: &[[Group; 2]],
+    groups: &[G],
+    ahead: Ahead,
 ) {
-    for which in 0..2 {
-        for first in (0..REGISTERS).step_by(R) {
-            for (x, groups) in x.iter().zip(strips) {
-                let group = &groups[which];
-                // Safety: a quad is of so many registers; by the caller.
-                unsafe {
-                    let codes = group.codes.as_ptr().cast::<__m256i>().add(first);
-                    let sums = S::sums::<M, R>(x, codes);
-                    for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
-                        let x = _mm256_set1_ps(x.scale);
-                        for (column, sum) in (LANES * first..).step_by(LANES).zip(sums) {
-                            let scale = _mm256_loadu_ps(group.scales[column..][..LANES].as_ptr());
-                            let scale = _mm256_mul_ps(scale, x);
-                            let total = totals[which][column..][..LANES].as_mut_ptr();
-                            let sum = _mm256_cvtepi32_ps(sum);
-                            let sum = _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(total));
-                            _mm256_storeu_ps(total, sum);
-                        }
+    for at in (0..2 * REGISTERS).step_by(R) {
+        let [strip, first] = [at / REGISTERS, at % REGISTERS];
+        for (index, (x, group)) in x.iter().zip(groups).enumerate() {
+            if at == 0 {
+                // Safety: by the caller.
+                unsafe { ahead.fetch::<__m256i>(index) };
+            }
+            let scales = group.scales(strip).as_chunks::<LANES>().0;
+            // Safety: eight numbers of each; by the caller.
+            unsafe {
+                let sums = S::sums::<G, M, R>(x, group, [strip, first]);
+                for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
+                    let totals = totals[strip].as_chunks_mut::<LANES>().0;
+                    for (register, sum) in (first..).zip(sums) {
+                        let scale = _mm_loadu_si128(scales[register].as_ptr().cast());
+                        let scale = _mm256_mul_ps(_mm256_cvtph_ps(scale), _mm256_set1_ps(x.scale));
+                        let total = totals[register].as_mut_ptr();
+                        let sum = _mm256_cvtepi32_ps(sum);
+                        let sum = _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(total));
+                        _mm256_storeu_ps(total, sum);
                     }
                 }
             }

@@ -2,12 +2,11 @@
 
 use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
-use super::strips::{BlockRows, Group, QUAD};
+use super::strips::{Ahead, BlockRows, ByteGroup, Group, Groups, QUAD};
 use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::tasks::Task;
 use crate::cpu::isa::Isa;
-use qwen3_dtypes::Dtype;
 use std::arch::x86_64::*;
 
 /// As [`crate::cpu::gemm::gemm`].
@@ -31,31 +30,52 @@ pub(super) struct Avx512Vnni;
 // Safety: reads through slices, and a block's bytes.
 unsafe impl Instructions for Avx512Vnni {
     #[inline(always)]
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize) {
         // Safety: by the caller.
-        unsafe { pack::<__m512i, InQuads, 128>(rows, strips, which) }
+        unsafe { pack::<__m512i, InQuads, 128>(rows, groups, strip) }
     }
 
     #[inline(always)]
     unsafe fn add<const M: usize>(
-        _: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        ahead: Ahead,
     ) {
-        // Safety: the instructions are there, by the caller.
+        // Safety: by the caller.
         unsafe {
-            let mut sums = [[_mm512_setzero_ps(); 2]; M];
-            for (sums, totals) in sums.iter_mut().zip(&*totals) {
-                *sums = [_mm512_loadu_ps(totals[0].as_ptr()), _mm512_loadu_ps(totals[1].as_ptr())];
+            match groups {
+                Groups::Bytes(_, groups) => add_groups::<_, M, 128>(totals, x, groups, ahead),
+                Groups::Nibbles(groups) => add_groups::<_, M, 8>(totals, x, groups, ahead),
             }
-            for (x, groups) in x.iter().zip(strips) {
-                add_block(&mut sums, x, groups);
-            }
-            for (sums, totals) in sums.iter().zip(totals) {
-                _mm512_storeu_ps(totals[0].as_mut_ptr(), sums[0]);
-                _mm512_storeu_ps(totals[1].as_mut_ptr(), sums[1]);
-            }
+        }
+    }
+}
+
+/// As [`Instructions::add`], of codes that are `OFFSET` too large.
+///
+/// # Safety
+/// The processor has the instructions.
+#[inline(always)]
+unsafe fn add_groups<G: Group, const M: usize, const OFFSET: i32>(
+    totals: &mut [Totals; M],
+    x: &[[QuantizedBlock; M]],
+    groups: &[G],
+    ahead: Ahead,
+) {
+    // Safety: 16 numbers of each; by the caller.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); 2]; M];
+        for (sums, totals) in sums.iter_mut().zip(&*totals) {
+            *sums = [_mm512_loadu_ps(totals[0].as_ptr()), _mm512_loadu_ps(totals[1].as_ptr())];
+        }
+        for (at, (x, group)) in x.iter().zip(groups).enumerate() {
+            ahead.fetch::<__m512i>(at);
+            add_group::<G, M, OFFSET>(&mut sums, x, group);
+        }
+        for (sums, totals) in sums.iter().zip(totals) {
+            _mm512_storeu_ps(totals[0].as_mut_ptr(), sums[0]);
+            _mm512_storeu_ps(totals[1].as_mut_ptr(), sums[1]);
         }
     }
 }
@@ -63,20 +83,19 @@ unsafe impl Instructions for Avx512Vnni {
 /// # Safety
 /// The processor has the instructions.
 #[inline(always)]
-unsafe fn add_block<const M: usize>(
+unsafe fn add_group<G: Group, const M: usize, const OFFSET: i32>(
     totals: &mut [[__m512; 2]; M],
     x: &[QuantizedBlock; M],
-    [a, b]: &[Group; 2],
+    group: &G,
 ) {
     // Safety: by the caller.
     unsafe {
         let mut sums = [[_mm512_setzero_si512(); 2]; M];
         for (sums, x) in sums.iter_mut().zip(x) {
-            *sums = [_mm512_set1_epi32(x.start); 2];
+            *sums = [_mm512_set1_epi32(x.start_of::<OFFSET>()); 2];
         }
         for quad in 0..NUMBERS / QUAD {
-            let a = _mm512_loadu_si512(a.codes[quad].as_ptr().cast());
-            let b = _mm512_loadu_si512(b.codes[quad].as_ptr().cast());
+            let [a, b] = [group.quad(0, quad, 0), group.quad(1, quad, 0)];
             for (sums, x) in sums.iter_mut().zip(x) {
                 let x =
                     _mm512_set1_epi32(x.codes.as_ptr().cast::<i32>().add(quad).read_unaligned());
@@ -84,11 +103,12 @@ unsafe fn add_block<const M: usize>(
                 sums[1] = _mm512_dpbusd_epi32(sums[1], b, x);
             }
         }
-        let a = _mm512_loadu_ps(a.scales.as_ptr());
-        let b = _mm512_loadu_ps(b.scales.as_ptr());
+        let scales =
+            |strip| _mm512_cvtph_ps(_mm256_loadu_si256(group.scales(strip).as_ptr().cast()));
+        let scales = [scales(0), scales(1)];
         for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
             let x = _mm512_set1_ps(x.scale);
-            for ((total, sum), scales) in totals.iter_mut().zip(sums).zip([a, b]) {
+            for ((total, sum), scales) in totals.iter_mut().zip(sums).zip(scales) {
                 let scale = _mm512_mul_ps(scales, x);
                 *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, *total);
             }

@@ -1,7 +1,7 @@
 //! Blocks as strips, with registers of lanes of 16 bytes.
 
 use super::NUMBERS;
-use super::strips::{BLOCKS, BlockRows, Group, QUAD, STRIP};
+use super::strips::{BlockRows, ByteGroup, QUAD, Quad, STRIP};
 use qwen3_dtypes::Dtype;
 
 /// Rows of which each lane of a register holds four numbers when they are turned.
@@ -23,6 +23,14 @@ pub(super) unsafe trait Lanes: Copy {
     /// 16 bytes can be read there; the processor has the instructions, for this and all that
     /// follow.
     unsafe fn load(at: impl Fn(usize) -> *const u8) -> Self;
+    /// The first bytes.
+    ///
+    /// # Safety
+    /// See [`Lanes::load`].
+    ///
+    /// # Panics
+    /// If there are fewer.
+    unsafe fn load_all(from: &[u8]) -> Self;
     /// # Safety
     /// All lanes can be written.
     unsafe fn store(self, to: *mut u8);
@@ -57,17 +65,15 @@ pub(super) unsafe trait Lanes: Copy {
     /// # Safety
     /// See [`Lanes::load`].
     unsafe fn transposed(rows: [Self; SQUARE]) -> [Self; SQUARE];
-    /// Float16 numbers in float32.
-    ///
-    /// # Safety
-    /// See [`Lanes::load`].
-    unsafe fn widen(halves: &[u16; 8], numbers: &mut [f32; 8]);
     /// Asks the second-level cache for what is there; any address will do.
     ///
     /// # Safety
     /// See [`Lanes::load`].
     unsafe fn fetch(at: *const u8);
 }
+
+/// The codes of a block of each row of a strip.
+pub(super) type Quads = [Quad; NUMBERS / QUAD];
 
 /// In which order codes of all rows of a strip follow each other.
 ///
@@ -79,7 +85,7 @@ pub(super) unsafe trait Order<L: Lanes> {
     /// # Safety
     /// The processor has the instructions of `L`, and a block of each row can be read where
     /// `at` says.
-    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, group: &mut Group);
+    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads);
 }
 
 /// Four of each row, then the next four.
@@ -88,7 +94,7 @@ pub(super) struct InQuads;
 // Safety: `Codes::codes` of each row.
 unsafe impl<L: Lanes> Order<L> for InQuads {
     #[inline(always)]
-    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, group: &mut Group) {
+    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads) {
         for first in (0..STRIP).step_by(SQUARE * L::N) {
             // Safety: by the caller.
             unsafe {
@@ -99,7 +105,7 @@ unsafe impl<L: Lanes> Order<L> for InQuads {
                 }
                 for (half, rows) in [lower, upper].into_iter().enumerate() {
                     for (quad, codes) in L::transposed(rows).into_iter().enumerate() {
-                        let to = &mut group.codes[half * NUMBERS / QUAD / 2 + quad];
+                        let to = &mut quads[half * NUMBERS / QUAD / 2 + quad];
                         codes.store(to[first * QUAD..][..SQUARE * L::N * QUAD].as_mut_ptr());
                     }
                 }
@@ -115,15 +121,15 @@ unsafe impl<L: Lanes> Order<L> for InQuads {
 #[inline(always)]
 pub(super) unsafe fn pack<L: Lanes, O: Order<L>, const ADD: u8>(
     rows: &BlockRows,
-    strips: &mut [[Group; 2]],
-    which: usize,
+    groups: &mut [ByteGroup],
+    strip: usize,
 ) {
     // Safety: by the caller.
     unsafe {
         match rows.dtype {
-            Dtype::Q8_0 => pack_codes::<L, O, Q8_0, ADD>(rows, strips, which),
-            Dtype::Q5_0 => pack_codes::<L, O, Q5_0, ADD>(rows, strips, which),
-            Dtype::Q4_0 => pack_codes::<L, O, Q4_0, ADD>(rows, strips, which),
+            Dtype::Q8_0 => pack_codes::<L, O, Q8_0, ADD>(rows, groups, strip),
+            Dtype::Q5_0 => pack_codes::<L, O, Q5_0, ADD>(rows, groups, strip),
+            Dtype::Q4_0 => pack_codes::<L, O, Q4_0, ADD>(rows, groups, strip),
             other => panic!("products in 8 bits of {other}"),
         }
     }
@@ -217,20 +223,18 @@ unsafe fn nibbles<L: Lanes>(at: impl Fn(usize) -> *const u8) -> [L; 2] {
 #[inline(always)]
 unsafe fn pack_codes<L: Lanes, O: Order<L>, C: Codes, const ADD: u8>(
     rows: &BlockRows,
-    strips: &mut [[Group; 2]],
-    which: usize,
+    groups: &mut [ByteGroup],
+    strip: usize,
 ) {
-    let n = strips.len();
-    assert!(n <= BLOCKS && rows.row(0).len() == n * C::BYTES, "{n} blocks");
+    let n = groups.len();
+    assert!(rows.row(0).len() == n * C::BYTES, "{n} blocks");
     let ahead = FETCHED_AHEAD * rows.row_bytes();
     let rows: [*const u8; STRIP] = std::array::from_fn(|row| rows.row(row).as_ptr());
-    let mut scales = [[0u16; STRIP]; BLOCKS];
-    for (block, (groups, scales)) in strips.iter_mut().zip(&mut scales).enumerate() {
-        let group = &mut groups[which];
+    for (block, group) in groups.iter_mut().enumerate() {
         // Safety: each row has this block, by the assertion; by the caller.
         unsafe {
             let at = |row: usize| rows[row].add(block * C::BYTES);
-            for (row, scale) in scales.iter_mut().enumerate() {
+            for (row, scale) in group.scales[strip].iter_mut().enumerate() {
                 *scale = at(row).cast::<u16>().read_unaligned();
                 // Every second block is in a line of its own. The first-level cache is full of
                 // strips.
@@ -238,16 +242,7 @@ unsafe fn pack_codes<L: Lanes, O: Order<L>, C: Codes, const ADD: u8>(
                     L::fetch(at(row).wrapping_add(ahead));
                 }
             }
-            O::put::<C>(at, ADD, group);
-        }
-    }
-    // Not at once: what was just stored in parts can't be loaded as a whole.
-    for (groups, scales) in strips.iter_mut().zip(&scales) {
-        for (numbers, halves) in
-            groups[which].scales.as_chunks_mut::<8>().0.iter_mut().zip(scales.as_chunks::<8>().0)
-        {
-            // Safety: by the caller.
-            unsafe { L::widen(halves, numbers) };
+            O::put::<C>(at, ADD, &mut group.codes[strip]);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The product in 8 bits, of weights whose blocks are 32 whole numbers with one scale.
 //!
 //! `x` is rounded to whole numbers from -127 to 127 with a scale for each 32
-//! ([`QuantizedX`]). A few blocks of weight rows are brought into two strips of 16 rows
-//! ([`Strips`]), so that a register holds four numbers of each row. They stay in the
+//! ([`QuantizedX`]). A few blocks of weight rows are read as two strips of 16 rows, or brought
+//! into them ([`Strips`]), so that a register holds four numbers of each row. They stay in the
 //! first-level cache while all rows of `x` pass by, a tile of a few rows at a time:
 //!
 //! ```text
@@ -14,6 +14,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_sums;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -43,10 +45,10 @@ pub(crate) use avx512::gemm as gemm_avx512_vnni;
 pub(crate) use neon::{gemm_dot as gemm_neon_dot, gemm_i8mm as gemm_neon_i8mm};
 pub(crate) use plain::{codes, gemm as gemm_plainly};
 use quantize::{QuantizedBlock, QuantizedX};
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::{Dtype, Layout};
 use rayon::iter::ParallelIterator;
 use std::ops::Range;
-use strips::{BLOCKS, BlockRows, Group, STRIP, Strips};
+use strips::{Ahead, BLOCKS, BlockRows, ByteGroup, Groups, STRIP, Strips};
 
 /// Numbers of a block.
 const NUMBERS: usize = 32;
@@ -63,6 +65,14 @@ pub(crate) fn takes(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::Q8_0 | Dtype::Q5_0 | Dtype::Q4_0)
 }
 
+/// In which layout such weights are multiplied fastest.
+pub(crate) fn layout(isa: Isa) -> Layout {
+    match isa {
+        Isa::Avx512Bf16 | Isa::Avx512Vnni | Isa::AvxVnni | Isa::Avx2 => Layout::Strips,
+        _ => Layout::Rows,
+    }
+}
+
 /// The instructions of a processor.
 ///
 /// # Safety
@@ -74,18 +84,21 @@ unsafe trait Instructions {
     ///
     /// # Safety
     /// The processor has the instructions, for this and all that follow.
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize);
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize);
 
-    /// Adds to the totals of some rows of `x` and two strips, packed of blocks of a dtype, the
-    /// products of as many blocks.
+    /// Adds to the totals of some rows of `x` and two strips the products of as many blocks.
+    /// Meanwhile it may ask for what is `ahead`.
     ///
     /// # Safety
     /// See [`Instructions::pack`].
+    ///
+    /// # Panics
+    /// If [`layout`] says nothing of such strips.
     unsafe fn add<const M: usize>(
-        dtype: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        ahead: Ahead,
     );
 }
 
@@ -143,16 +156,20 @@ unsafe fn corner<I: Instructions>(
 ) {
     totals.fill([[0.0; STRIP]; 2]);
     let (sums, up) = totals.split_at_mut(rows.len());
-    let weights = task.output.weights().each();
+    let (weights, n_blocks) = (task.output.weights().each(), x.k() / NUMBERS);
     for (which, weight) in weights.iter().enumerate() {
-        for block in (0..(x.k() / NUMBERS).max(1)).step_by(BLOCKS) {
+        for first in (0..n_blocks.max(1)).step_by(BLOCKS) {
+            let blocks = first..n_blocks.min(first + BLOCKS);
             // Safety: by the caller.
-            unsafe { strips.pack::<I>(weight, x.k(), &columns, block) };
-            let is_last = which + 1 == weights.len() && strips.blocks().end == x.k() / NUMBERS;
-            let tiles = rows.clone().step_by(ROWS);
-            for ((row, sums), up) in tiles.zip(sums.chunks_mut(ROWS)).zip(up.chunks_mut(ROWS)) {
+            let groups = unsafe { strips.groups::<I>(weight, x.k(), [&columns, &blocks]) };
+            let is_last = which + 1 == weights.len() && blocks.end == n_blocks;
+            let tiles = sums.chunks_mut(ROWS).zip(up.chunks_mut(ROWS)).enumerate();
+            for (tile, (sums, up)) in tiles {
+                let row = rows.start + tile * ROWS;
+                let ahead = Ahead::new(weight, groups, [tile, rows.len().div_ceil(ROWS)]);
+                let totals = if which == 0 { &mut *sums } else { &mut *up };
                 // Safety: by the caller.
-                unsafe { add::<I>(x, row, strips, if which == 0 { &mut *sums } else { &mut *up }) };
+                unsafe { add::<I>(x, [row, first], (groups, ahead), totals) };
                 if !is_last {
                     continue;
                 }
@@ -167,21 +184,21 @@ unsafe fn corner<I: Instructions>(
     }
 }
 
-/// The products of a tile, from row `first` on.
+/// The products of a tile, from a row and a block on.
 ///
 /// # Safety
 /// The processor has the instructions of `I`.
 #[inline(always)]
 unsafe fn add<I: Instructions>(
     x: &QuantizedX,
-    first: usize,
-    strips: &Strips,
+    [row, block]: [usize; 2],
+    (groups, ahead): (Groups, Ahead),
     totals: &mut [Totals],
 ) {
     with_rows!(totals.len(), M => {
         let totals: &mut [Totals; M] = totals.try_into().expect("so many rows");
-        let x = x.tile(first, strips.blocks());
+        let x = x.tile(row, block..block + groups.len());
         // Safety: by the caller.
-        unsafe { I::add(strips.dtype(), totals, x, strips.as_slice()) };
+        unsafe { I::add(totals, x, groups, ahead) };
     });
 }

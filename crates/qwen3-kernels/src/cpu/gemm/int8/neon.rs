@@ -1,13 +1,13 @@
 //! NEON with its products of 8 bits: of quads (`sdot`), and of pairs of rows (`smmla`).
 
-use super::lanes::{Codes, InQuads, Order, pack};
+use super::lanes::{Codes, InQuads, Order, Quads, pack};
+use super::neon_registers::scales;
 use super::quantize::{QuantizedBlock, QuantizedX};
-use super::strips::{BlockRows, Group, QUAD, STRIP};
+use super::strips::{Ahead, BlockRows, ByteGroup, Groups, QUAD, STRIP};
 use super::{By, Instructions, NUMBERS, ROWS, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::tasks::Task;
 use crate::cpu::isa::Isa;
-use qwen3_dtypes::Dtype;
 use std::arch::aarch64::*;
 use std::arch::asm;
 
@@ -53,31 +53,32 @@ struct NeonDot;
 // Safety: reads through slices, and a block's bytes.
 unsafe impl Instructions for NeonDot {
     #[inline(always)]
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize) {
         // Safety: by the caller.
-        unsafe { pack::<uint8x16_t, InQuads, 0>(rows, strips, which) }
+        unsafe { pack::<uint8x16_t, InQuads, 0>(rows, groups, strip) }
     }
 
     #[inline(always)]
     unsafe fn add<const M: usize>(
-        _: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        _: Ahead,
     ) {
         /// Registers of columns at a time.
         const R: usize = 2;
-        for which in 0..2 {
+        let groups = groups.of_rows();
+        for strip in 0..2 {
             for first in (0..STRIP).step_by(R * LANES) {
-                for (x, groups) in x.iter().zip(strips) {
-                    let group = &groups[which];
+                for (x, group) in x.iter().zip(groups) {
                     // Safety: by the caller.
                     unsafe {
-                        let sums = dot::<M, R>(x, group, first);
+                        let scales = scales(&group.scales[strip]);
+                        let sums = dot::<M, R>(x, &group.codes[strip], first);
                         for (m, sums) in sums.into_iter().enumerate() {
                             for (at, sum) in (first..).step_by(LANES).zip(sums) {
-                                let totals = &mut totals[m][which][at..];
-                                add_scaled(totals, &group.scales[at..], x[m].scale, sum);
+                                let totals = &mut totals[m][strip][at..];
+                                add_scaled(totals, &scales[at..], x[m].scale, sum);
                             }
                         }
                     }
@@ -94,7 +95,7 @@ unsafe impl Instructions for NeonDot {
 #[inline(always)]
 unsafe fn dot<const M: usize, const R: usize>(
     x: &[QuantizedBlock; M],
-    group: &Group,
+    quads: &Quads,
     first: usize,
 ) -> [[int32x4_t; R]; M] {
     // Safety: two registers of `x`, and slices; by the caller.
@@ -102,7 +103,7 @@ unsafe fn dot<const M: usize, const R: usize>(
         let mut sums = [[vdupq_n_s32(0); R]; M];
         for half in 0..NUMBERS / BYTES {
             let x = x.each_ref().map(|x| vld1q_s8(x.codes.as_ptr().add(half * BYTES)));
-            let codes = &group.codes[half * BYTES / QUAD..];
+            let codes = &quads[half * BYTES / QUAD..];
             dot_quad::<0, M, R>(&mut sums, x, &codes[0][first * QUAD..]);
             dot_quad::<1, M, R>(&mut sums, x, &codes[1][first * QUAD..]);
             dot_quad::<2, M, R>(&mut sums, x, &codes[2][first * QUAD..]);
@@ -179,31 +180,33 @@ const PAIRS: usize = STRIP / 2;
 // Safety: reads through slices, and a block's bytes.
 unsafe impl Instructions for NeonI8mm {
     #[inline(always)]
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize) {
         // Safety: by the caller.
-        unsafe { pack::<uint8x16_t, InOctets, 0>(rows, strips, which) }
+        unsafe { pack::<uint8x16_t, InOctets, 0>(rows, groups, strip) }
     }
 
     #[inline(always)]
     unsafe fn add<const M: usize>(
-        _: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        _: Ahead,
     ) {
-        for which in 0..2 {
-            for (x, groups) in x.iter().zip(strips) {
-                let group = &groups[which];
+        let groups = groups.of_rows();
+        for strip in 0..2 {
+            for (x, group) in x.iter().zip(groups) {
                 // Safety: by the caller.
                 unsafe {
-                    for (pair, sums) in octets(x, group).iter().take(M.div_ceil(2)).enumerate() {
+                    let scales = scales(&group.scales[strip]);
+                    let sums = octets(x, &group.codes[strip]);
+                    for (pair, sums) in sums.iter().take(M.div_ceil(2)).enumerate() {
                         for (four, sums) in sums.as_chunks::<2>().0.iter().enumerate() {
                             let [a, b] = sums.map(|sums| vreinterpretq_s64_s32(sums));
                             let rows = [vzip1q_s64(a, b), vzip2q_s64(a, b)];
                             for (m, sums) in (2 * pair..M).zip(rows) {
                                 let sums = vreinterpretq_s32_s64(sums);
-                                let totals = &mut totals[m][which][four * LANES..];
-                                let scales = &group.scales[four * LANES..];
+                                let totals = &mut totals[m][strip][four * LANES..];
+                                let scales = &scales[four * LANES..];
                                 add_scaled(totals, scales, x[m].scale, sums);
                             }
                         }
@@ -220,8 +223,8 @@ struct InOctets;
 // Safety: `Codes::codes` of each row.
 unsafe impl Order<uint8x16_t> for InOctets {
     #[inline(always)]
-    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, group: &mut Group) {
-        let octets = group.codes.as_flattened_mut().as_chunks_mut::<{ OCTET * STRIP }>().0;
+    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads) {
+        let octets = quads.as_flattened_mut().as_chunks_mut::<{ OCTET * STRIP }>().0;
         for pair in 0..PAIRS {
             // Safety: by the caller.
             unsafe {
@@ -248,12 +251,12 @@ unsafe impl Order<uint8x16_t> for InOctets {
 #[inline(always)]
 unsafe fn octets<const M: usize>(
     x: &[QuantizedBlock; M],
-    group: &Group,
+    quads: &Quads,
 ) -> [[int32x4_t; PAIRS]; ROWS / 2] {
     // Safety: 8 bytes of a row of `x`, 16 of codes; by the caller.
     unsafe {
         let mut sums = [[vdupq_n_s32(0); PAIRS]; ROWS / 2];
-        let codes = group.codes.as_flattened().as_chunks::<{ OCTET * STRIP }>().0;
+        let codes = quads.as_flattened().as_chunks::<{ OCTET * STRIP }>().0;
         for (octet, codes) in codes.iter().enumerate() {
             let row = |m: usize| vld1_s8(x[m.min(M - 1)].codes[octet * OCTET..].as_ptr());
             let x: [_; ROWS / 2] =

@@ -1,7 +1,7 @@
 //! The formula in plain Rust: the reference of all other ways.
 
 use super::quantize::QuantizedBlock;
-use super::strips::{BlockRows, Group, QUAD, STRIP};
+use super::strips::{Ahead, BlockRows, ByteGroup, Groups, QUAD, STRIP};
 use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::path::Format;
@@ -20,17 +20,16 @@ pub(super) struct Plain;
 unsafe impl Instructions for Plain {
     /// # Safety
     /// None is needed.
-    unsafe fn pack(rows: &BlockRows, strips: &mut [[Group; 2]], which: usize) {
+    unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize) {
         let dtype = rows.dtype;
         for row in 0..STRIP {
             let blocks = rows.row(row).chunks(dtype.block_bytes());
-            for (block, groups) in blocks.zip(&mut *strips) {
-                let group = &mut groups[which];
-                group.scales[row] = f16::from_le_bytes([block[0], block[1]]).to_f32();
+            for (block, group) in blocks.zip(&mut *groups) {
+                group.scales[strip][row] = u16::from_le_bytes([block[0], block[1]]);
                 let mut numbers = [0; NUMBERS];
                 i8::widen(Isa::Portable, dtype, block, &mut numbers);
                 for (i, code) in numbers.into_iter().enumerate() {
-                    group.codes[i / QUAD][row * QUAD + i % QUAD] = code.cast_unsigned();
+                    group.codes[strip][i / QUAD][row * QUAD + i % QUAD] = code.cast_unsigned();
                 }
             }
         }
@@ -39,17 +38,18 @@ unsafe impl Instructions for Plain {
     /// # Safety
     /// None is needed.
     unsafe fn add<const M: usize>(
-        _: Dtype,
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
-        strips: &[[Group; 2]],
+        groups: Groups,
+        _: Ahead,
     ) {
-        for (x, groups) in x.iter().zip(strips) {
+        for (x, group) in x.iter().zip(groups.of_rows()) {
             for (totals, x) in totals.iter_mut().zip(x) {
-                for (totals, group) in totals.iter_mut().zip(groups) {
+                for (strip, totals) in totals.iter_mut().enumerate() {
                     for (column, total) in totals.iter_mut().enumerate() {
-                        let scale = group.scales[column] * x.scale;
-                        *total = (sum(x, group, column) as f32).mul_add(scale, *total);
+                        let scale = f16::from_bits(group.scales[strip][column]).to_f32() * x.scale;
+                        let sum = sum(x, group, [strip, column]);
+                        *total = (sum as f32).mul_add(scale, *total);
                     }
                 }
             }
@@ -58,9 +58,9 @@ unsafe impl Instructions for Plain {
 }
 
 /// Of a block of `x` and one of a weight row.
-fn sum(x: &QuantizedBlock, group: &Group, column: usize) -> i32 {
+fn sum(x: &QuantizedBlock, group: &ByteGroup, [strip, column]: [usize; 2]) -> i32 {
     let products = x.codes.iter().enumerate().map(|(i, &x)| {
-        let code = group.codes[i / QUAD][column * QUAD + i % QUAD];
+        let code = group.codes[strip][i / QUAD][column * QUAD + i % QUAD];
         i32::from(x) * i32::from(code.cast_signed())
     });
     products.sum()

@@ -20,6 +20,14 @@ pub(super) struct QuantizedBlock {
     pub start: i32,
 }
 
+impl QuantizedBlock {
+    /// Where sums begin with weights that are `OFFSET` too large, a power of two up to 128.
+    #[inline(always)]
+    pub fn start_of<const OFFSET: i32>(&self) -> i32 {
+        self.start >> (128 / OFFSET).trailing_zeros()
+    }
+}
+
 /// `x`, `[m, k]`, in tiles of [`ROWS`] rows, of each of which a block follows on one of the
 /// row before: those of a tile are read from one place on.
 pub(super) struct QuantizedX {

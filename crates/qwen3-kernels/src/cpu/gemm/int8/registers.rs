@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 /// Implements [`Lanes`] by the intrinsics of a register.
 macro_rules! lanes {
     (
-        $Register:ty, $n:literal, $load:expr, store: $store:ident, each: $each:ident,
+        $Register:ty, $n:literal, $load:expr, load_all: $load_all:ident, store: $store:ident, each: $each:ident,
         and: $and:ident, add: $add:ident, min: $min:ident, shuffle: $shuffle:ident,
         right: $right:ident,
         unpack: [$low_32:ident, $high_32:ident, $low_64:ident, $high_64:ident $(,)?] $(,)?
@@ -21,6 +21,15 @@ macro_rules! lanes {
             unsafe fn load(at: impl Fn(usize) -> *const u8) -> Self {
                 // Safety: by the caller.
                 unsafe { $load(|lane| _mm_loadu_si128(at(lane).cast())) }
+            }
+
+            /// # Safety
+            /// See [`Lanes`].
+            #[inline(always)]
+            unsafe fn load_all(from: &[u8]) -> Self {
+                let from = &from[..size_of::<Self>()];
+                // Safety: so many bytes; by the caller.
+                unsafe { $load_all(from.as_ptr().cast()) }
             }
 
             /// # Safety
@@ -94,17 +103,6 @@ macro_rules! lanes {
             /// # Safety
             /// See [`Lanes`].
             #[inline(always)]
-            unsafe fn widen(halves: &[u16; 8], numbers: &mut [f32; 8]) {
-                // Safety: 8 numbers of each; by the caller.
-                unsafe {
-                    let halves = _mm_loadu_si128(halves.as_ptr().cast());
-                    _mm256_storeu_ps(numbers.as_mut_ptr(), _mm256_cvtph_ps(halves));
-                }
-            }
-
-            /// # Safety
-            /// See [`Lanes`].
-            #[inline(always)]
             unsafe fn fetch(at: *const u8) {
                 // Safety: a hint, which reads nothing.
                 unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
@@ -115,7 +113,7 @@ macro_rules! lanes {
 
 lanes!(
     __m256i, 2, in_256,
-    store: _mm256_storeu_si256, each: _mm256_broadcastsi128_si256, and: _mm256_and_si256,
+    load_all: _mm256_loadu_si256, store: _mm256_storeu_si256, each: _mm256_broadcastsi128_si256, and: _mm256_and_si256,
     add: _mm256_add_epi8, min: _mm256_min_epu8, shuffle: _mm256_shuffle_epi8,
     right: _mm256_srli_epi16,
     unpack: [
@@ -126,7 +124,7 @@ lanes!(
 
 lanes!(
     __m512i, 4, in_512,
-    store: _mm512_storeu_si512, each: _mm512_broadcast_i32x4, and: _mm512_and_si512,
+    load_all: _mm512_loadu_si512, store: _mm512_storeu_si512, each: _mm512_broadcast_i32x4, and: _mm512_and_si512,
     add: _mm512_add_epi8, min: _mm512_min_epu8, shuffle: _mm512_shuffle_epi8,
     right: _mm512_srli_epi16,
     unpack: [

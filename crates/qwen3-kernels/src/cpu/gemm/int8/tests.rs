@@ -1,14 +1,15 @@
 //! Every set of instructions gives the bits of plain Rust, and these are near the product.
 
-use super::PACKED_FOR;
 use super::strips::BLOCKS;
+use super::{PACKED_FOR, layout};
 use crate::cpu::blocks::tests::blocks;
 use crate::cpu::gemm::{Format, GatedOut, Input, Output, Source, gemm};
 use crate::cpu::isa::Isa;
 use crate::random::random;
 use burn::tensor::f16;
 use proptest::prelude::*;
-use qwen3_dtypes::Dtype;
+use qwen3_dtypes::strips::{ROWS, of_rows};
+use qwen3_dtypes::{Dtype, Layout};
 
 const DTYPES: [Dtype; 3] = [Dtype::Q8_0, Dtype::Q5_0, Dtype::Q4_0];
 
@@ -76,6 +77,30 @@ proptest! {
     }
 }
 
+/// The bits of a product with the rows as strips, if the processor takes them.
+fn assert_strips([m, k, n]: [usize; 3], dtype: Dtype, seed: u64) {
+    let (x, bytes) = (random(m * k, seed), weight(dtype, [n, k], seed ^ 1));
+    let strips = of_rows(dtype, [n, k], &bytes);
+    let expected = product(Isa::Portable, [m, k, n], &x, Source::Blocks(dtype, &bytes));
+    let isas = Isa::available().into_iter();
+    for isa in isas.filter(|isa| layout(*isa) == Layout::Strips) {
+        let found = product(isa, [m, k, n], &x, Source::Strips(dtype, &strips));
+        assert!(found == expected, "{isa} {dtype} [{m}, {k}, {n}]");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn rows_and_strips_give_the_same_bits(
+        is_q8_0: bool, m in 0usize..20, blocks in 1usize..40, strips in 1usize..5, seed: u64,
+    ) {
+        let dtype = if is_q8_0 { Dtype::Q8_0 } else { Dtype::Q4_0 };
+        assert_strips([m, 32 * blocks, ROWS * strips], dtype, seed);
+    }
+}
+
 #[test]
 fn sums_are_the_same_of_more_blocks_and_rows_than_are_packed_at_once() {
     let [m, k, n] = [PACKED_FOR + 5, 32 * (2 * BLOCKS + 3), 20];
@@ -86,6 +111,9 @@ fn sums_are_the_same_of_more_blocks_and_rows_than_are_packed_at_once() {
         for isa in Isa::available() {
             assert!(product(isa, [m, k, n], &x, weight) == expected, "{isa} {dtype}");
         }
+    }
+    for dtype in [Dtype::Q8_0, Dtype::Q4_0] {
+        assert_strips([m, k, 2 * ROWS], dtype, 3);
     }
 }
 

@@ -6,6 +6,7 @@ mod outer;
 pub(crate) use dot::{dot_512, dot_bf16_512};
 pub(crate) use outer::{
     TILE_256, TILE_512, accumulate_256, accumulate_512, accumulate_pairs_512, outer_256, outer_512,
+    outer_of_few,
 };
 
 /// Rows whose sums fit 16 registers, in tiles of two registers, beside their operands.

@@ -4,6 +4,7 @@ use super::{ROWS_256, ROWS_512};
 use crate::cpu::gemm::accumulate::{Sum, accumulate};
 use crate::cpu::gemm::bf16::add_pair_product;
 use crate::cpu::gemm::block::Block;
+use crate::cpu::gemm::few;
 use crate::cpu::gemm::microkernel::OuterRegister;
 use crate::cpu::gemm::outer::block;
 use crate::cpu::gemm::pack::TileShape;
@@ -35,6 +36,14 @@ pub(crate) unsafe fn outer_256<W: Widen>(of: &Block<f32, W>) {
 pub(crate) unsafe fn outer_512<W: Widen>(of: &Block<f32, W>) {
     // Safety: by the caller.
     unsafe { block::<__m512, W, VECTORS_512, { TILE_512.rows }>(of) }
+}
+
+/// # Safety
+/// As [`few::block`].
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) unsafe fn outer_of_few<W: Widen>(of: &Block<f32, W>) {
+    // Safety: by the caller.
+    unsafe { few::block(of) }
 }
 
 /// # Safety
