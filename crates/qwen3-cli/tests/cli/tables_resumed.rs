@@ -48,11 +48,15 @@ fn a_run_that_is_killed_goes_on_and_ends_as_if_nothing_had_been() {
     };
     let started = Instant::now();
     let rows = run("whole/").succeeds().json()["rows"].clone();
-    let time = started.elapsed();
+    let mut time = started.elapsed();
     let kills = std::env::var("QWEN3_KILLS").ok().and_then(|kills| kills.parse().ok());
     let (mut resumed, mut killed) = (0, 0);
     for kill in 0..kills.unwrap_or(KILLS) {
-        killed += u32::from(is_killed(run("killed/"), time * (1 + kill % 7) / 8));
+        match is_killed(run("killed/"), time * (1 + kill % 7) / 8) {
+            true => killed += 1,
+            // The machine was busier at first.
+            false => time /= 2,
+        }
         // Several kills of one run, and then its end.
         if kill % 3 == 2 {
             let summary = run("killed/").succeeds().json();
