@@ -21,17 +21,15 @@ impl Ceiling {
             #[cfg(target_arch = "x86_64")]
             Isa::AmxBf16 if dtype != Dtype::F32 => (x86::bf16_tiles, x86::FLOP_BF16_TILES),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Avx512Vnni if matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0) => {
+            Isa::Avx512Bf16 | Isa::Avx512Vnni if dtype.is_blocks() => {
                 (x86::int8_512, x86::FLOP_INT8_512)
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni if matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0) => {
-                (x86::int8_256, x86::FLOP_INT8_256)
-            }
+            Isa::AvxVnni if dtype.is_blocks() => (x86::int8_256, x86::FLOP_INT8_256),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 if dtype == Dtype::Q8_0 => (x86::int8_pairs, x86::FLOP_INT8_PAIRS),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 if dtype == Dtype::Q4_0 => (x86::narrow_pairs, x86::FLOP_NARROW_PAIRS),
+            Isa::Avx2 if dtype.is_blocks() => (x86::narrow_pairs, x86::FLOP_NARROW_PAIRS),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 if dtype != Dtype::F32 => (x86::bf16_512, x86::FLOP_BF16_512),
             #[cfg(target_arch = "x86_64")]

@@ -32,13 +32,14 @@ const D: usize = 128;
 /// Rows of a batch: a token, a query, a full batch.
 const TOKENS: [usize; 3] = [1, 16, 512];
 /// How weights are stored.
-const STORED: [(Dtype, Layout); 7] = [
+const STORED: [(Dtype, Layout); 8] = [
     (Dtype::F32, Layout::Rows),
     (Dtype::Bf16, Layout::Rows),
     (Dtype::Q8_0, Layout::Rows),
     (Dtype::Q8_0, Layout::Strips),
     (Dtype::Q4_0, Layout::Rows),
     (Dtype::Q4_0, Layout::Strips),
+    (Dtype::Q6_K, Layout::Rows),
     (Dtype::Q4_K, Layout::Rows),
 ];
 /// Bytes that no cache holds.
@@ -60,9 +61,10 @@ fn weight((dtype, layout): (Dtype, Layout), shape: [usize; 2]) -> Weight<Flex> {
             let numbers = random::random(n, 1);
             let mut bytes: Vec<u8> = numbers.iter().map(|x| (x * 1e6) as i32 as u8).collect();
             for block in bytes.chunks_mut(dtype.block_bytes()) {
-                // The upper halves of the scales, if there are two: in q8_0 and q4_0 one is a code.
-                block[1] = 0x20 | block[1] & 0x83;
-                block[3] = 0x20 | block[3] & 0x83;
+                // The upper halves of the scales, wherever a dtype has them; in others codes.
+                for at in [1, 3, 209].into_iter().filter(|at| *at < dtype.block_bytes()) {
+                    block[at] = 0x20 | block[at] & 0x83;
+                }
             }
             if layout == Layout::Strips {
                 bytes = strips::of_rows(dtype, shape, &bytes);

@@ -109,19 +109,32 @@ vectorized! {
     }
 }
 
-/// `d · s` and `e · m` of the 8 groups of a block of `Q4_K` or `Q5_K`.
+/// `d · s` and `e · m` of the 8 groups of a block of `Q4_K` or `Q5_K`. The bytes of four groups
+/// are unpacked at a time, as one word.
 #[inline(always)]
-fn steps_and_minima(block: &[u8]) -> ([f32; 8], [f32; 8]) {
+pub(crate) fn steps_and_minima(block: &[u8]) -> ([f32; 8], [f32; 8]) {
     let (d, e) = (scale(block, 0), scale(block, 2));
-    let (mut steps, mut minima) = ([0.0; 8], [0.0; 8]);
-    for group in 0..4 {
-        let (s, m, lower) = (block[4 + group], block[8 + group], block[12 + group]);
-        steps[group] = d * f32::from(s & 63);
-        minima[group] = e * f32::from(m & 63);
-        steps[4 + group] = d * f32::from(s >> 6 << 4 | lower & 15);
-        minima[4 + group] = e * f32::from(m >> 6 << 4 | lower >> 4);
+    let [s, m, lower] = [4, 8, 12]
+        .map(|at| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]));
+    let upper = |word: u32| word >> 2 & 0x3030_3030;
+    let s = [s & 0x3f3f_3f3f, lower & 0x0f0f_0f0f | upper(s)];
+    let m = [m & 0x3f3f_3f3f, lower >> 4 & 0x0f0f_0f0f | upper(m)];
+    let times = |factor: f32, words: [u32; 2]| {
+        let bytes = (u64::from(words[1]) << 32 | u64::from(words[0])).to_le_bytes();
+        bytes.map(|byte| factor * f32::from(byte))
+    };
+    (times(d, s), times(e, m))
+}
+
+/// `d · s` of the first and the last 16 numbers of the 8 groups of 32 of a block of `Q6_K`.
+#[inline(always)]
+pub(crate) fn halves_scales(block: &[u8]) -> [[f32; 2]; 8] {
+    let d = scale(block, 208);
+    let mut scales = [[0.0; 2]; 8];
+    for (scale, &s) in scales.as_flattened_mut().iter_mut().zip(&block[192..208]) {
+        *scale = d * f32::from(s as i8);
     }
-    (steps, minima)
+    scales
 }
 
 vectorized! {

@@ -65,7 +65,8 @@ fn laid(weight: &Blocks<B>) -> Blocks<B> {
 
 /// Whether such weights are multiplied in 8 bits.
 fn is_in_8_bits(isa: Isa, dtype: Dtype) -> bool {
-    let takes = matches!(dtype, Dtype::Q8_0 | Dtype::Q5_0 | Dtype::Q4_0);
+    let of_32 = matches!(dtype, Dtype::Q8_0 | Dtype::Q5_0 | Dtype::Q4_0);
+    let takes = of_32 || matches!(dtype, Dtype::Q6_K | Dtype::Q5_K | Dtype::Q4_K);
     takes && matches!(isa, Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni | Isa::Avx512Bf16)
 }
 

@@ -13,8 +13,8 @@
 //! AVX2's 16 registers hold too few sums for dot products, and float32 weights and
 //! rows fill the caches: there outer products of packed rows are faster.
 //!
-//! Weights in blocks of whole numbers are multiplied in 8 bits, but with AMX, AVX-512 without
-//! VNNI and NEON without products of 8 bits; others become bfloat16 where bfloat16 is
+//! Weights in q8_0, q5_0, q4_0, q6_k, q5_k and q4_k are multiplied in 8 bits, but with AMX, AVX-512
+//! without VNNI and NEON without products of 8 bits; others become bfloat16 where bfloat16 is
 //! multiplied, else float32 ([`dtype_of_blocks`]).
 //!
 //! A new format of weights is an `impl` of [`Format`] here and a line in

@@ -1,12 +1,15 @@
 //! AVX2, alone and with products of 8 bits (AVX-VNNI).
 
 use super::avx2_sums::{NarrowPairs, Pairs, Quads, Sums};
+use super::groups::{Ahead, ByteGroup, Group, Groups, HalvesGroup, MinimumGroup};
+use super::k_blocks;
 use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
-use super::strips::{Ahead, BlockRows, ByteGroup, Group, Groups};
+use super::strips::BlockRows;
 use super::{By, Instructions, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::tasks::Task;
+use crate::cpu::gemm::widen::Widen;
 use crate::cpu::isa::Isa;
 use qwen3_dtypes::Dtype;
 use std::arch::x86_64::*;
@@ -60,6 +63,18 @@ unsafe impl Instructions for AvxVnni {
     }
 
     #[inline(always)]
+    unsafe fn pack_minima(rows: &BlockRows, groups: &mut [MinimumGroup], strip: usize) {
+        // Safety: by the caller.
+        unsafe { k_blocks::pack_minima::<__m256i, InQuads>(rows, groups, strip) }
+    }
+
+    #[inline(always)]
+    unsafe fn pack_halves(rows: &BlockRows, groups: &mut [HalvesGroup], strip: usize) {
+        // Safety: by the caller.
+        unsafe { k_blocks::pack_halves::<__m256i, InQuads, 32>(rows, groups, strip) }
+    }
+
+    #[inline(always)]
     unsafe fn add<const M: usize>(
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
@@ -71,6 +86,8 @@ unsafe impl Instructions for AvxVnni {
             match groups {
                 Groups::Bytes(_, groups) => add::<Quads<128>, _, M, 2>(totals, x, groups, ahead),
                 Groups::Nibbles(groups) => add::<Quads<8>, _, M, 2>(totals, x, groups, ahead),
+                Groups::Minima(groups) => add::<Quads<0>, _, M, 2>(totals, x, groups, ahead),
+                Groups::Halves(groups) => add::<Quads<32>, _, M, 2>(totals, x, groups, ahead),
             }
         }
     }
@@ -93,6 +110,18 @@ unsafe impl Instructions for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn pack_minima(rows: &BlockRows, groups: &mut [MinimumGroup], strip: usize) {
+        // Safety: by the caller.
+        unsafe { k_blocks::pack_minima::<__m256i, InQuads>(rows, groups, strip) }
+    }
+
+    #[inline(always)]
+    unsafe fn pack_halves(rows: &BlockRows, groups: &mut [HalvesGroup], strip: usize) {
+        // Safety: by the caller.
+        unsafe { k_blocks::pack_halves::<__m256i, InQuads, 32>(rows, groups, strip) }
+    }
+
+    #[inline(always)]
     unsafe fn add<const M: usize>(
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
@@ -107,9 +136,17 @@ unsafe impl Instructions for Avx2 {
                     add::<Pairs, _, M, 1>(totals, x, groups, ahead)
                 }
                 Groups::Bytes(_, groups) => {
-                    add::<NarrowPairs<OFFSET>, _, M, 1>(totals, x, groups, ahead)
+                    add::<NarrowPairs<OFFSET, 4>, _, M, 1>(totals, x, groups, ahead)
                 }
-                Groups::Nibbles(groups) => add::<NarrowPairs<8>, _, M, 1>(totals, x, groups, ahead),
+                Groups::Nibbles(groups) => {
+                    add::<NarrowPairs<8, 4>, _, M, 1>(totals, x, groups, ahead)
+                }
+                Groups::Minima(groups) => {
+                    add::<NarrowPairs<0, 4>, _, M, 1>(totals, x, groups, ahead)
+                }
+                Groups::Halves(groups) => {
+                    add::<NarrowPairs<32, 2>, _, M, 1>(totals, x, groups, ahead)
+                }
             }
         }
     }
@@ -133,19 +170,26 @@ unsafe fn add<S: Sums, G: Group, const M: usize, const R: usize>(
                 // Safety: by the caller.
                 unsafe { ahead.fetch::<__m256i>(index) };
             }
-            let scales = group.scales(strip).as_chunks::<LANES>().0;
-            // Safety: eight numbers of each; by the caller.
-            unsafe {
-                let sums = S::sums::<G, M, R>(x, group, [strip, first]);
-                for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
-                    let totals = totals[strip].as_chunks_mut::<LANES>().0;
-                    for (register, sum) in (first..).zip(sums) {
-                        let scale = _mm_loadu_si128(scales[register].as_ptr().cast());
-                        let scale = _mm256_mul_ps(_mm256_cvtph_ps(scale), _mm256_set1_ps(x.scale));
-                        let total = totals[register].as_mut_ptr();
-                        let sum = _mm256_cvtepi32_ps(sum);
-                        let sum = _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(total));
-                        _mm256_storeu_ps(total, sum);
+            let minima = group.minima(strip).map(|minima| minima.as_chunks::<LANES>().0);
+            for part in 0..G::PARTS {
+                let scales = group.scales(strip, part).as_chunks::<LANES>().0;
+                // Safety: eight numbers of each; by the caller.
+                unsafe {
+                    let sums = S::sums::<G, M, R>(x, group, [strip, first], part);
+                    for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
+                        let totals = totals[strip].as_chunks_mut::<LANES>().0;
+                        for (register, sum) in (first..).zip(sums) {
+                            let scale = G::Scale::load_256(scales[register].as_ptr());
+                            let scale = _mm256_mul_ps(scale, _mm256_set1_ps(x.scale));
+                            let total = totals[register].as_mut_ptr();
+                            let sum = _mm256_cvtepi32_ps(sum);
+                            let mut sum = _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(total));
+                            if let Some(minima) = minima {
+                                let minima = _mm256_loadu_ps(minima[register].as_ptr());
+                                sum = _mm256_fnmadd_ps(minima, _mm256_set1_ps(x.sum), sum);
+                            }
+                            _mm256_storeu_ps(total, sum);
+                        }
                     }
                 }
             }

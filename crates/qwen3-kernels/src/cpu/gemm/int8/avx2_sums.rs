@@ -1,9 +1,8 @@
 //! The sums of products of a block with AVX2, alone and with products of 8 bits (AVX-VNNI).
 
-use super::NUMBERS;
+use super::groups::{Group, quads_of};
 use super::lanes::Lanes;
 use super::quantize::QuantizedBlock;
-use super::strips::{Group, QUAD};
 use std::arch::x86_64::*;
 
 /// How the sums of a block are computed.
@@ -11,7 +10,8 @@ use std::arch::x86_64::*;
 /// # Safety
 /// Implementations read no more than they are given.
 pub(super) unsafe trait Sums {
-    /// Of each row of `x` and `R` registers of rows of a strip, from register `first` on.
+    /// Of a part of each row of `x` and of `R` registers of rows of a strip, from register `first`
+    /// on.
     ///
     /// # Safety
     /// The processor has the instructions.
@@ -19,6 +19,7 @@ pub(super) unsafe trait Sums {
         x: &[QuantizedBlock; M],
         group: &G,
         strip_first: [usize; 2],
+        part: usize,
     ) -> [[__m256i; R]; M];
 }
 
@@ -32,14 +33,15 @@ unsafe impl<const OFFSET: i32> Sums for Quads<OFFSET> {
         x: &[QuantizedBlock; M],
         group: &G,
         [strip, first]: [usize; 2],
+        part: usize,
     ) -> [[__m256i; R]; M] {
         // Safety: by the caller.
         unsafe {
             let mut sums = [[_mm256_setzero_si256(); R]; M];
             for (sums, x) in sums.iter_mut().zip(x) {
-                *sums = [_mm256_set1_epi32(x.start_of::<OFFSET>()); R];
+                *sums = [_mm256_set1_epi32(x.start::<OFFSET>(part, G::PARTS)); R];
             }
-            for quad in 0..NUMBERS / QUAD {
+            for quad in quads_of::<G>(part) {
                 let w: [_; R] = load(group, [strip, first], quad);
                 for (sums, x) in sums.iter_mut().zip(x) {
                     let x = quad_of(x, quad);
@@ -64,11 +66,12 @@ unsafe impl Sums for Pairs {
         x: &[QuantizedBlock; M],
         group: &G,
         [strip, first]: [usize; 2],
+        part: usize,
     ) -> [[__m256i; R]; M] {
         // Safety: by the caller.
         unsafe {
             let mut sums = [[_mm256_setzero_si256(); R]; M];
-            for quad in 0..NUMBERS / QUAD {
+            for quad in quads_of::<G>(part) {
                 let mut w: [_; R] = load(group, [strip, first], quad);
                 w.iter_mut().for_each(|w| *w = w.add(Lanes::each([128; 16])));
                 let mut sizes = w;
@@ -87,26 +90,26 @@ unsafe impl Sums for Pairs {
     }
 }
 
-/// By `vpmaddubsw` of codes from 0 to 31, which are so much too large: four pairs are at most
-/// 8 · 31 · 127, which 16 bits hold.
-pub(super) struct NarrowPairs<const OFFSET: i32>;
+/// By `vpmaddubsw` of codes without a sign, which are so much too large, `AT_ONCE` quads in 16
+/// bits: four of codes up to 31, which are at most 8 · 31 · 127, or two of codes up to 63.
+pub(super) struct NarrowPairs<const OFFSET: i32, const AT_ONCE: usize>;
 
 // Safety: reads through references.
-unsafe impl<const OFFSET: i32> Sums for NarrowPairs<OFFSET> {
+unsafe impl<const OFFSET: i32, const AT_ONCE: usize> Sums for NarrowPairs<OFFSET, AT_ONCE> {
     #[inline(always)]
     unsafe fn sums<G: Group, const M: usize, const R: usize>(
         x: &[QuantizedBlock; M],
         group: &G,
         [strip, first]: [usize; 2],
+        part: usize,
     ) -> [[__m256i; R]; M] {
-        const AT_ONCE: usize = 4;
         // Safety: by the caller.
         unsafe {
             let mut sums = [[_mm256_setzero_si256(); R]; M];
             for (sums, x) in sums.iter_mut().zip(x) {
-                *sums = [_mm256_set1_epi32(x.start_of::<OFFSET>()); R];
+                *sums = [_mm256_set1_epi32(x.start::<OFFSET>(part, G::PARTS)); R];
             }
-            for first_quad in (0..NUMBERS / QUAD).step_by(AT_ONCE) {
+            for first_quad in quads_of::<G>(part).step_by(AT_ONCE) {
                 let mut pairs = [[_mm256_setzero_si256(); R]; M];
                 for quad in first_quad..first_quad + AT_ONCE {
                     let w: [_; R] = load(group, [strip, first], quad);

@@ -1,11 +1,14 @@
 //! AVX-512 with its products of 8 bits (`vpdpbusd`).
 
+use super::groups::{Ahead, ByteGroup, Group, Groups, HalvesGroup, MinimumGroup, quads_of};
+use super::k_blocks;
 use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
-use super::strips::{Ahead, BlockRows, ByteGroup, Group, Groups, QUAD};
-use super::{By, Instructions, NUMBERS, Totals, block, gemm_by};
+use super::strips::BlockRows;
+use super::{By, Instructions, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::tasks::Task;
+use crate::cpu::gemm::widen::Widen;
 use crate::cpu::isa::Isa;
 use std::arch::x86_64::*;
 
@@ -36,6 +39,18 @@ unsafe impl Instructions for Avx512Vnni {
     }
 
     #[inline(always)]
+    unsafe fn pack_minima(rows: &BlockRows, groups: &mut [MinimumGroup], strip: usize) {
+        // Safety: by the caller.
+        unsafe { k_blocks::pack_minima::<__m512i, InQuads>(rows, groups, strip) }
+    }
+
+    #[inline(always)]
+    unsafe fn pack_halves(rows: &BlockRows, groups: &mut [HalvesGroup], strip: usize) {
+        // Safety: by the caller.
+        unsafe { k_blocks::pack_halves::<__m512i, InQuads, 32>(rows, groups, strip) }
+    }
+
+    #[inline(always)]
     unsafe fn add<const M: usize>(
         totals: &mut [Totals; M],
         x: &[[QuantizedBlock; M]],
@@ -47,6 +62,8 @@ unsafe impl Instructions for Avx512Vnni {
             match groups {
                 Groups::Bytes(_, groups) => add_groups::<_, M, 128>(totals, x, groups, ahead),
                 Groups::Nibbles(groups) => add_groups::<_, M, 8>(totals, x, groups, ahead),
+                Groups::Minima(groups) => add_groups::<_, M, 0>(totals, x, groups, ahead),
+                Groups::Halves(groups) => add_groups::<_, M, 32>(totals, x, groups, ahead),
             }
         }
     }
@@ -88,29 +105,33 @@ unsafe fn add_group<G: Group, const M: usize, const OFFSET: i32>(
     x: &[QuantizedBlock; M],
     group: &G,
 ) {
-    // Safety: by the caller.
-    unsafe {
-        let mut sums = [[_mm512_setzero_si512(); 2]; M];
-        for (sums, x) in sums.iter_mut().zip(x) {
-            *sums = [_mm512_set1_epi32(x.start_of::<OFFSET>()); 2];
-        }
-        for quad in 0..NUMBERS / QUAD {
-            let [a, b] = [group.quad(0, quad, 0), group.quad(1, quad, 0)];
+    for part in 0..G::PARTS {
+        // Safety: by the caller.
+        unsafe {
+            let mut sums = [[_mm512_setzero_si512(); 2]; M];
             for (sums, x) in sums.iter_mut().zip(x) {
-                let x =
-                    _mm512_set1_epi32(x.codes.as_ptr().cast::<i32>().add(quad).read_unaligned());
-                sums[0] = _mm512_dpbusd_epi32(sums[0], a, x);
-                sums[1] = _mm512_dpbusd_epi32(sums[1], b, x);
+                *sums = [_mm512_set1_epi32(x.start::<OFFSET>(part, G::PARTS)); 2];
             }
-        }
-        let scales =
-            |strip| _mm512_cvtph_ps(_mm256_loadu_si256(group.scales(strip).as_ptr().cast()));
-        let scales = [scales(0), scales(1)];
-        for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
-            let x = _mm512_set1_ps(x.scale);
-            for ((total, sum), scales) in totals.iter_mut().zip(sums).zip(scales) {
-                let scale = _mm512_mul_ps(scales, x);
-                *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, *total);
+            for quad in quads_of::<G>(part) {
+                let [a, b] = [group.quad(0, quad, 0), group.quad(1, quad, 0)];
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    let quads = x.codes.as_ptr().cast::<i32>();
+                    let x = _mm512_set1_epi32(quads.add(quad).read_unaligned());
+                    sums[0] = _mm512_dpbusd_epi32(sums[0], a, x);
+                    sums[1] = _mm512_dpbusd_epi32(sums[1], b, x);
+                }
+            }
+            for strip in 0..2 {
+                let scales = G::Scale::load_512(group.scales(strip, part).as_ptr());
+                let minima = group.minima(strip).map(|minima| _mm512_loadu_ps(minima.as_ptr()));
+                for ((totals, sums), x) in totals.iter_mut().zip(sums).zip(x) {
+                    let scale = _mm512_mul_ps(scales, _mm512_set1_ps(x.scale));
+                    let total = &mut totals[strip];
+                    *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[strip]), scale, *total);
+                    if let Some(minima) = minima {
+                        *total = _mm512_fnmadd_ps(minima, _mm512_set1_ps(x.sum), *total);
+                    }
+                }
             }
         }
     }

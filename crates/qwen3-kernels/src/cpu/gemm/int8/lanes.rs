@@ -1,14 +1,16 @@
 //! Blocks as strips, with registers of lanes of 16 bytes.
 
 use super::NUMBERS;
-use super::strips::{BlockRows, ByteGroup, QUAD, Quad, STRIP};
+use super::groups::{ByteGroup, QUAD, Quads, STRIP};
+use super::strips::BlockRows;
+use burn::tensor::f16;
 use qwen3_dtypes::Dtype;
 
 /// Rows of which each lane of a register holds four numbers when they are turned.
 const SQUARE: usize = 4;
 /// From a row to the one that is asked for meanwhile: after two pairs of strips memory has
 /// had time to answer.
-const FETCHED_AHEAD: usize = 4 * STRIP;
+pub(super) const FETCHED_AHEAD: usize = 4 * STRIP;
 
 /// A register of lanes of 16 bytes each.
 ///
@@ -72,9 +74,6 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn fetch(at: *const u8);
 }
 
-/// The codes of a block of each row of a strip.
-pub(super) type Quads = [Quad; NUMBERS / QUAD];
-
 /// In which order codes of all rows of a strip follow each other.
 ///
 /// # Safety
@@ -85,7 +84,7 @@ pub(super) unsafe trait Order<L: Lanes> {
     /// # Safety
     /// The processor has the instructions of `L`, and a block of each row can be read where
     /// `at` says.
-    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads);
+    unsafe fn put<C: Codes>(codes: C, at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads);
 }
 
 /// Four of each row, then the next four.
@@ -94,13 +93,13 @@ pub(super) struct InQuads;
 // Safety: `Codes::codes` of each row.
 unsafe impl<L: Lanes> Order<L> for InQuads {
     #[inline(always)]
-    unsafe fn put<C: Codes>(at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads) {
+    unsafe fn put<C: Codes>(which: C, at: impl Fn(usize) -> *const u8, add: u8, quads: &mut Quads) {
         for first in (0..STRIP).step_by(SQUARE * L::N) {
             // Safety: by the caller.
             unsafe {
                 let [mut lower, mut upper] = [[L::each([0; 16]); SQUARE]; 2];
                 for (row, (lower, upper)) in lower.iter_mut().zip(&mut upper).enumerate() {
-                    let codes = C::codes::<L>(|lane| at(first + SQUARE * lane + row), add);
+                    let codes = which.codes::<L>(|lane| at(first + SQUARE * lane + row), add);
                     [*lower, *upper] = codes;
                 }
                 for (half, rows) in [lower, upper].into_iter().enumerate() {
@@ -127,9 +126,9 @@ pub(super) unsafe fn pack<L: Lanes, O: Order<L>, const ADD: u8>(
     // Safety: by the caller.
     unsafe {
         match rows.dtype {
-            Dtype::Q8_0 => pack_codes::<L, O, Q8_0, ADD>(rows, groups, strip),
-            Dtype::Q5_0 => pack_codes::<L, O, Q5_0, ADD>(rows, groups, strip),
-            Dtype::Q4_0 => pack_codes::<L, O, Q4_0, ADD>(rows, groups, strip),
+            Dtype::Q8_0 => pack_codes::<L, O, _, ADD>(Q8_0, rows, groups, strip),
+            Dtype::Q5_0 => pack_codes::<L, O, _, ADD>(Q5_0, rows, groups, strip),
+            Dtype::Q4_0 => pack_codes::<L, O, _, ADD>(Q4_0, rows, groups, strip),
             other => panic!("products in 8 bits of {other}"),
         }
     }
@@ -139,7 +138,7 @@ pub(super) unsafe fn pack<L: Lanes, O: Order<L>, const ADD: u8>(
 ///
 /// # Safety
 /// Implementations read no more than [`Codes::BYTES`].
-pub(super) unsafe trait Codes {
+pub(super) unsafe trait Codes: Copy {
     /// Bytes of a block, the first two of its scale.
     const BYTES: usize;
 
@@ -147,11 +146,14 @@ pub(super) unsafe trait Codes {
     ///
     /// # Safety
     /// The processor has the instructions of `L`, and a block can be read where `at` says.
-    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2];
+    unsafe fn codes<L: Lanes>(self, at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2];
 }
 
+#[derive(Clone, Copy)]
 struct Q8_0;
+#[derive(Clone, Copy)]
 struct Q5_0;
+#[derive(Clone, Copy)]
 struct Q4_0;
 
 // Safety: 2 bytes and 32.
@@ -159,7 +161,7 @@ unsafe impl Codes for Q8_0 {
     const BYTES: usize = 34;
 
     #[inline(always)]
-    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
+    unsafe fn codes<L: Lanes>(self, at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
         // Safety: by the caller.
         unsafe {
             let codes = [L::load(|lane| at(lane).add(2)), L::load(|lane| at(lane).add(18))];
@@ -173,7 +175,7 @@ unsafe impl Codes for Q5_0 {
     const BYTES: usize = 22;
 
     #[inline(always)]
-    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
+    unsafe fn codes<L: Lanes>(self, at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
         // Safety: by the caller.
         unsafe {
             let upper = L::load(|lane| at(lane).add(2));
@@ -196,7 +198,7 @@ unsafe impl Codes for Q4_0 {
     const BYTES: usize = 18;
 
     #[inline(always)]
-    unsafe fn codes<L: Lanes>(at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
+    unsafe fn codes<L: Lanes>(self, at: impl Fn(usize) -> *const u8, add: u8) -> [L; 2] {
         // Safety: by the caller.
         unsafe {
             let add = L::each([add.wrapping_sub(8); 16]);
@@ -210,11 +212,12 @@ unsafe impl Codes for Q4_0 {
 /// # Safety
 /// As [`Lanes::load`].
 #[inline(always)]
-unsafe fn nibbles<L: Lanes>(at: impl Fn(usize) -> *const u8) -> [L; 2] {
+pub(super) unsafe fn nibbles<L: Lanes>(at: impl Fn(usize) -> *const u8) -> [L; 2] {
     // Safety: by the caller.
     unsafe {
         let bytes = L::load(at);
-        [bytes, bytes.right()].map(|nibbles| nibbles.and(L::each([15; 16])))
+        let mask = L::each([15; 16]);
+        [bytes.and(mask), bytes.right().and(mask)]
     }
 }
 
@@ -222,6 +225,7 @@ unsafe fn nibbles<L: Lanes>(at: impl Fn(usize) -> *const u8) -> [L; 2] {
 /// As [`pack`].
 #[inline(always)]
 unsafe fn pack_codes<L: Lanes, O: Order<L>, C: Codes, const ADD: u8>(
+    codes: C,
     rows: &BlockRows,
     groups: &mut [ByteGroup],
     strip: usize,
@@ -235,14 +239,14 @@ unsafe fn pack_codes<L: Lanes, O: Order<L>, C: Codes, const ADD: u8>(
         unsafe {
             let at = |row: usize| rows[row].add(block * C::BYTES);
             for (row, scale) in group.scales[strip].iter_mut().enumerate() {
-                *scale = at(row).cast::<u16>().read_unaligned();
+                *scale = at(row).cast::<f16>().read_unaligned();
                 // Every second block is in a line of its own. The first-level cache is full of
                 // strips.
                 if block % 2 == row % 2 {
                     L::fetch(at(row).wrapping_add(ahead));
                 }
             }
-            O::put::<C>(at, ADD, &mut group.codes[strip]);
+            O::put(codes, at, ADD, &mut group.codes[strip]);
         }
     }
 }

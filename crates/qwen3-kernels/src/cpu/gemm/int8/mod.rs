@@ -1,4 +1,4 @@
-//! The product in 8 bits, of weights whose blocks are 32 whole numbers with one scale.
+//! The product in 8 bits, of weights that are whole numbers of which 32 have one scale.
 //!
 //! `x` is rounded to whole numbers from -127 to 127 with a scale for each 32
 //! ([`QuantizedX`]). A few blocks of weight rows are read as two strips of 16 rows, or brought
@@ -10,6 +10,10 @@
 //!   total = fma(sum, scale of w · scale of x, total)   block after block, in float32
 //! ```
 //!
+//! Where numbers of the weight have a minimum, `scale · code − minimum`, the next step is
+//! `total = fma(−minimum, scale of x · Σ x, total)`; where 16 have a scale, these are two sums of
+//! 16 numbers.
+//!
 //! This formula has one result, so every set of instructions gives the same bits.
 
 #[cfg(target_arch = "x86_64")]
@@ -20,14 +24,19 @@ mod avx2_sums;
 mod avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod k_blocks;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_i8mm;
 #[cfg(target_arch = "aarch64")]
 mod neon_registers;
 mod plain;
 mod quantize;
 #[cfg(target_arch = "x86_64")]
 mod registers;
+mod groups;
 mod strips;
 #[cfg(test)]
 mod tests;
@@ -41,14 +50,17 @@ use crate::cpu::isa::Isa;
 pub(crate) use avx2::{gemm as gemm_avx2, gemm_vnni as gemm_avx_vnni};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::gemm as gemm_avx512_vnni;
+use groups::{Ahead, BLOCKS, ByteGroup, Groups, HalvesGroup, MinimumGroup, STRIP};
 #[cfg(target_arch = "aarch64")]
-pub(crate) use neon::{gemm_dot as gemm_neon_dot, gemm_i8mm as gemm_neon_i8mm};
+pub(crate) use neon::gemm as gemm_neon_dot;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon_i8mm::gemm as gemm_neon_i8mm;
 pub(crate) use plain::{codes, gemm as gemm_plainly};
 use quantize::{QuantizedBlock, QuantizedX};
 use qwen3_dtypes::{Dtype, Layout};
 use rayon::iter::ParallelIterator;
 use std::ops::Range;
-use strips::{Ahead, BLOCKS, BlockRows, ByteGroup, Groups, STRIP, Strips};
+use strips::{BlockRows, Strips};
 
 /// Numbers of a block.
 const NUMBERS: usize = 32;
@@ -62,7 +74,8 @@ type Totals = [[f32; STRIP]; 2];
 
 /// Whether its blocks are such.
 pub(crate) fn takes(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::Q8_0 | Dtype::Q5_0 | Dtype::Q4_0)
+    let of_32 = matches!(dtype, Dtype::Q8_0 | Dtype::Q5_0 | Dtype::Q4_0);
+    of_32 || matches!(dtype, Dtype::Q6_K | Dtype::Q5_K | Dtype::Q4_K)
 }
 
 /// In which layout such weights are multiplied fastest.
@@ -85,6 +98,18 @@ unsafe trait Instructions {
     /// # Safety
     /// The processor has the instructions, for this and all that follow.
     unsafe fn pack(rows: &BlockRows, groups: &mut [ByteGroup], strip: usize);
+
+    /// The same of blocks whose numbers have minima, 32 numbers in a group.
+    ///
+    /// # Safety
+    /// See [`Instructions::pack`].
+    unsafe fn pack_minima(rows: &BlockRows, groups: &mut [MinimumGroup], strip: usize);
+
+    /// The same of blocks with a scale for each 16 numbers, 32 numbers in a group.
+    ///
+    /// # Safety
+    /// See [`Instructions::pack`].
+    unsafe fn pack_halves(rows: &BlockRows, groups: &mut [HalvesGroup], strip: usize);
 
     /// Adds to the totals of some rows of `x` and two strips the products of as many blocks.
     /// Meanwhile it may ask for what is `ahead`.

@@ -1,7 +1,6 @@
 //! A register of NEON as one lane of 16 bytes.
 
 use super::lanes::Lanes;
-use super::strips::STRIP;
 use std::arch::aarch64::*;
 use std::arch::asm;
 
@@ -82,40 +81,5 @@ unsafe impl Lanes for uint8x16_t {
         unsafe {
             asm!("prfm pldl2keep, [{at}]", at = in(reg) at, options(nostack, preserves_flags));
         }
-    }
-}
-
-/// Scales of a strip in float32.
-///
-/// # Safety
-/// The processor has NEON.
-#[inline(always)]
-pub(super) unsafe fn scales(halves: &[u16; STRIP]) -> [f32; STRIP] {
-    let mut numbers = [0.0; STRIP];
-    for (numbers, halves) in numbers.as_chunks_mut().0.iter_mut().zip(halves.as_chunks().0) {
-        // Safety: by the caller.
-        unsafe { widen(halves, numbers) };
-    }
-    numbers
-}
-
-/// # Safety
-/// The processor has NEON.
-#[inline(always)]
-unsafe fn widen(halves: &[u16; 8], numbers: &mut [f32; 8]) {
-    // Safety: 8 numbers of each; the instructions are those of every such processor.
-    unsafe {
-        asm!(
-            "ldr {halves:q}, [{from}]",
-            "fcvtl {low:v}.4s, {halves:v}.4h",
-            "fcvtl2 {high:v}.4s, {halves:v}.8h",
-            "stp {low:q}, {high:q}, [{to}]",
-            from = in(reg) halves,
-            to = in(reg) numbers,
-            halves = out(vreg) _,
-            low = out(vreg) _,
-            high = out(vreg) _,
-            options(nostack, preserves_flags),
-        );
     }
 }

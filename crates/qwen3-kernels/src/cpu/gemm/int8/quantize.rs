@@ -17,14 +17,23 @@ pub(super) struct QuantizedBlock {
     /// NaN if a number is not finite.
     pub scale: f32,
     /// -128 times the sum of the codes: where sums with weights begin that are 128 too large.
-    pub start: i32,
+    start: i32,
+    /// The same of the first 16 codes alone.
+    first_start: i32,
+    /// The sum of the numbers, `scale · Σ codes`.
+    pub sum: f32,
 }
 
 impl QuantizedBlock {
-    /// Where sums begin with weights that are `OFFSET` too large, a power of two up to 128.
+    /// Where sums of a part, of one or two, begin with weights that are `OFFSET` too large.
     #[inline(always)]
-    pub fn start_of<const OFFSET: i32>(&self) -> i32 {
-        self.start >> (128 / OFFSET).trailing_zeros()
+    pub fn start<const OFFSET: i32>(&self, part: usize, parts: usize) -> i32 {
+        let start = match (part, parts) {
+            (_, 1) => self.start,
+            (0, _) => self.first_start,
+            _ => self.start - self.first_start,
+        };
+        (start >> 7) * OFFSET
     }
 }
 
@@ -88,18 +97,24 @@ vectorized! {
             // Of denormal scales some have no inverse: such numbers are as good as zero.
             let is_nothing = scale < f32::MIN_POSITIVE;
             let inverse = if is_nothing { 0.0 } else { 1.0 / scale };
-            let mut sum = 0;
-            for (code, &x) in block.codes.iter_mut().zip(x) {
-                let nearest = nearest(x * inverse);
-                *code = nearest as i8;
-                sum += nearest;
+            let mut sums = [0; 2];
+            for (half, sum) in sums.iter_mut().enumerate() {
+                let all = half * NUMBERS / 2..(half + 1) * NUMBERS / 2;
+                for (code, &x) in block.codes[all.clone()].iter_mut().zip(&x[all]) {
+                    let nearest = nearest(x * inverse);
+                    *code = nearest as i8;
+                    *sum += nearest;
+                }
             }
+            let sum = sums[0] + sums[1];
             let is_finite = largest < f32::INFINITY;
             block.scale = if is_nothing { 0.0 } else { scale };
             if !is_finite {
                 block.scale = f32::NAN;
             }
             block.start = -128 * sum;
+            block.first_start = -128 * sums[0];
+            block.sum = block.scale * sum as f32;
         }
     }
 }
@@ -131,7 +146,12 @@ mod tests {
                     let scale = if largest / 127.0 < f32::MIN_POSITIVE { 0.0 } else { largest / 127.0 };
                     prop_assert_eq!(block.scale, scale);
                     let sum: i32 = block.codes.iter().map(|&code| i32::from(code)).sum();
-                    prop_assert_eq!(block.start, -128 * sum);
+                    prop_assert_eq!(block.start::<128>(0, 1), -128 * sum);
+                    let halves = [0, 1].map(|half| block.start::<32>(half, 2));
+                    prop_assert_eq!(halves[0] + halves[1], -32 * sum);
+                    let first: i32 = block.codes[..16].iter().map(|&code| i32::from(code)).sum();
+                    prop_assert_eq!(halves[0], -32 * first);
+                    prop_assert_eq!(block.sum, scale * sum as f32);
                     for (&code, &x) in block.codes.iter().zip(x) {
                         let off = f64::from(x) - f64::from(scale) * f64::from(code);
                         // A half of a step, and the rounding of its inverse; or all of it.

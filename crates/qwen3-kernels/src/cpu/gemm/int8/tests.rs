@@ -1,6 +1,6 @@
 //! Every set of instructions gives the bits of plain Rust, and these are near the product.
 
-use super::strips::BLOCKS;
+use super::groups::BLOCKS;
 use super::{PACKED_FOR, layout};
 use crate::cpu::blocks::tests::blocks;
 use crate::cpu::gemm::{Format, GatedOut, Input, Output, Source, gemm};
@@ -11,12 +11,25 @@ use proptest::prelude::*;
 use qwen3_dtypes::strips::{ROWS, of_rows};
 use qwen3_dtypes::{Dtype, Layout};
 
-const DTYPES: [Dtype; 3] = [Dtype::Q8_0, Dtype::Q5_0, Dtype::Q4_0];
+const DTYPES: [Dtype; 5] = [Dtype::Q8_0, Dtype::Q5_0, Dtype::Q4_0, Dtype::Q5_K, Dtype::Q4_K];
 
-/// Blocks of any codes, with scales below 1.
+/// Where the float16 scales of a block are, and which bits of their upper bytes let numbers of
+/// any codes be small.
+fn scales(dtype: Dtype) -> (&'static [usize], u8) {
+    match dtype {
+        Dtype::Q5_K | Dtype::Q4_K => (&[0, 2], 0xa7),
+        Dtype::Q6_K => (&[208], 0xa7),
+        _ => (&[0], 0xbb),
+    }
+}
+
+/// Blocks of any codes, with small scales.
 fn weight(dtype: Dtype, [n, k]: [usize; 2], seed: u64) -> Vec<u8> {
     let mut blocks = blocks(dtype, n * k / dtype.block_len(), seed);
-    blocks.chunks_mut(dtype.block_bytes()).for_each(|block| block[1] &= 0xbb);
+    for block in blocks.chunks_mut(dtype.block_bytes()) {
+        let (scales, small) = scales(dtype);
+        scales.iter().for_each(|at| block[at + 1] &= small);
+    }
     blocks
 }
 
@@ -34,7 +47,7 @@ proptest! {
         dtype in prop::sample::select(&DTYPES[..]), m in 0usize..20, blocks in 1usize..6,
         n in 1usize..80, seed: u64,
     ) {
-        let k = 32 * blocks;
+        let k = dtype.block_len() * blocks;
         let (mut x, bytes) = (random(m * k, seed), weight(dtype, [n, k], seed ^ 1));
         // Zeros, and a block of nothing else.
         x.iter_mut().skip(7).step_by(11).for_each(|x| *x = 0.0);
@@ -62,7 +75,7 @@ proptest! {
         dtype in prop::sample::select(&DTYPES[..]), m in 1usize..9, blocks in 1usize..9,
         n in 1usize..40, seed: u64,
     ) {
-        let k = 32 * blocks;
+        let k = dtype.block_len() * blocks;
         let (x, bytes) = (random(m * k, seed), weight(dtype, [n, k], seed ^ 1));
         let mut numbers = vec![0.0; n * k];
         dtype.widen(&bytes, &mut numbers);
@@ -103,7 +116,7 @@ proptest! {
 
 #[test]
 fn sums_are_the_same_of_more_blocks_and_rows_than_are_packed_at_once() {
-    let [m, k, n] = [PACKED_FOR + 5, 32 * (2 * BLOCKS + 3), 20];
+    let [m, k, n] = [PACKED_FOR + 5, 32 * (2 * BLOCKS + 8), 20];
     for dtype in DTYPES {
         let (x, bytes) = (random(m * k, 1), weight(dtype, [n, k], 2));
         let weight = Source::Blocks(dtype, &bytes);
@@ -119,14 +132,16 @@ fn sums_are_the_same_of_more_blocks_and_rows_than_are_packed_at_once() {
 
 #[test]
 fn the_largest_codes_are_summed_exactly() {
-    let [m, k, n] = [7, 64, 33];
+    let [m, k, n] = [7, 512, 33];
     for (dtype, code) in DTYPES
         .into_iter()
         .flat_map(|dtype| [(dtype, 0x80), (dtype, 0x7f), (dtype, 0), (dtype, 0xff)])
     {
         let one = f16::ONE.to_le_bytes();
         let mut bytes = vec![code; n * dtype.bytes_of(k)];
-        bytes.chunks_mut(dtype.block_bytes()).for_each(|block| block[..2].copy_from_slice(&one));
+        for block in bytes.chunks_mut(dtype.block_bytes()) {
+            scales(dtype).0.iter().for_each(|&at| block[at..at + 2].copy_from_slice(&one));
+        }
         let weight = Source::Blocks(dtype, &bytes);
         // Each as 127 or -127, of one sign in a row or of both.
         let x: Vec<f32> = (0..m * k).map(|at| [1.0, -1.0][(at * (at / k % 3) / 2) % 2]).collect();
@@ -140,7 +155,7 @@ fn the_largest_codes_are_summed_exactly() {
 
 #[test]
 fn bad_numbers_spoil_their_row_and_no_other() {
-    let [m, k, n] = [8, 96, 20];
+    let [m, k, n] = [8, 256, 20];
     for dtype in DTYPES {
         let bytes = weight(dtype, [n, k], 1);
         for (isa, bad) in Isa::available()
