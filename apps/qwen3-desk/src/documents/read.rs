@@ -18,6 +18,8 @@ const MAX_HEADING_CHARS: usize = 160;
 pub enum Unread {
     #[error("can't be read: {source}")]
     Io { source: io::Error },
+    #[error("is not there; what was found in it is kept until you remove it here")]
+    Away,
     #[error("is larger than {} MB", MAX_FILE_BYTES >> 20)]
     TooLarge,
     #[error("is no text, whatever its name says")]

@@ -1,6 +1,6 @@
 //! Which files have which passages.
 
-use crate::store::{Changes, FileRecord, Passages, Store, StoreError};
+use crate::store::{Changes, FileRecord, Passages, Store, StoreError, damaged};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +35,9 @@ impl Catalogue {
             catalogue.put_content(key, passages);
         }
         for (path, record) in store.files()? {
+            if record.problem.is_empty() && !catalogue.has_content(record.content) {
+                return Err(damaged("a file has lost its passages"));
+            }
             catalogue.put_file(Path::new(&path), record);
         }
         Ok(catalogue)

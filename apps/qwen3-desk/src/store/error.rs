@@ -26,6 +26,11 @@ impl StoreError {
     }
 }
 
+/// Something in the index is not what was written.
+pub fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged { message: what.to_owned() }
+}
+
 impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         let message = error.to_string();

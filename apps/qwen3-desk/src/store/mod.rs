@@ -7,11 +7,13 @@
 mod error;
 mod vectors;
 
-pub use error::StoreError;
+pub use error::{StoreError, damaged};
 pub use vectors::Code;
 
+use crate::documents::{Passage, passage_key};
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ const CONTENTS: TableDefinition<u128, Vec<(u128, u32)>> = TableDefinition::new("
 const TEXTS: TableDefinition<u128, (&str, &str)> = TableDefinition::new("texts");
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// Pages that the database keeps in memory; its own choice would be a gigabyte.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -72,21 +74,28 @@ impl Store {
 
     fn begin(db: Database) -> Result<Self, StoreError> {
         let store = Self { db };
+        match store.format()? {
+            // Nothing is written: the disk may be full.
+            Some(FORMAT) => return Ok(store),
+            Some(found) => return Err(StoreError::Format { found }),
+            None => {}
+        }
         store.write(|write| {
             write.open_table(FILES)?;
             write.open_table(CONTENTS)?;
             write.open_table(TEXTS)?;
             vectors::begin(write)?;
-            let mut numbers = write.open_table(NUMBERS)?;
-            let format = numbers.get("format")?.map(|format| format.value());
-            match format {
-                Some(FORMAT) => {}
-                Some(found) => return Err(StoreError::Format { found }),
-                None => drop(numbers.insert("format", FORMAT)?),
-            }
+            write.open_table(NUMBERS)?.insert("format", FORMAT)?;
             Ok(())
         })?;
         Ok(store)
+    }
+
+    fn format(&self) -> Result<Option<u64>, StoreError> {
+        self.read(|read| match read.open_table(NUMBERS) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            numbers => Ok(numbers?.get("format")?.map(|format| format.value())),
+        })
     }
 
     /// A database whose writes a test can make fail.
@@ -177,16 +186,18 @@ impl Store {
         })
     }
 
-    /// The heading and the text of each of these passages that is there.
+    /// The heading and the text of each of these passages that is there. The database doesn't see
+    /// that a byte of a page was changed, but a passage is named by its own hash.
     pub fn texts(&self, keys: &[u128]) -> Result<Vec<Option<(String, String)>>, StoreError> {
         self.read(|read| {
             let table = read.open_table(TEXTS)?;
             let text = |key: &u128| {
-                let found = table.get(key)?;
-                Ok(found.map(|found| {
-                    let (heading, text) = found.value();
-                    (heading.to_owned(), text.to_owned())
-                }))
+                let Some(found) = table.get(key)? else { return Ok(None) };
+                let (heading, text) = found.value();
+                if passage_key(&Passage::embedded(heading, text)) != *key {
+                    return Err(damaged("a passage was changed"));
+                }
+                Ok(Some((heading.to_owned(), text.to_owned())))
             };
             keys.iter().map(text).collect()
         })
@@ -202,10 +213,9 @@ pub fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// The database panics at a page that another program has changed.
 fn guarded<T>(access: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(access)).unwrap_or_else(|_| {
-        Err(StoreError::Damaged { message: "a page of it makes no sense".to_owned() })
-    })
+    catch_unwind(AssertUnwindSafe(access))
+        .unwrap_or_else(|_| Err(damaged("a page of it makes no sense")))
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -1,8 +1,9 @@
 //! Vectors in the database, in 16 bits a dimension. The upper eight are read at the start, and
 //! searched in memory. The lower eight are read for the best of those alone.
 
-use super::{NUMBERS, Store, StoreError};
+use super::{NUMBERS, Store, StoreError, damaged};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// By the number of the model and the passage.
 const CODES: TableDefinition<(u32, u128), &[u8]> = TableDefinition::new("codes");
@@ -38,18 +39,38 @@ impl Code {
     /// As it is kept: the scale and the numbers, and apart from them the rest.
     fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
         let numbers = self.numbers.iter().map(|number| number.cast_unsigned());
-        let code = self.scale.to_le_bytes().into_iter().chain(numbers).collect();
-        (code, self.rest.iter().map(|number| number.cast_unsigned()).collect())
+        let code = self.scale.to_le_bytes().into_iter().chain(numbers);
+        (sealed(code), sealed(self.rest.iter().map(|number| number.cast_unsigned())))
     }
 }
 
+/// The bytes, and a hash by which a change of them is seen.
+fn sealed(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut bytes: Vec<u8> = bytes.collect();
+    let seal = xxh3_64(&bytes).to_le_bytes();
+    bytes.extend(seal);
+    bytes
+}
+
+fn opened(bytes: &[u8]) -> Result<&[u8], StoreError> {
+    let opened =
+        bytes.split_last_chunk().filter(|(bytes, seal)| xxh3_64(bytes).to_le_bytes() == **seal);
+    Ok(opened.ok_or_else(|| damaged("a vector was changed"))?.0)
+}
+
+/// The scale and the numbers of a code.
+fn parts(code: &[u8]) -> Result<(f32, &[u8]), StoreError> {
+    let (scale, numbers) =
+        opened(code)?.split_first_chunk().ok_or_else(|| damaged("a vector is too short"))?;
+    Ok((f32::from_le_bytes(*scale), numbers))
+}
+
 /// The vector of what is kept.
-fn vector(code: &[u8], rest: &[u8]) -> Option<Vec<f32>> {
-    let (scale, numbers) = code.split_first_chunk()?;
-    let scale = f32::from_le_bytes(*scale);
+fn vector(code: &[u8], rest: &[u8]) -> Result<Vec<f32>, StoreError> {
+    let (scale, numbers) = parts(code)?;
     let number = |byte: &u8| f32::from(byte.cast_signed());
-    let both = numbers.iter().zip(rest);
-    Some(both.map(|(code, rest)| (number(code) + number(rest) / PARTS) * scale).collect())
+    let both = numbers.iter().zip(opened(rest)?);
+    Ok(both.map(|(code, rest)| (number(code) + number(rest) / PARTS) * scale).collect())
 }
 
 pub(super) fn begin(write: &WriteTransaction) -> Result<(), StoreError> {
@@ -76,12 +97,18 @@ pub(super) fn forget(write: &WriteTransaction, passages: &[u128]) -> Result<(), 
 impl Store {
     /// The number of a model. One that is new gets the next.
     pub fn model(&self, description: &str) -> Result<u32, StoreError> {
+        let known = self.read(|read| {
+            let number = read.open_table(MODELS)?.get(description)?;
+            Ok(number.map(|number| number.value()))
+        })?;
+        if let Some(number) = known {
+            return Ok(number);
+        }
         let mut number = 0;
         self.write(|write| {
             let mut models = write.open_table(MODELS)?;
-            let known = models.get(description)?.map(|known| known.value());
             let highest = models.iter()?.filter_map(|entry| Some(entry.ok()?.1.value())).max();
-            number = known.unwrap_or_else(|| highest.map_or(0, |highest| highest + 1));
+            number = highest.map_or(0, |highest| highest + 1);
             models.insert(description, number)?;
             Ok(())
         })?;
@@ -144,8 +171,8 @@ impl Store {
             let codes = read.open_table(CODES)?;
             for entry in codes.range((model, 0)..=(model, u128::MAX))? {
                 let (key, value) = entry?;
-                let Some((scale, numbers)) = value.value().split_first_chunk() else { continue };
-                each(key.value().1, f32::from_le_bytes(*scale), numbers);
+                let (scale, numbers) = parts(value.value())?;
+                each(key.value().1, scale, numbers);
             }
             Ok(())
         })
@@ -158,7 +185,7 @@ impl Store {
             let vector_of = |key: &u128| {
                 let (code, rest) = (codes.get((model, *key))?, rests.get((model, *key))?);
                 let both = code.zip(rest);
-                Ok(both.and_then(|(code, rest)| vector(code.value(), rest.value())))
+                both.map(|(code, rest)| vector(code.value(), rest.value())).transpose()
             };
             keys.iter().map(vector_of).collect()
         })

@@ -6,6 +6,7 @@ use super::shared::Shared;
 use crate::documents::Passage;
 use crate::index::Vectors;
 use crate::model::{Choice, Model, Role};
+use crate::store::damaged;
 use qwen3_engine::{Error, Hooks};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -110,16 +111,17 @@ impl Compute {
 
     /// Computes some vectors.
     pub fn step(&mut self, shared: &Shared) -> Result<(), Trouble> {
+        // What a full disk has refused comes first, or it would become more and more.
+        self.save_at_times(shared)?;
         let Some(target) = &self.target else { return Ok(()) };
         let count = self.batch.min(self.queue.len());
         let keys: Vec<u128> = self.queue.range(..count).copied().collect();
         let found = shared.store().ok_or(Trouble::NoStore)?.texts(&keys)?;
         let (mut passages, mut texts) = (vec![], vec![]);
         for (key, found) in keys.into_iter().zip(found) {
-            if let Some((heading, text)) = found {
-                passages.push(key);
-                texts.push(Passage::embedded(&heading, &text));
-            }
+            let (heading, text) = found.ok_or_else(|| damaged("a passage has lost its text"))?;
+            passages.push(key);
+            texts.push(Passage::embedded(&heading, &text));
         }
         let start = Instant::now();
         match (target.model.encode)(Role::Passage, &texts, &shared.computing()) {
@@ -138,10 +140,12 @@ impl Compute {
                     if before == 0.0 { rate } else { 0.9 * before + 0.1 * rate };
             });
         }
-        if self.saved.is_none_or(|saved| saved.elapsed() > SAVE_AFTER) {
-            self.save(shared)?;
-        }
-        Ok(())
+        self.save_at_times(shared)
+    }
+
+    fn save_at_times(&mut self, shared: &Shared) -> Result<(), Trouble> {
+        let is_time = self.saved.is_none_or(|saved| saved.elapsed() > SAVE_AFTER);
+        if is_time && !self.unsaved.is_empty() { self.save(shared) } else { Ok(()) }
     }
 
     fn done(&mut self, count: usize) {

@@ -24,7 +24,7 @@ pub enum Finding {
 }
 
 /// The passages found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     pub ask: u64,
     pub hits: Vec<Hit>,

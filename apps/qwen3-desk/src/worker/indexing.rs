@@ -147,7 +147,10 @@ impl Indexing<'_> {
             Trouble::Store(error) => {
                 self.shared.set_store(None);
                 if error.is_damage() {
-                    self.put_aside();
+                    self.put_aside(error);
+                } else {
+                    // So that it can be searched meanwhile. If not, it is tried again below.
+                    let _ = self.open_store();
                 }
                 self.activity(Activity::Waiting(error.to_string()));
             }
@@ -162,12 +165,12 @@ impl Indexing<'_> {
     }
 
     /// Everything in the index can be computed again.
-    fn put_aside(&self) {
+    fn put_aside(&self, damage: &StoreError) {
         let told = match put_aside(&self.shared.machinery.index_file) {
-            Ok(path) => format!(
-                "The index was damaged. It is kept as {}, and a new one is built.",
-                path.display()
-            ),
+            Ok(path) => {
+                let path = path.display();
+                format!("A new index is built, as {damage}. The old one is kept as {path}.")
+            }
             Err(error) => error.to_string(),
         };
         self.shared.tell(Event::Told(told));
@@ -255,12 +258,18 @@ impl Indexing<'_> {
             return Ok(());
         }
         let store = (self.shared.machinery.open_store)()?;
-        let index = Index::read(&store)?;
-        *self.shared.index.write().expect("nobody panics with the index") = index;
+        let answering = self.shared.index.read().expect("nobody panics with the index").model;
+        // What failed was a write: what is in memory is still true, and so is what is to be done.
+        let is_as_before = answering.is_some() && store.answering()? == answering;
+        if !is_as_before {
+            let index = Index::read(&store)?;
+            *self.shared.index.write().expect("nobody panics with the index") = index;
+            self.compute.forget_model();
+        }
         self.shared.set_store(Some(store));
-        self.compute.forget_model();
         self.scan.restart(&self.folders);
         self.shared.count();
+        self.shared.searching.again();
         Ok(())
     }
 

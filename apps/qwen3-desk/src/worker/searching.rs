@@ -8,7 +8,7 @@ use crate::model::{Choice, Judge, Role};
 use crate::store::StoreError;
 use qwen3_engine::{CancelToken, Error, Hooks};
 use std::sync::{Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Passages that are shown, and reranked.
 const SHOWN: usize = 50;
@@ -133,14 +133,7 @@ fn not_reranked(shared: &Shared, mut found: Found, (error, cancel): (&Error, &Ca
 /// The nearest passages.
 fn answer(shared: &Shared, ask: &Ask, cancel: &CancelToken) -> Found {
     let start = Instant::now();
-    let mut found = Found {
-        ask: ask.number,
-        hits: vec![],
-        model_time: Duration::ZERO,
-        search_time: Duration::ZERO,
-        reranked: None,
-        problem: None,
-    };
+    let mut found = Found { ask: ask.number, ..Found::default() };
     let Some(store) = shared.store() else {
         found.problem = Some("the index is being opened".to_owned());
         return found;
@@ -156,9 +149,12 @@ fn answer(shared: &Shared, ask: &Ask, cancel: &CancelToken) -> Found {
             let vector = vector_of(&shared.index, &store, *passage).map_err(of_store);
             vector.and_then(|vector| vector.ok_or_else(|| "this passage is gone".to_owned()))
         }
-        Finding::Query(query) => query_vector(shared, query, cancel),
+        Finding::Query(query) => {
+            let vector = query_vector(shared, query, cancel);
+            found.model_time = start.elapsed();
+            vector
+        }
     };
-    found.model_time = start.elapsed();
     let start = Instant::now();
     let hits = vector.and_then(|vector| {
         let hits = nearest(&shared.index, &store, (vector.as_slice(), &ask.filter), SHOWN);

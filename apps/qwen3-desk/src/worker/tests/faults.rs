@@ -1,6 +1,7 @@
 //! Devices that get lost, disks that fail, indexes and files that are broken.
 
 use super::*;
+use crate::store::tests::Disk;
 
 /// A machinery that counts texts, and whose device gets lost when told to.
 fn counting(data: &TempDir, texts: Arc<AtomicUsize>, is_lost: Arc<AtomicBool>) -> Machinery {
@@ -115,7 +116,7 @@ fn broken_and_unreadable_files_are_told_and_the_rest_is_found() {
     };
     assert!(told("broken.pdf").starts_with("is a PDF that can't be read"));
     assert!(told("image.txt").starts_with("is no text"));
-    assert!(told("/no/such/folder").starts_with("can't be read"));
+    assert!(told("/no/such/folder").starts_with("is not there"));
     assert_eq!(settle(&worker).indexed, 5);
 }
 
@@ -152,4 +153,39 @@ fn a_damaged_index_is_put_aside_and_built_anew() {
     assert_eq!(settle(&worker).indexed, 5);
     assert_eq!(first(&worker, "how do I bake a loaf?"), "bread.md");
     assert!(path.with_extension("damaged").exists());
+}
+
+#[test]
+fn a_full_disk_is_searched_and_waited_for() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let path = data.path().join("index.redb");
+    let is_full = Arc::new(AtomicBool::new(false));
+    let machinery = Machinery {
+        open_store: Box::new({
+            let (is_full, path) = (is_full.clone(), path.clone());
+            move || Disk::open(&path, &is_full)
+        }),
+        ..machinery(&path)
+    };
+    let worker = Worker::start(machinery, begin(&[notes.path()], MINI), || {});
+    settle(&worker);
+    is_full.store(true, Ordering::Relaxed);
+    let lines: String = (0..20_000).map(|n| format!("Sentence {n} about the sea.\n")).collect();
+    fs::write(notes.path().join("sea.txt"), lines).unwrap();
+    worker.command(Command::Rescan);
+    until("the problem", || match worker.status().activity {
+        Activity::Waiting(problem) => problem.contains("disk is full").then_some(()),
+        _ => None,
+    });
+    let bread = Finding::Query("how do I bake a loaf?".to_owned());
+    until("an answer meanwhile", || {
+        let found = ask(&worker, 901, bread.clone(), Filter::default());
+        found.problem.is_none().then(|| assert_eq!(name(&found.hits[0]), "bread.md"))
+    });
+    // Its many passages are not computed here: the disk isn't to be waited for so long.
+    fs::write(notes.path().join("sea.txt"), "The sea and its waves.").unwrap();
+    is_full.store(false, Ordering::Relaxed);
+    until("the new file", || (worker.status().files == 6).then_some(()));
+    settle(&worker);
+    assert_eq!(first(&worker, "the ocean"), "sea.txt");
 }
