@@ -14,7 +14,7 @@ const TELL: Duration = Duration::from_secs(5);
 
 /// Adds folders and waits until everything can be found.
 pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
-    let mut settings = Settings::read(&places.settings);
+    let mut settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     for folder in folders {
         let whole = dunce::canonicalize(&folder);
         settings.add_folder(whole.map_err(|error| format!("`{}`: {error}", folder.display()))?);
@@ -55,7 +55,7 @@ fn summary(status: &Status) -> String {
 
 /// Prints the passages nearest to a query, best first.
 pub fn search(places: &Places, query: String, count: usize) -> Result<(), String> {
-    let settings = Settings::read(&places.settings);
+    let settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     // Nothing is indexed meanwhile: paused, the thread only loads the model.
     let worker = start(places, &Settings { is_paused: true, ..settings });
     worker.ask(Ask { number: 1, finding: Finding::Query(query), filter: Default::default() });

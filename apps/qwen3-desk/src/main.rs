@@ -67,7 +67,8 @@ fn run(args: Args) -> Result<(), String> {
             Places::of_the_user().ok_or("there is no home folder; name a folder with --data")?
         }
     };
-    let instance = Instance::take(&places.lock).map_err(|error| error.to_string())?;
+    let instance = Instance::take(&places.lock)
+        .map_err(|error| format!("`{}` can't be used: {error}", places.lock.display()))?;
     let Some(instance) = instance else {
         return match args.command {
             None => Ok(()),

@@ -2,6 +2,7 @@
 
 use directories::ProjectDirs;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,15 @@ impl Appearance {
     }
 }
 
+/// Why the settings of a file are not used.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings can't be read: {reason}; {fate}")]
+pub struct Unusable {
+    reason: String,
+    /// What became of the file.
+    fate: String,
+}
+
 /// The settings. What a file of another version doesn't say has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -101,6 +111,9 @@ pub struct Settings {
     pub pace: Pace,
     pub appearance: Appearance,
     pub is_paused: bool,
+    /// What a later version keeps here.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 impl Default for Settings {
@@ -113,20 +126,40 @@ impl Default for Settings {
             pace: Pace::default(),
             appearance: Appearance::default(),
             is_paused: false,
+            rest: Map::new(),
         }
     }
 }
 
 impl Settings {
-    /// Those of a file; the defaults if there is none, or if it says nothing that is understood.
-    /// Such a file is put aside, since people may have a use for it.
-    pub fn read(path: &Path) -> Self {
-        let Ok(text) = std::fs::read_to_string(path) else { return Self::default() };
-        serde_json::from_str(&text).unwrap_or_else(|_| {
-            // If it can't be, it is written over with the next change.
-            let _ = std::fs::rename(path, path.with_extension("damaged"));
-            Self::default()
-        })
+    /// Those of a file, or the defaults if there is none. A file that isn't understood is put
+    /// aside, since people may have a use for it.
+    pub fn read(path: &Path) -> Result<Self, Unusable> {
+        let reason = match std::fs::read_to_string(path) {
+            Ok(text) => match serde_json::from_str(&text) {
+                Ok(said) => return Ok(Self::of(said)),
+                Err(error) => error.to_string(),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => error.to_string(),
+        };
+        let aside = path.with_extension("damaged");
+        let fate = match std::fs::rename(path, &aside) {
+            Ok(()) => format!("they are kept as `{}`", aside.display()),
+            Err(error) => format!("`{}` stays where it is: {error}", path.display()),
+        };
+        Err(Unusable { reason, fate })
+    }
+
+    /// Setting by setting: another version may have written values that mean nothing here.
+    fn of(said: Map<String, Value>) -> Self {
+        let mut settings = Self::default();
+        for (name, value) in said {
+            let mut all = serde_json::to_value(&settings).expect("settings are valid JSON");
+            all[name] = value;
+            settings = serde_json::from_value(all).unwrap_or(settings);
+        }
+        settings
     }
 
     /// Writes the file anew. Whatever ends the process, one of both is whole.
@@ -157,21 +190,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_found_again_and_broken_ones_are_the_defaults() {
+    fn settings_are_found_again_and_broken_ones_are_put_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/settings.json");
-        assert_eq!(Settings::read(&path), Settings::default());
+        assert_eq!(Settings::read(&path).unwrap(), Settings::default());
         let mut settings = Settings { pace: Pace::Full, ..Settings::default() };
         settings.add_folder("/notes".into());
         settings.write(&path).unwrap();
-        assert_eq!(Settings::read(&path), settings);
-        std::fs::write(&path, "{\"pace\": \"gentle\", \"new\": 1}").unwrap();
-        let read = Settings::read(&path);
-        assert_eq!((read.pace, read.model.as_str()), (Pace::Gentle, "mini"));
-        std::fs::write(&path, "{\"pace\": ").unwrap();
-        assert_eq!(Settings::read(&path), Settings::default());
-        let aside = std::fs::read_to_string(path.with_extension("damaged")).unwrap();
-        assert_eq!(aside, "{\"pace\": ");
+        assert_eq!(Settings::read(&path).unwrap(), settings);
+        let aside = path.with_extension("damaged");
+        for broken in [&b"{\"pace\": "[..], b"[]", b"\xFF\xFE"] {
+            std::fs::write(&path, broken).unwrap();
+            let told = Settings::read(&path).unwrap_err().to_string();
+            assert!(told.contains(aside.to_str().unwrap()), "{told}");
+            assert_eq!(std::fs::read(&aside).unwrap(), broken);
+            assert_eq!(Settings::read(&path).unwrap(), Settings::default());
+        }
+        std::fs::create_dir(&path).unwrap();
+        assert!(Settings::read(&path).is_err());
+    }
+
+    #[test]
+    fn settings_of_a_later_version_are_used_as_far_as_they_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let later =
+            r#"{"folders": ["/notes"], "pace": "at night", "appearance": "dark", "tags": [1]}"#;
+        std::fs::write(&path, later).unwrap();
+        let settings = Settings::read(&path).unwrap();
+        assert_eq!((settings.pace, settings.appearance), (Pace::Normal, Appearance::Dark));
+        assert_eq!((settings.folders.len(), settings.model.as_str()), (1, "mini"));
+        settings.write(&path).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("\"tags\""));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::theme::palette;
 use super::widgets::{card, count, primary, section, title, weak};
 use super::{View, Window, search};
 use crate::worker::Command;
+use directories::BaseDirs;
 use eframe::egui::{self, RichText, ScrollArea, Ui};
+use std::path::{Path, PathBuf};
 
 /// Problems that are shown. One cause often has thousands.
 const SHOWN: usize = 200;
@@ -35,8 +37,19 @@ pub fn typed(window: &mut Window, ui: &mut Ui) {
     let field = field.hint_text(hint).margin(egui::Margin::symmetric(10, 6)).desired_width(240.0);
     let response = ui.add(field);
     if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
-        let path = std::mem::take(&mut window.typed_folder);
-        window.add_folder(path.trim().into());
+        let path = of_typed(&window.typed_folder);
+        if window.add_folder(path) {
+            window.typed_folder.clear();
+        }
+    }
+}
+
+/// The path that was meant. Shells know `~`, and file managers copy paths in quotes.
+fn of_typed(text: &str) -> PathBuf {
+    let path = Path::new(text.trim().trim_matches('"'));
+    match (path.strip_prefix("~"), BaseDirs::new()) {
+        (Ok(below), Some(dirs)) => dirs.home_dir().join(below),
+        _ => path.to_owned(),
     }
 }
 
@@ -89,5 +102,19 @@ fn problems(window: &Window, ui: &mut Ui) {
     }
     if problems.len() > SHOWN {
         weak(ui, format!("and {} more", count(problems.len() - SHOWN)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_typed_as_in_a_shell_or_pasted_in_quotes() {
+        let home = BaseDirs::new().unwrap().home_dir().to_owned();
+        assert_eq!(of_typed("~/a b/c "), home.join("a b").join("c"));
+        assert_eq!(of_typed("~"), home);
+        assert_eq!(of_typed("~a"), Path::new("~a"));
+        assert_eq!(of_typed(" \"/a b\""), Path::new("/a b"));
     }
 }

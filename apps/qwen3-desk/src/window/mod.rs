@@ -20,11 +20,14 @@ use crate::worker::{Command, Event, Machinery, Start, Status, Worker};
 use eframe::egui;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-/// How long a notice stays.
+/// How long a notice stays, and how long one of a problem that asks for something.
 const NOTICE: Duration = Duration::from_secs(6);
+const LONG_NOTICE: Duration = Duration::from_secs(60);
+/// Nobody closes a window for a folder so soon: there was none.
+const TOO_SOON: Duration = Duration::from_millis(300);
 /// Between two looks whether another start has asked for the window.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -69,9 +72,10 @@ pub struct Window {
     search: search::Search,
     map: map::Map,
     models: models::Models,
+    /// With the time until which it is shown.
     notice: Option<(String, Instant)>,
-    /// The answer of the system's window for a folder.
-    picked: Option<Receiver<Option<PathBuf>>>,
+    /// The answer of the system's window for a folder, and when it was asked for.
+    picked: Option<(Receiver<Option<PathBuf>>, Instant)>,
     /// A folder as it is typed: not every system has such a window.
     typed_folder: String,
     open_file: Box<OpenFile>,
@@ -98,7 +102,14 @@ pub fn open(places: Places, instance: Instance) -> Result<(), String> {
 impl Window {
     /// The window's state, with its threads running.
     pub fn new(ctx: &egui::Context, places: Places, machinery: Machinery) -> Self {
-        let settings = Settings::read(&places.settings);
+        let read = Settings::read(&places.settings);
+        let problem = read.as_ref().err().map(|error| {
+            let text =
+                format!("Indexing is paused, as {error}. Add your folders again, then resume.");
+            (text, Instant::now() + LONG_NOTICE)
+        });
+        // Without its folders the index would be emptied.
+        let settings = read.unwrap_or_else(|_| Settings { is_paused: true, ..Settings::default() });
         theme::set(ctx);
         ctx.set_theme(preference(settings.appearance));
         let choice =
@@ -123,7 +134,7 @@ impl Window {
             search: search::Search::default(),
             map: map::Map::default(),
             models: models::Models::default(),
-            notice: None,
+            notice: problem,
             picked: None,
             typed_folder: String::new(),
             open_file: Box::new(|path| open::that_detached(path)),
@@ -132,7 +143,6 @@ impl Window {
 
     /// Everything that is seen.
     pub fn show(&mut self, ui: &mut egui::Ui) {
-        self.hear(ui.ctx());
         keys::global(self, ui.ctx());
         sidebar::show(self, ui);
         self.show_notice(ui);
@@ -179,22 +189,30 @@ impl Window {
         for folder in dropped.into_iter().filter_map(|file| file.path) {
             self.add_folder(folder);
         }
-        match self.picked.as_ref().map(Receiver::try_recv) {
-            Some(Ok(folder)) => {
-                self.picked = None;
-                folder.into_iter().for_each(|folder| self.add_folder(folder));
+        self.hear_of_folder();
+    }
+
+    /// Takes the answer of the system's window for a folder.
+    fn hear_of_folder(&mut self) {
+        let Some((picked, since)) = &self.picked else { return };
+        let was_soon = since.elapsed() < TOO_SOON;
+        match picked.try_recv() {
+            Err(TryRecvError::Empty) => return,
+            Ok(Some(folder)) => drop(self.add_folder(folder)),
+            _ if was_soon => {
+                self.tell("The system has no window for folders. Type the path of one.".to_owned());
             }
-            Some(Err(std::sync::mpsc::TryRecvError::Disconnected)) => self.picked = None,
             _ => {}
         }
+        self.picked = None;
     }
 
     fn tell(&mut self, text: String) {
-        self.notice = Some((text, Instant::now()));
+        self.notice = Some((text, Instant::now() + NOTICE));
     }
 
     fn show_notice(&mut self, ui: &mut egui::Ui) {
-        self.notice = self.notice.take().filter(|(_, since)| since.elapsed() < NOTICE);
+        self.notice = self.notice.take().filter(|(_, until)| Instant::now() < *until);
         let Some((text, _)) = &self.notice else { return };
         ui.ctx().request_repaint_after(LOOK);
         egui::Panel::bottom("notice").show(ui, |ui| {
@@ -207,7 +225,7 @@ impl Window {
     /// Asks for a folder in the system's own window.
     fn pick_folder(&mut self, ctx: &egui::Context) {
         let (sender, picked) = channel();
-        self.picked = Some(picked);
+        self.picked = Some((picked, Instant::now()));
         // It is made here, as macOS wants, and waited for on a thread.
         let dialog = rfd::AsyncFileDialog::new().set_title("A folder to search").pick_folder();
         let ctx = ctx.clone();
@@ -219,15 +237,18 @@ impl Window {
         });
     }
 
-    fn add_folder(&mut self, path: PathBuf) {
+    /// Adds a folder; whether there is such a folder.
+    fn add_folder(&mut self, path: PathBuf) -> bool {
         let folder = dunce::canonicalize(&path).unwrap_or(path);
-        if !folder.is_dir() {
-            self.tell(format!("{} is no folder.", folder.display()));
+        let is_folder = folder.is_dir();
+        if !is_folder {
+            self.tell(format!("There is no folder {}.", folder.display()));
         } else if self.settings.add_folder(folder.clone()) {
             self.folders_changed();
         } else {
             self.tell(format!("{} is searched already.", folder.display()));
         }
+        is_folder
     }
 
     fn folders_changed(&mut self) {
@@ -262,6 +283,11 @@ fn preference(appearance: Appearance) -> egui::ThemePreference {
 }
 
 impl eframe::App for Window {
+    // Called for a minimised window too, which has to hear that it is asked for.
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.hear(ctx);
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
         self.show(ui);
     }

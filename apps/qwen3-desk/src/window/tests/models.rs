@@ -16,7 +16,7 @@ fn another_model_is_used_once_its_index_is_there() {
     program.wait("the other model", |program| program.window().status.model == other);
     program.settle();
     assert_eq!(program.window().status.indexed, 5);
-    let kept = Settings::read(&Places::within(program.data.path()).settings);
+    let kept = Settings::read(&Places::within(program.data.path()).settings).unwrap();
     assert_eq!(kept.model, other);
 }
 
