@@ -37,9 +37,9 @@ pub fn show(ui: &mut Ui, shown: &Shown) -> (Response, Option<Action>) {
     let mut action = None;
     let sensing = UiBuilder::new().id_salt(shown.hit.passage).sense(Sense::click());
     let response = ui.scope_builder(sensing, |ui| {
-        let is_hovered = ui.response().hovered();
+        let is_pointed_at = ui.response().hovered() || ui.response().has_focus();
         let mut frame = card(&palette, shown.is_selected);
-        if is_hovered && !shown.is_selected {
+        if is_pointed_at && !shown.is_selected {
             frame.stroke.color = palette.accent;
         }
         frame.show(ui, |ui| {

@@ -49,7 +49,10 @@ fn kept(window: &Window, ui: &mut Ui) {
     let status = &window.status;
     card(&palette, false).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let rate = format!("{:.0} passages a second", status.passages_per_second);
+        let rate = match status.passages_per_second {
+            0.0 => "nothing since the start".to_owned(),
+            rate => format!("{rate:.0} passages a second"),
+        };
         let rows = [
             ("Index", window.places.index.display().to_string()),
             ("Its size", bytes(status.index_bytes)),

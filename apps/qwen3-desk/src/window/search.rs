@@ -22,6 +22,8 @@ pub struct Search {
     pub wants_focus: bool,
     /// Whether the selected passage has to come into sight.
     pub scrolls: bool,
+    /// Whether it was in sight in the last frame.
+    is_in_sight: bool,
     was_shown: bool,
 }
 
@@ -37,8 +39,10 @@ impl Search {
         let place = kept
             .filter(|_| self.selected > 0)
             .and_then(|passage| found.hits.iter().position(|hit| hit.passage == passage));
-        self.selected = place.unwrap_or(0);
-        self.scrolls |= is_first;
+        let place = place.unwrap_or(0);
+        // New passages push it down, or people have moved on to others.
+        self.scrolls |= is_first || place != self.selected && self.is_in_sight;
+        self.selected = place;
         self.found = Some(found);
     }
 
@@ -107,9 +111,13 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
     like_line(window, ui);
     match &window.search.found {
         Some(found) => {
-            let is_empty = found.hits.is_empty();
+            let (is_empty, has_problem) = (found.hits.is_empty(), found.problem.is_some());
             standing(window, ui);
-            if is_empty { nothing(window, ui) } else { results(window, ui) }
+            match (is_empty, has_problem) {
+                (true, true) => {}
+                (true, false) => nothing(window, ui),
+                (false, _) => results(window, ui),
+            }
         }
         None => welcome::help(window, ui),
     }
@@ -252,8 +260,11 @@ fn results(window: &mut Window, ui: &mut Ui) {
             let shown =
                 hit::Shown { hit, words: &words, is_selected, folders: &window.settings.folders };
             let (response, action) = hit::show(ui, &shown);
-            if is_selected && scrolls {
-                response.scroll_to_me(None);
+            if is_selected {
+                window.search.is_in_sight = ui.is_rect_visible(response.rect);
+                if scrolls {
+                    response.scroll_to_me(None);
+                }
             }
             if response.clicked() || action.is_some() {
                 window.search.selected = at;

@@ -1,7 +1,7 @@
 //! The left side: where to go, and how indexing stands.
 
 use super::theme::palette;
-use super::widgets::{bytes, count};
+use super::widgets::{bytes, count, ring};
 use super::{View, Window};
 use crate::worker::{Activity, Command};
 use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
@@ -38,7 +38,10 @@ fn entry(ui: &mut Ui, label: &str, is_on: bool) -> egui::Response {
         .corner_radius(CornerRadius::same(7))
         .min_size(egui::vec2(0.0, 34.0));
     // All of the width, and the words on the left.
-    ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), |ui| ui.add(button)).inner
+    let layout = egui::Layout::top_down_justified(egui::Align::Min);
+    let response = ui.with_layout(layout, |ui| ui.add(button)).inner;
+    ring(ui, &response);
+    response
 }
 
 /// From the bottom up: what the process takes, the button, the bar, and in words what goes on.

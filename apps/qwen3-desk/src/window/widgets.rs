@@ -1,7 +1,7 @@
 //! Small things that several views are made of.
 
 use super::theme::{Palette, ROUND, palette};
-use eframe::egui::{self, CornerRadius, Frame, Margin, Response, RichText, Stroke, Ui};
+use eframe::egui::{self, CornerRadius, Frame, Margin, Response, RichText, Stroke, StrokeKind, Ui};
 
 /// The title of a view, with a line below that says what it is for.
 pub fn title(ui: &mut Ui, title: &str, about: &str) {
@@ -34,7 +34,17 @@ pub fn card(palette: &Palette, is_selected: bool) -> Frame {
 pub fn primary(ui: &mut Ui, text: &str) -> Response {
     let palette = palette(ui);
     let text = RichText::new(text).color(palette.on_accent).strong();
-    ui.add(egui::Button::new(text).fill(palette.accent).stroke(Stroke::NONE))
+    let response = ui.add(egui::Button::new(text).fill(palette.accent).stroke(Stroke::NONE));
+    ring(ui, &response);
+    response
+}
+
+/// Shows where the keyboard is, on a widget that has a frame of its own.
+pub fn ring(ui: &Ui, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, palette(ui).text);
+        ui.painter().rect_stroke(response.rect, ROUND, stroke, StrokeKind::Inside);
+    }
 }
 
 /// One of several that exclude each other, as a pill.
@@ -49,7 +59,9 @@ pub fn pill(ui: &mut Ui, is_on: bool, text: &str) -> Response {
         .stroke(Stroke::new(1.0, line))
         .corner_radius(CornerRadius::same(14))
         .min_size(egui::vec2(0.0, 26.0));
-    ui.add(button)
+    let response = ui.add(button);
+    ring(ui, &response);
+    response
 }
 
 /// Text in the second rank.
