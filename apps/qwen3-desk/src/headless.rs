@@ -62,6 +62,10 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
     loop {
         let answers = worker.events().into_iter().filter_map(|event| match event {
             Event::Found(found) => Some(found),
+            Event::Told(text) => {
+                eprintln!("{text}");
+                None
+            }
             _ => None,
         });
         // What came before the model was there says so.

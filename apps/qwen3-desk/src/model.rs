@@ -92,7 +92,7 @@ pub struct Model {
 }
 
 /// A loaded reranker.
-pub struct Judge {
+pub struct LoadedReranker {
     pub choice: Choice,
     /// The log-odds that each text answers the query.
     pub score: Box<Score>,
@@ -159,14 +159,14 @@ impl Library {
     }
 
     /// Loads a reranker. Nothing is downloaded.
-    pub fn load_judge(&self, choice: &Choice, hooks: &Hooks) -> Result<Judge, Error> {
+    pub fn load_reranker(&self, choice: &Choice, hooks: &Hooks) -> Result<LoadedReranker, Error> {
         let model = Reranker::load(self.here(&choice.model)?, &options(choice, hooks))?;
         let score = move |query: &str, texts: &[String], cancel: &CancelToken| {
             let options = RankOptions::default().hooks(Hooks::default().cancel(cancel.clone()));
             let scores = model.score(texts.iter().map(|text| (query, text)), &options)?;
             Ok(scores.into_iter().map(|score| score.log_odds).collect())
         };
-        Ok(Judge { choice: choice.clone(), score: Box::new(score) })
+        Ok(LoadedReranker { choice: choice.clone(), score: Box::new(score) })
     }
 }
 

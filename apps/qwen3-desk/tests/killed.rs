@@ -1,5 +1,5 @@
-//! The program, killed while it indexes. `QWEN3_KILLS=20` kills it so often; without the variable
-//! it is killed three times.
+//! The program, killed while it indexes, and with an index that was cut off. `QWEN3_KILLS=20` kills
+//! it so often; without the variable it is killed three times.
 
 use std::fs;
 use std::path::Path;
@@ -38,10 +38,10 @@ fn answers(data: &Path) -> Vec<String> {
     queries.map(answer).to_vec()
 }
 
-fn write_notes(folder: &Path) {
+fn write_notes(folder: &Path, files: usize) {
     let about =
         ["the sea", "wheat and bread", "learning machines", "old houses", "the price of oil"];
-    for n in 0..FILES {
+    for n in 0..files {
         let line = format!("Note {n} is about {} and about number {n}. ", about[n % about.len()]);
         let text: Vec<String> = (0..40).map(|part| format!("{line}Part {part} of it.")).collect();
         fs::write(folder.join(format!("{n}.txt")), text.join("\n")).unwrap();
@@ -52,7 +52,7 @@ fn write_notes(folder: &Path) {
 fn an_index_that_was_killed_becomes_what_it_would_have_been() {
     let kills = std::env::var("QWEN3_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
     let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    write_notes(notes.path());
+    write_notes(notes.path(), FILES);
     for kill in 0..kills {
         let mut child = index(data.path(), notes.path());
         // Later and later, and at another moment each time.
@@ -71,7 +71,7 @@ fn an_index_that_was_killed_becomes_what_it_would_have_been() {
 #[test]
 fn two_processes_do_not_share_an_index() {
     let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    write_notes(notes.path());
+    write_notes(notes.path(), FILES);
     let mut first = index(data.path(), notes.path());
     sleep(Duration::from_millis(500));
     let second = program(data.path()).args(["search", "bread"]).output().unwrap();
@@ -79,4 +79,19 @@ fn two_processes_do_not_share_an_index() {
     assert!(!second.status.success() && told.contains("its window is open"), "{told}");
     first.kill().unwrap();
     first.wait().unwrap();
+}
+
+#[test]
+fn an_index_that_was_cut_off_is_built_anew() {
+    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_notes(notes.path(), 10);
+    finish(data.path(), notes.path());
+    let before = answers(data.path());
+    let file = fs::File::options().write(true).open(data.path().join("index.redb")).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    drop(file);
+    let told = finish(data.path(), notes.path());
+    assert!(told.contains("A new index is built, as the index is damaged"), "{told}");
+    assert!(data.path().join("index.damaged").exists());
+    assert_eq!(answers(data.path()), before);
 }

@@ -59,7 +59,7 @@ impl Desk {
 
     /// Notes, settings that name them, and a program in the place of the system's that tells
     /// which file it was to open.
-    fn furnish(&self) {
+    fn write_files(&self) {
         let bread = "Knead the dough for ten minutes, then let the yeast rise overnight.";
         fs::write(self.path("notes/bread.md"), bread).unwrap();
         fs::write(self.path("notes/apples.txt"), "Gravity pulls apples to the ground.").unwrap();
@@ -128,7 +128,7 @@ fn a_question_is_typed_and_its_file_opened() {
         return;
     }
     let desk = Desk::new();
-    desk.furnish();
+    desk.write_files();
     assert!(desk.program().arg("index").status().unwrap().success());
     let mut program = Running(desk.program().spawn().unwrap());
     let search = ["search", "--onlyvisible", "--name", "^qwen3-desk$"];

@@ -85,7 +85,7 @@ impl Watcher {
     /// The folders that have changed, once they are quiet.
     pub fn changed(&mut self) -> Vec<PathBuf> {
         while let Ok(event) = self.events.try_recv() {
-            self.hear(event);
+            self.receive(event);
         }
         if self.retry_at < Instant::now() && !self.problems.is_empty() {
             self.try_again();
@@ -96,7 +96,7 @@ impl Watcher {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
-    fn hear(&mut self, event: notify::Result<Event>) {
+    fn receive(&mut self, event: notify::Result<Event>) {
         // An event that was lost may have been in any of them.
         let all = vec![PathBuf::new()];
         let is_removal = matches!(&event, Ok(event) if event.kind.is_remove());

@@ -2,7 +2,7 @@
 
 use super::{Index, Place};
 use crate::documents::Kind;
-use crate::store::{Store, StoreError};
+use crate::store::{NO_TEXT, Store, StoreError, damaged};
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
@@ -67,14 +67,15 @@ pub fn nearest(
     let texts = store.texts(&keys)?;
     let index = index.read().expect("nobody panics with the index");
     let hit = |((similarity, passage), text): ((f32, u128), Option<(String, String)>)| {
-        let (heading, text) = text?;
         let places = index.catalogue.places(passage);
         let taken = places.iter().filter(|place| filter.takes(&place.path));
+        // If its files are gone by now, so may be its text.
         let place = taken.min_by(|a, b| a.path.cmp(&b.path))?.clone();
+        let Some((heading, text)) = text else { return Some(Err(damaged(NO_TEXT))) };
         let others = places.len() - 1;
-        Some(Hit { passage, similarity, relevance: None, place, others, heading, text })
+        Some(Ok(Hit { passage, similarity, relevance: None, place, others, heading, text }))
     };
-    Ok(scored.into_iter().zip(texts).filter_map(hit).collect())
+    scored.into_iter().zip(texts).filter_map(hit).collect()
 }
 
 type Candidates = (u32, Vec<(u128, f32)>);
@@ -111,6 +112,6 @@ pub fn vector_of(
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
-    // Float16 leaves a vector almost of length 1.
+    // Rounded, a vector is almost of length 1.
     dot / b.iter().map(|b| b * b).sum::<f32>().sqrt().max(1e-6)
 }

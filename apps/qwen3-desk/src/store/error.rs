@@ -26,6 +26,8 @@ impl StoreError {
     }
 }
 
+pub const NO_TEXT: &str = "a passage has lost its text";
+
 /// Something in the index is not what was written.
 pub fn damaged(what: &str) -> StoreError {
     StoreError::Damaged { message: what.to_owned() }

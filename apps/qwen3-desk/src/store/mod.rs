@@ -7,7 +7,7 @@
 mod error;
 mod vectors;
 
-pub use error::{StoreError, damaged};
+pub use error::{NO_TEXT, StoreError, damaged};
 pub use vectors::Code;
 
 use crate::documents::{Passage, passage_key};

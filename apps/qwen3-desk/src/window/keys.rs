@@ -51,7 +51,7 @@ fn of_results(window: &mut Window, ctx: &egui::Context) {
         window.search.select(-1);
     }
     if pressed(ctx, plain(Key::Escape)) {
-        window.search.begin_again();
+        window.search.clear();
     }
     let Some(hit) = window.search.selected().cloned() else { return };
     if pressed(ctx, plain(Key::Enter)) {

@@ -162,7 +162,7 @@ impl Window {
     }
 
     /// Takes what came since the last frame.
-    fn hear(&mut self, ctx: &egui::Context) {
+    fn receive(&mut self, ctx: &egui::Context) {
         self.status = self.worker.status();
         for event in self.worker.events() {
             match event {
@@ -189,11 +189,11 @@ impl Window {
         for folder in dropped.into_iter().filter_map(|file| file.path) {
             self.add_folder(folder);
         }
-        self.hear_of_folder();
+        self.take_folder();
     }
 
     /// Takes the answer of the system's window for a folder.
-    fn hear_of_folder(&mut self) {
+    fn take_folder(&mut self) {
         let Some((picked, since)) = &self.picked else { return };
         let was_soon = since.elapsed() < TOO_SOON;
         match picked.try_recv() {
@@ -285,7 +285,7 @@ fn preference(appearance: Appearance) -> egui::ThemePreference {
 impl eframe::App for Window {
     // Called for a minimised window too, which has to hear that it is asked for.
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
-        self.hear(ctx);
+        self.receive(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {

@@ -56,7 +56,7 @@ impl Search {
         self.scrolls = true;
     }
 
-    pub fn begin_again(&mut self) {
+    pub fn clear(&mut self) {
         (self.query, self.like, self.found) = (String::new(), None, None);
         self.number += 1;
         self.wants_focus = true;

@@ -60,7 +60,7 @@ impl Program {
                 });
                 window
             });
-            window.hear(ui.ctx());
+            window.receive(ui.ctx());
             window.show(ui);
         };
         let harness = Harness::builder().with_size(setup.size).build_ui_state(show, None);

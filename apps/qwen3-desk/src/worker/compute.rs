@@ -6,7 +6,7 @@ use super::shared::Shared;
 use crate::documents::Passage;
 use crate::index::Vectors;
 use crate::model::{Choice, Model, Role};
-use crate::store::damaged;
+use crate::store::{NO_TEXT, damaged};
 use qwen3_engine::{Error, Hooks};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl Compute {
         let found = shared.store().ok_or(Trouble::NoStore)?.texts(&keys)?;
         let (mut passages, mut texts) = (vec![], vec![]);
         for (key, found) in keys.into_iter().zip(found) {
-            let (heading, text) = found.ok_or_else(|| damaged("a passage has lost its text"))?;
+            let (heading, text) = found.ok_or_else(|| damaged(NO_TEXT))?;
             passages.push(key);
             texts.push(Passage::embedded(&heading, &text));
         }

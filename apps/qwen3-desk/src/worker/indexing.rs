@@ -57,7 +57,7 @@ struct Indexing<'s> {
     pace: Pace,
     is_paused: bool,
     /// Whether the thread has the lowest priority.
-    is_patient: bool,
+    has_low_priority: bool,
     watcher: Watcher,
     splitter: Option<Splitter>,
     scan: Scan,
@@ -76,7 +76,7 @@ pub fn run(shared: &Shared, commands: Receiver<Command>, start: Start) {
         choice,
         pace,
         is_paused,
-        is_patient: false,
+        has_low_priority: false,
         watcher: Watcher::new(),
         splitter: None,
         scan: Scan::default(),
@@ -86,11 +86,11 @@ pub fn run(shared: &Shared, commands: Receiver<Command>, start: Start) {
     };
     indexing.watcher.watch(&indexing.folders);
     while !shared.ends() {
-        let is_idle = indexing.step_or_suffer();
+        let is_idle = indexing.step_or_recover();
         let pause = indexing.rest_until.saturating_duration_since(Instant::now());
         let pause = if is_idle { pause.max(LOOK) } else { pause.min(LOOK) };
         match commands.recv_timeout(pause) {
-            Ok(command) => indexing.obey(command),
+            Ok(command) => indexing.follow(command),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -102,7 +102,7 @@ pub fn run(shared: &Shared, commands: Receiver<Command>, start: Start) {
 }
 
 impl Indexing<'_> {
-    fn obey(&mut self, command: Command) {
+    fn follow(&mut self, command: Command) {
         match command {
             Command::Folders(folders) => {
                 self.watcher.watch(&folders);
@@ -125,7 +125,7 @@ impl Indexing<'_> {
     }
 
     /// Whether there was nothing to do.
-    fn step_or_suffer(&mut self) -> bool {
+    fn step_or_recover(&mut self) -> bool {
         if Instant::now() < self.rest_until {
             return false;
         }
@@ -136,23 +136,21 @@ impl Indexing<'_> {
             }
             Err(Trouble::Model(Error::Cancelled)) => false,
             Err(trouble) => {
-                self.suffer(&trouble);
+                self.recover(&trouble);
                 false
             }
         }
     }
 
-    fn suffer(&mut self, trouble: &Trouble) {
+    fn recover(&mut self, trouble: &Trouble) {
         match trouble {
             Trouble::Store(error) => {
                 self.shared.set_store(None);
-                if error.is_damage() {
-                    self.put_aside(error);
-                } else {
+                if !(error.is_damage() && self.put_aside(error)) {
                     // So that it can be searched meanwhile. If not, it is tried again below.
                     let _ = self.open_store();
+                    self.activity(Activity::Waiting(error.to_string()));
                 }
-                self.activity(Activity::Waiting(error.to_string()));
             }
             Trouble::Model(error) => {
                 self.compute.forget_model();
@@ -164,9 +162,10 @@ impl Indexing<'_> {
         self.retry = (self.retry * 2).min(LAST_RETRY);
     }
 
-    /// Everything in the index can be computed again.
-    fn put_aside(&self, damage: &StoreError) {
-        let told = match put_aside(&self.shared.machinery.index_file) {
+    /// Everything in the index can be computed again. Whether the file is out of the way.
+    fn put_aside(&self, damage: &StoreError) -> bool {
+        let aside = put_aside(&self.shared.machinery.index_file);
+        let told = match &aside {
             Ok(path) => {
                 let path = path.display();
                 format!("A new index is built, as {damage}. The old one is kept as {path}.")
@@ -174,6 +173,7 @@ impl Indexing<'_> {
             Err(error) => error.to_string(),
         };
         self.shared.tell(Event::Told(told));
+        aside.is_ok()
     }
 
     fn activity(&self, activity: Activity) {
@@ -193,7 +193,7 @@ impl Indexing<'_> {
             return Err(StoreError::Damaged { message }.into());
         }
         self.open_store()?;
-        self.be_patient();
+        self.lower_priority();
         let changed = self.watcher.changed();
         self.scan.again(&changed);
         if self.shared.takes_lost_device() {
@@ -225,12 +225,12 @@ impl Indexing<'_> {
     }
 
     /// From when the index is open: nobody likes to wait for that.
-    fn be_patient(&mut self) {
-        if !self.is_patient && self.pace != Pace::Full {
+    fn lower_priority(&mut self) {
+        if !self.has_low_priority && self.pace != Pace::Full {
             // Threads of a model that this one loads are as patient as it is, where the system
             // hands that on. One that doesn't allow it indexes at the usual priority.
             let _ = set_current_thread_priority(ThreadPriority::Min);
-            self.is_patient = true;
+            self.has_low_priority = true;
         }
     }
 

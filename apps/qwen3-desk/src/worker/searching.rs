@@ -4,7 +4,7 @@ use super::event::{Ask, Event, Finding, Found};
 use super::shared::Shared;
 use crate::documents::Passage;
 use crate::index::{Hit, nearest, vector_of};
-use crate::model::{Choice, Judge, Role};
+use crate::model::{Choice, LoadedReranker, Role};
 use crate::store::StoreError;
 use qwen3_engine::{CancelToken, Error, Hooks};
 use std::sync::{Condvar, Mutex};
@@ -78,13 +78,13 @@ impl Searching {
 
 /// Answers until the program ends.
 pub fn run(shared: &Shared) {
-    let mut judge: Option<Judge> = None;
+    let mut loaded: Option<LoadedReranker> = None;
     loop {
         let (ask, reranker, cancel) = shared.searching.next();
         if shared.ends() {
             return;
         }
-        judge = judge.filter(|judge| Some(&judge.choice) == reranker.as_ref());
+        loaded = loaded.filter(|model| Some(&model.choice) == reranker.as_ref());
         let Some(ask) = ask else { continue };
         let mut found = answer(shared, &ask, &cancel);
         let query = match &ask.finding {
@@ -97,21 +97,21 @@ pub fn run(shared: &Shared) {
         found.reranked = reranker.as_ref().map(|_| 0);
         tell(shared, &found, &cancel);
         let Some(reranker) = reranker else { continue };
-        if judge.is_none() {
+        if loaded.is_none() {
             let hooks = Hooks::default().cancel(cancel.clone());
-            match (shared.machinery.load_judge)(&reranker, &hooks) {
-                Ok(loaded) => judge = Some(loaded),
+            match (shared.machinery.load_reranker)(&reranker, &hooks) {
+                Ok(model) => loaded = Some(model),
                 Err(error) => {
                     not_reranked(shared, found, (&error, &cancel));
                     continue;
                 }
             }
         }
-        let loaded = judge.as_ref().expect("it was loaded");
-        if let Err(error) = rerank(shared, loaded, (query, &mut found), &cancel) {
+        let model = loaded.as_ref().expect("it was loaded");
+        if let Err(error) = rerank(shared, model, (query, &mut found), &cancel) {
             // What is lost is loaded again for the next question.
             if !matches!(error, Error::Cancelled) {
-                judge = None;
+                loaded = None;
             }
             not_reranked(shared, found, (&error, &cancel));
         }
@@ -183,7 +183,7 @@ fn query_vector(shared: &Shared, query: &str, cancel: &CancelToken) -> Result<Ve
 /// Puts the passages in the reranker's order, some at a time.
 fn rerank(
     shared: &Shared,
-    judge: &Judge,
+    model: &LoadedReranker,
     (query, found): (&str, &mut Found),
     cancel: &CancelToken,
 ) -> Result<(), Error> {
@@ -193,7 +193,7 @@ fn rerank(
         let mut next: Vec<Hit> = rest.drain(..RERANKED_AT_ONCE.min(rest.len())).collect();
         let texts: Vec<String> =
             next.iter().map(|hit| Passage::embedded(&hit.heading, &hit.text)).collect();
-        match (judge.score)(query, &texts, cancel) {
+        match (model.score)(query, &texts, cancel) {
             Ok(scores) => {
                 let with_score = next.iter_mut().zip(scores);
                 with_score.for_each(|(hit, score)| hit.relevance = Some(score));

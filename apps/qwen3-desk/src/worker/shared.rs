@@ -4,7 +4,7 @@ use super::chores::Downloads;
 use super::event::{Event, Status};
 use super::searching::Searching;
 use crate::index::Index;
-use crate::model::{Choice, Judge, Library, Model};
+use crate::model::{Choice, Library, LoadedReranker, Model};
 use crate::store::{Store, StoreError};
 use qwen3_engine::{CancelToken, Error, Hooks};
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ type OpenStore = dyn Fn() -> Result<Store, StoreError> + Send + Sync;
 type LoadModel = dyn Fn(&Choice, &Hooks) -> Result<Model, Error> + Send + Sync;
 type Download = dyn Fn(&str, &Hooks) -> Result<(), Error> + Send + Sync;
 type Has = dyn Fn(&str) -> bool + Send + Sync;
-type LoadJudge = dyn Fn(&Choice, &Hooks) -> Result<Judge, Error> + Send + Sync;
+type LoadReranker = dyn Fn(&Choice, &Hooks) -> Result<LoadedReranker, Error> + Send + Sync;
 
 /// How the outside world is reached. Tests have one that fails.
 pub struct Machinery {
     pub index_file: PathBuf,
     pub open_store: Box<OpenStore>,
     pub load_model: Box<LoadModel>,
-    pub load_judge: Box<LoadJudge>,
+    pub load_reranker: Box<LoadReranker>,
     /// Downloads a model, the one thing that needs a network.
     pub download: Box<Download>,
     /// Whether a model can be loaded without that.
@@ -34,12 +34,12 @@ impl Machinery {
     /// A database in this file, and the models of a library.
     pub fn new(index_file: PathBuf, library: Library) -> Self {
         let path = index_file.clone();
-        let (models, judges, downloads) = (library.clone(), library.clone(), library.clone());
+        let (models, rerankers, downloads) = (library.clone(), library.clone(), library.clone());
         Self {
             index_file,
             open_store: Box::new(move || Store::open(&path)),
             load_model: Box::new(move |choice, hooks| models.load_model(choice, hooks)),
-            load_judge: Box::new(move |choice, hooks| judges.load_judge(choice, hooks)),
+            load_reranker: Box::new(move |choice, hooks| rerankers.load_reranker(choice, hooks)),
             download: Box::new(move |model, hooks| downloads.download(model, hooks)),
             has_model: Box::new(move |model| library.has(model)),
         }

@@ -23,7 +23,7 @@ fn another_model_is_used_once_its_index_is_there() {
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
 /// A device that is lost at the first and at the third passage.
-fn loose(index: &Path) -> Machinery {
+fn unreliable(index: &Path) -> Machinery {
     let load_model = |choice: &crate::model::Choice, hooks: &qwen3_engine::Hooks| {
         let model = Library::default().load_model(choice, hooks)?;
         let encode = model.encode;
@@ -43,7 +43,7 @@ fn loose(index: &Path) -> Machinery {
 #[test]
 fn a_lost_device_is_told_and_survived() {
     let notes = notes();
-    let mut setup = Setup { machinery: Box::new(loose), ..Setup::default() };
+    let mut setup = Setup { machinery: Box::new(unreliable), ..Setup::default() };
     setup.settings.add_folder(notes.path().to_owned());
     let mut program = Program::start(setup);
     let told = Arc::new(Mutex::new(false));
