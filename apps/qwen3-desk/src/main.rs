@@ -67,8 +67,12 @@ fn run(args: Args) -> Result<(), String> {
             Places::of_the_user().ok_or("there is no home folder; name a folder with --data")?
         }
     };
-    let instance = Instance::take(&places.lock)
-        .map_err(|error| format!("`{}` can't be used: {error}", places.lock.display()))?;
+    let instance = match args.command {
+        None => Instance::take_or_ask(&places.lock),
+        Some(_) => Instance::take(&places.lock),
+    };
+    let instance =
+        instance.map_err(|error| format!("`{}` can't be used: {error}", places.lock.display()))?;
     let Some(instance) = instance else {
         return match args.command {
             None => Ok(()),

@@ -3,6 +3,12 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the first may take to answer, or to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(20);
 
 /// Held as long as the process has the index. The system lets go of it however that ends.
 #[derive(Debug)]
@@ -12,25 +18,39 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// `None` if another process has it; that one is asked to show its window.
+    /// `None` if another process has it.
     pub fn take(lock: &Path) -> io::Result<Option<Self>> {
         if let Some(folder) = lock.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let request = lock.with_extension("show");
         let file = File::options().create(true).truncate(false).write(true).open(lock)?;
         match file.try_lock() {
-            Ok(()) => {
-                // What an earlier process left.
-                let _ = std::fs::remove_file(&request);
-                Ok(Some(Self { _lock: file, request }))
-            }
-            Err(TryLockError::WouldBlock) => {
-                std::fs::write(&request, "")?;
-                Ok(None)
-            }
-            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
+        let request = lock.with_extension("show");
+        // What was asked of an earlier process.
+        let _ = std::fs::remove_file(&request);
+        Ok(Some(Self { _lock: file, request }))
+    }
+
+    /// As [`Self::take`], but another process is asked to show its window. One that is about to
+    /// end doesn't answer, and is waited for.
+    pub fn take_or_ask(lock: &Path) -> io::Result<Option<Self>> {
+        if let Some(instance) = Self::take(lock)? {
+            return Ok(Some(instance));
+        }
+        let request = lock.with_extension("show");
+        std::fs::write(&request, "")?;
+        let start = Instant::now();
+        while request.exists() && start.elapsed() < PATIENCE {
+            sleep(NAP);
+            if let Some(instance) = Self::take(lock)? {
+                return Ok(Some(instance));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether another start has asked for the window since the last call.
@@ -44,14 +64,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_start_asks_the_first() {
+    fn a_second_start_asks_the_first_or_waits_for_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("deep/lock");
         let first = Instance::take(&lock).unwrap().unwrap();
         assert!(!first.is_asked_for());
+        let answers = std::thread::spawn(move || {
+            while !first.is_asked_for() {
+                sleep(NAP);
+            }
+            first
+        });
         assert!(Instance::take(&lock).unwrap().is_none());
-        assert!(first.is_asked_for() && !first.is_asked_for());
-        drop(first);
-        assert!(Instance::take(&lock).unwrap().is_some());
+        assert!(Instance::take_or_ask(&lock).unwrap().is_none());
+        let first = answers.join().unwrap();
+        assert!(!first.is_asked_for());
+        let ends = std::thread::spawn(move || {
+            sleep(20 * NAP);
+            drop(first);
+        });
+        assert!(Instance::take_or_ask(&lock).unwrap().is_some());
+        ends.join().unwrap();
     }
 }

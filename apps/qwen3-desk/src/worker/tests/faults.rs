@@ -76,6 +76,19 @@ fn a_lost_device_is_survived() {
 }
 
 #[test]
+fn a_named_device_that_is_gone_makes_room_for_another() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let choice = Choice { model: MINI.to_owned(), device: "vulkan:99".to_owned() };
+    let worker = start(&data, Start { choice, ..begin(&[notes.path()], MINI) });
+    until("the message", || {
+        let is_told = |event| matches!(event, Event::Told(text) if text.contains("Another device"));
+        worker.events().into_iter().any(is_told).then_some(())
+    });
+    assert_eq!(settle(&worker).indexed, 5);
+    assert_eq!(first(&worker, "how do I bake a loaf?"), "bread.md");
+}
+
+#[test]
 fn a_disk_that_fails_is_tried_again() {
     let (notes, data) = (notes(), tempfile::tempdir().unwrap());
     let path = data.path().join("index.redb");
