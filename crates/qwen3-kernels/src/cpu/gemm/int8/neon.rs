@@ -4,10 +4,10 @@ use super::groups::{
     Ahead, ByteCodes, ByteGroup, Group, Groups, HalvesGroup, MinimumGroup, QUAD, STRIP, quads_of,
 };
 use super::k_blocks;
-use super::lanes::{Codes, InQuads, Order, pack};
+use super::lanes::{InQuads, pack};
 use super::quantize::{QuantizedBlock, QuantizedX};
 use super::strips::BlockRows;
-use super::{By, Instructions, NUMBERS, ROWS, Totals, block, gemm_by};
+use super::{By, Instructions, Totals, block, gemm_by};
 use crate::cpu::gemm::output::{Input, Output};
 use crate::cpu::gemm::tasks::Task;
 use crate::cpu::gemm::widen::Widen;

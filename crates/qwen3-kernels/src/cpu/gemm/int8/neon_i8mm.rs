@@ -92,19 +92,17 @@ unsafe fn add_octets<G: ByteCodes, const M: usize>(
         for (x, group) in x.iter().zip(groups) {
             // Safety: by the caller.
             unsafe {
-                let sums = octets(x, group.quads(strip));
-                for (pair, sums) in sums.iter().take(M.div_ceil(2)).enumerate() {
-                    for (four, sums) in sums.as_chunks::<2>().0.iter().enumerate() {
-                        let [a, b] = sums.map(|sums| vreinterpretq_s64_s32(sums));
-                        let rows = [vzip1q_s64(a, b), vzip2q_s64(a, b)];
-                        for (m, sums) in (2 * pair..M).zip(rows) {
-                            let (sums, at) = (vreinterpretq_s32_s64(sums), four * LANES);
-                            add_scaled(
-                                &mut totals[m][strip][at..],
-                                &x[m],
-                                (group, strip, at),
-                                sums,
-                            );
+                for part in 0..G::PARTS {
+                    let sums = octets(x, group, [strip, part]);
+                    for (pair, sums) in sums.iter().take(M.div_ceil(2)).enumerate() {
+                        for (four, sums) in sums.as_chunks::<2>().0.iter().enumerate() {
+                            let [a, b] = sums.map(|sums| vreinterpretq_s64_s32(sums));
+                            let rows = [vzip1q_s64(a, b), vzip2q_s64(a, b)];
+                            for (m, sums) in (2 * pair..M).zip(rows) {
+                                let (sums, at) = (vreinterpretq_s32_s64(sums), four * LANES);
+                                let of = (group, [strip, part, at]);
+                                add_scaled(&mut totals[m][strip][at..], &x[m], of, sums);
+                            }
                         }
                     }
                 }
