@@ -4,6 +4,10 @@
 //! what was computed, `index` searches it in memory, `model` has the engine's models, `worker` puts
 //! these together on threads, and `window` shows it. `docs/desktop.md` walks through them.
 
+// Windows opens a console beside the window of a program that has no such line.
+#![cfg_attr(all(windows, not(test), not(debug_assertions)), windows_subsystem = "windows")]
+
+mod console;
 mod documents;
 mod folders;
 mod headless;
@@ -51,10 +55,20 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
+    console::attach();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() && !console::has_stderr() => {
+            console::tell(&error.to_string());
+            return ExitCode::from(2);
+        }
+        // Prints it, or what `--help` asks for.
+        Err(error) => error.exit(),
+    };
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("qwen3-desk: {message}");
+            console::tell(&format!("qwen3-desk: {message}"));
             ExitCode::FAILURE
         }
     }
