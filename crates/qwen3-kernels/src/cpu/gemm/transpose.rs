@@ -111,6 +111,7 @@ pub(super) unsafe fn transposed_square(rows: [__m256; SQUARE]) -> [__m256; SQUAR
 ///
 /// # Safety
 /// The processor has AVX-512 F.
+#[cfg(target_os = "linux")]
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(crate) unsafe fn transposed_512(rows: [__m512i; 16]) -> [__m512i; 16] {

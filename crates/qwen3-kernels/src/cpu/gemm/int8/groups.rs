@@ -167,12 +167,18 @@ impl Group for HalvesGroup {
 /// A group with a byte for each code.
 pub(super) trait ByteCodes: Group {
     fn quads(&self, strip: usize) -> &Quads;
+    fn quads_mut(&mut self, strip: usize) -> &mut Quads;
 }
 
 impl ByteCodes for ByteGroup {
     #[inline(always)]
     fn quads(&self, strip: usize) -> &Quads {
         &self.codes[strip]
+    }
+
+    #[inline(always)]
+    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
+        &mut self.codes[strip]
     }
 }
 
@@ -181,12 +187,22 @@ impl ByteCodes for HalvesGroup {
     fn quads(&self, strip: usize) -> &Quads {
         &self.codes[strip]
     }
+
+    #[inline(always)]
+    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
+        &mut self.codes[strip]
+    }
 }
 
 impl ByteCodes for MinimumGroup {
     #[inline(always)]
     fn quads(&self, strip: usize) -> &Quads {
         &self.codes[strip]
+    }
+
+    #[inline(always)]
+    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
+        &mut self.codes[strip]
     }
 }
 

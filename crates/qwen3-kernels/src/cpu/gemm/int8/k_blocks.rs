@@ -1,7 +1,7 @@
 //! Rows of blocks of 256 numbers as strips: of `q4_k` and `q5_k`, with a scale and a minimum for
 //! each 32 numbers, and of `q6_k`, with a scale for each 16.
 
-use super::groups::{HalvesGroup, MinimumGroup, Quads, STRIP};
+use super::groups::{ByteCodes, HalvesGroup, MinimumGroup, STRIP};
 use super::lanes::{Codes, FETCHED_AHEAD, Lanes, Order, nibbles};
 use super::strips::BlockRows;
 use crate::cpu::blocks::{halves_scales, steps_and_minima};
@@ -63,7 +63,7 @@ pub(super) unsafe fn pack_halves<L: Lanes, O: Order<L>, const ADD: u8>(
 /// # Safety
 /// The processor has the instructions of `L`.
 #[inline(always)]
-unsafe fn pack<L: Lanes, O: Order<L>, C: Codes, G: HasCodes, const ADD: u8>(
+unsafe fn pack<L: Lanes, O: Order<L>, C: Codes, G: ByteCodes, const ADD: u8>(
     of_group: fn(usize) -> C,
     (rows, blocks): (&BlockRows, &mut [[G; GROUPS]]),
     strip: usize,
@@ -86,25 +86,6 @@ unsafe fn pack<L: Lanes, O: Order<L>, C: Codes, G: HasCodes, const ADD: u8>(
             // Safety: each row has this block, by the assertion; by the caller.
             unsafe { O::put(of_group(index), at, ADD, group.quads_mut(strip)) };
         }
-    }
-}
-
-/// A group whose codes are bytes to be written.
-trait HasCodes {
-    fn quads_mut(&mut self, strip: usize) -> &mut Quads;
-}
-
-impl HasCodes for MinimumGroup {
-    #[inline(always)]
-    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
-        &mut self.codes[strip]
-    }
-}
-
-impl HasCodes for HalvesGroup {
-    #[inline(always)]
-    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
-        &mut self.codes[strip]
     }
 }
 

@@ -36,6 +36,10 @@ mod plain;
 mod quantize;
 #[cfg(target_arch = "x86_64")]
 mod registers;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "others read no strips where they are stored")
+)]
 mod groups;
 mod strips;
 #[cfg(test)]
