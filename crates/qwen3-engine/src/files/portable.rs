@@ -6,8 +6,8 @@
 //!  header    JSON: names, dtypes, shapes and offsets of the tensors, and under
 //!            `__metadata__` the format, its version, kind, layout and sources;
 //!            spaces up to a multiple of 64 bytes, so that tensors are aligned
-//!  tensors   weights by their names without `model.`, wider dtypes first; blocks are
-//!            rows of bytes, whose dtypes are in the metadata under `blocks`, such as
+//!  tensors   weights by their names without `model.`, strips first and then wider dtypes; blocks
+//!            are rows of bytes, whose dtypes are in the metadata under `blocks`, such as
 //!            `q8_0 strips`; the layout is `strips` if one is laid out so, else `rows`
 //!            qwen3.files/NAME   config.json, tokenizer.json, … byte for byte
 //!            qwen3.checksums    XXH3-64, little-endian: of all before the first
