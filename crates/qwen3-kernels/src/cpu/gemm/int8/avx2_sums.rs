@@ -37,10 +37,7 @@ unsafe impl<const OFFSET: i32> Sums for Quads<OFFSET> {
     ) -> [[__m256i; R]; M] {
         // Safety: by the caller.
         unsafe {
-            let mut sums = [[_mm256_setzero_si256(); R]; M];
-            for (sums, x) in sums.iter_mut().zip(x) {
-                *sums = [_mm256_set1_epi32(x.start::<OFFSET>(part, G::PARTS)); R];
-            }
+            let mut sums = starts::<OFFSET, G, M, R>(x, part);
             for quad in quads_of::<G>(part) {
                 let w: [_; R] = load(group, [strip, first], quad);
                 for (sums, x) in sums.iter_mut().zip(x) {
@@ -105,10 +102,7 @@ unsafe impl<const OFFSET: i32, const AT_ONCE: usize> Sums for NarrowPairs<OFFSET
     ) -> [[__m256i; R]; M] {
         // Safety: by the caller.
         unsafe {
-            let mut sums = [[_mm256_setzero_si256(); R]; M];
-            for (sums, x) in sums.iter_mut().zip(x) {
-                *sums = [_mm256_set1_epi32(x.start::<OFFSET>(part, G::PARTS)); R];
-            }
+            let mut sums = starts::<OFFSET, G, M, R>(x, part);
             for first_quad in quads_of::<G>(part).step_by(AT_ONCE) {
                 let mut pairs = [[_mm256_setzero_si256(); R]; M];
                 for quad in first_quad..first_quad + AT_ONCE {
@@ -127,6 +121,25 @@ unsafe impl<const OFFSET: i32, const AT_ONCE: usize> Sums for NarrowPairs<OFFSET
             }
             sums
         }
+    }
+}
+
+/// Where sums begin with codes that are `OFFSET` too large.
+///
+/// # Safety
+/// As [`Sums::sums`].
+#[inline(always)]
+unsafe fn starts<const OFFSET: i32, G: Group, const M: usize, const R: usize>(
+    x: &[QuantizedBlock; M],
+    part: usize,
+) -> [[__m256i; R]; M] {
+    // Safety: by the caller.
+    unsafe {
+        let mut sums = [[_mm256_setzero_si256(); R]; M];
+        for (sums, x) in sums.iter_mut().zip(x) {
+            *sums = [_mm256_set1_epi32(x.start::<OFFSET>(part, G::PARTS)); R];
+        }
+        sums
     }
 }
 

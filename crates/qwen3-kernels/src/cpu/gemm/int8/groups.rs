@@ -170,41 +170,23 @@ pub(super) trait ByteCodes: Group {
     fn quads_mut(&mut self, strip: usize) -> &mut Quads;
 }
 
-impl ByteCodes for ByteGroup {
-    #[inline(always)]
-    fn quads(&self, strip: usize) -> &Quads {
-        &self.codes[strip]
-    }
+macro_rules! byte_codes {
+    ($($Group:ty),*) => {
+        $(impl ByteCodes for $Group {
+            #[inline(always)]
+            fn quads(&self, strip: usize) -> &Quads {
+                &self.codes[strip]
+            }
 
-    #[inline(always)]
-    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
-        &mut self.codes[strip]
-    }
+            #[inline(always)]
+            fn quads_mut(&mut self, strip: usize) -> &mut Quads {
+                &mut self.codes[strip]
+            }
+        })*
+    };
 }
 
-impl ByteCodes for HalvesGroup {
-    #[inline(always)]
-    fn quads(&self, strip: usize) -> &Quads {
-        &self.codes[strip]
-    }
-
-    #[inline(always)]
-    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
-        &mut self.codes[strip]
-    }
-}
-
-impl ByteCodes for MinimumGroup {
-    #[inline(always)]
-    fn quads(&self, strip: usize) -> &Quads {
-        &self.codes[strip]
-    }
-
-    #[inline(always)]
-    fn quads_mut(&mut self, strip: usize) -> &mut Quads {
-        &mut self.codes[strip]
-    }
-}
+byte_codes!(ByteGroup, MinimumGroup, HalvesGroup);
 
 /// Some blocks of two strips, one after the other.
 #[derive(Clone, Copy)]
