@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 const LOOK: Duration = Duration::from_millis(50);
 const TELL: Duration = Duration::from_secs(5);
+const EMPTY: &str = "there is nothing to search: `qwen3-desk index FOLDER` adds a folder, and \
+    `qwen3-desk index` reads those that were added before";
 
 /// Adds folders and waits until everything can be found.
 pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
@@ -59,11 +61,12 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
     // Nothing is indexed meanwhile: paused, the thread only loads the model.
     let worker = start(places, &Settings { is_paused: true, ..settings });
     worker.ask(Ask { number: 1, finding: Finding::Query(query), filter: Default::default() });
+    let mut told = vec![];
     loop {
         let answers = worker.events().into_iter().filter_map(|event| match event {
             Event::Found(found) => Some(found),
             Event::Told(text) => {
-                eprintln!("{text}");
+                told.push(text);
                 None
             }
             _ => None,
@@ -73,12 +76,18 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
             && found.problem.is_none()
             && found.reranked.is_none_or(|reranked| reranked == found.hits.len())
         {
+            if found.hits.is_empty() {
+                told.push(EMPTY.to_owned());
+                return Err(told.join("\n"));
+            }
+            told.iter().for_each(|text| eprintln!("{text}"));
             // A reader that has seen enough closes the pipe.
             let _ = print(&found.hits[..count.min(found.hits.len())]);
             return Ok(());
         }
         if let Activity::Waiting(problem) = worker.status().activity {
-            return Err(problem);
+            told.push(problem);
+            return Err(told.join("\n"));
         }
         sleep(LOOK);
     }

@@ -96,6 +96,6 @@ fn run(args: Args) -> Result<(), String> {
     match args.command {
         Some(Command::Index { folders }) => headless::index(&places, folders),
         Some(Command::Search { query, count }) => headless::search(&places, query, count),
-        None => window::open(places, instance),
+        None => window::open(places, &instance),
     }
 }

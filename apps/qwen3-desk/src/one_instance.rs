@@ -3,12 +3,15 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
 /// How long the first may take to answer, or to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_millis(20);
+/// Between two looks whether another start has asked for the window.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Held as long as the process has the index. The system lets go of it however that ends.
 #[derive(Debug)]
@@ -53,9 +56,33 @@ impl Instance {
         Ok(None)
     }
 
-    /// Whether another start has asked for the window since the last call.
-    pub fn is_asked_for(&self) -> bool {
-        std::fs::remove_file(&self.request).is_ok()
+    /// Calls `show` whenever another start asks for the window, until the answer is dropped.
+    pub fn answer(&self, show: impl Fn() + Send + 'static) -> Answers {
+        let request = self.request.clone();
+        let (end, ends) = channel::<()>();
+        let thread = spawn(move || {
+            while ends.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                if std::fs::remove_file(&request).is_ok() {
+                    show();
+                }
+            }
+        });
+        Answers { thread: Some((end, thread)) }
+    }
+}
+
+/// The thread that answers other starts.
+#[derive(Debug)]
+pub struct Answers {
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        let Some((end, thread)) = self.thread.take() else { return };
+        drop(end);
+        // It has nothing to say, and a panic of it harms nobody.
+        let _ = thread.join();
     }
 }
 
@@ -68,18 +95,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("deep/lock");
         let first = Instance::take(&lock).unwrap().unwrap();
-        assert!(!first.is_asked_for());
-        let answers = std::thread::spawn(move || {
-            while !first.is_asked_for() {
-                sleep(NAP);
-            }
-            first
-        });
+        let (shown, shows) = channel();
+        let answers = first.answer(move || shown.send(()).unwrap());
         assert!(Instance::take(&lock).unwrap().is_none());
         assert!(Instance::take_or_ask(&lock).unwrap().is_none());
-        let first = answers.join().unwrap();
-        assert!(!first.is_asked_for());
-        let ends = std::thread::spawn(move || {
+        shows.recv().unwrap();
+        drop(answers);
+        assert!(shows.recv().is_err(), "shown once");
+        let ends = spawn(move || {
             sleep(20 * NAP);
             drop(first);
         });

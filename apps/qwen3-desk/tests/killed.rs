@@ -90,8 +90,11 @@ fn an_index_that_was_cut_off_is_built_anew() {
     let file = fs::File::options().write(true).open(data.path().join("index.redb")).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     drop(file);
+    let searched = program(data.path()).args(["search", "bread"]).output().unwrap();
+    let told = String::from_utf8(searched.stderr).unwrap();
+    assert!(!searched.status.success() && told.contains("the index is damaged"), "{told}");
     let told = finish(data.path(), notes.path());
-    assert!(told.contains("A new index is built, as the index is damaged"), "{told}");
+    assert!(told.contains("10 files"), "{told}");
     assert!(data.path().join("index.damaged").exists());
     assert_eq!(answers(data.path()), before);
 }

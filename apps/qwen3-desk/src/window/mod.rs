@@ -14,7 +14,7 @@ mod welcome;
 mod widgets;
 
 use crate::model::{Choice, Library};
-use crate::one_instance::Instance;
+use crate::one_instance::{Answers, Instance};
 use crate::settings::{Appearance, Places, Settings};
 use crate::worker::{Command, Event, Machinery, Start, Status, Worker};
 use eframe::egui;
@@ -28,8 +28,6 @@ const NOTICE: Duration = Duration::from_secs(6);
 const LONG_NOTICE: Duration = Duration::from_secs(60);
 /// Nobody closes a window for a folder so soon: there was none.
 const TOO_SOON: Duration = Duration::from_millis(300);
-/// Between two looks whether another start has asked for the window.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// What is shown in the middle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,11 +59,12 @@ type OpenFile = dyn Fn(&Path) -> io::Result<()>;
 
 /// The program, as eframe runs it.
 pub struct Window {
+    /// `None` in tests, which have no other process. It stops before the threads do: a program
+    /// that is about to end doesn't answer.
+    answers: Option<Answers>,
     worker: Worker,
     settings: Settings,
     places: Places,
-    /// `None` in tests, which have no other process.
-    instance: Option<Instance>,
     /// What the threads said at the beginning of this frame.
     status: Status,
     view: View,
@@ -82,7 +81,7 @@ pub struct Window {
 }
 
 /// Opens the window, and returns when it is closed.
-pub fn open(places: Places, instance: Instance) -> Result<(), String> {
+pub fn open(places: Places, instance: &Instance) -> Result<(), String> {
     let viewport = egui::ViewportBuilder::default()
         .with_title("qwen3-desk")
         .with_app_id("qwen3-desk")
@@ -92,8 +91,15 @@ pub fn open(places: Places, instance: Instance) -> Result<(), String> {
     let machinery = Machinery::new(places.index.clone(), Library::default());
     let create = move |creation: &eframe::CreationContext<'_>| {
         theme::add_letters(&creation.egui_ctx);
-        let window = Window::new(&creation.egui_ctx, places, machinery);
-        Ok(Box::new(Window { instance: Some(instance), ..window }) as Box<dyn eframe::App>)
+        let mut window = Window::new(&creation.egui_ctx, places, machinery);
+        let ctx = creation.egui_ctx.clone();
+        window.answers = Some(instance.answer(move || {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Minimized(false));
+            ctx.send_viewport_cmd(egui::ViewportCommand::Focus);
+            // A frame that was about to begin may have missed them.
+            ctx.request_repaint();
+        }));
+        Ok(Box::new(window) as Box<dyn eframe::App>)
     };
     let run = eframe::run_native("qwen3-desk", options, Box::new(create));
     run.map_err(|error| format!("can't open a window: {error}"))
@@ -125,10 +131,10 @@ impl Window {
         let worker = Worker::start(machinery, start, move || repaint.request_repaint());
         worker.look_for_models();
         Self {
+            answers: None,
             worker,
             settings,
             places,
-            instance: None,
             status: Status::default(),
             view: View::default(),
             search: search::Search::default(),
@@ -178,13 +184,6 @@ impl Window {
                 }
             }
         }
-        if self.instance.as_ref().is_some_and(Instance::is_asked_for) {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Minimized(false));
-            ctx.send_viewport_cmd(egui::ViewportCommand::Focus);
-        }
-        if self.instance.is_some() {
-            ctx.request_repaint_after(LOOK);
-        }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         for folder in dropped.into_iter().filter_map(|file| file.path) {
             self.add_folder(folder);
@@ -213,8 +212,8 @@ impl Window {
 
     fn show_notice(&mut self, ui: &mut egui::Ui) {
         self.notice = self.notice.take().filter(|(_, until)| Instant::now() < *until);
-        let Some((text, _)) = &self.notice else { return };
-        ui.ctx().request_repaint_after(LOOK);
+        let Some((text, until)) = &self.notice else { return };
+        ui.ctx().request_repaint_after(until.saturating_duration_since(Instant::now()));
         egui::Panel::bottom("notice").show(ui, |ui| {
             ui.add_space(4.0);
             ui.label(text.as_str());
@@ -283,7 +282,7 @@ fn preference(appearance: Appearance) -> egui::ThemePreference {
 }
 
 impl eframe::App for Window {
-    // Called for a minimised window too, which has to hear that it is asked for.
+    // Called for a minimised window too.
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.receive(ctx);
     }

@@ -136,12 +136,12 @@ fn an_index_for_the_program() {
 fn the_window_while_it_indexes() {
     let Some(passages) = asked_for() else { return };
     let notes = tempfile::tempdir().unwrap();
-    // Different words each, as `mini` has seen them.
+    // A number in each line, so that no two passages are the same.
     let words: Vec<&str> = super::screenshots::WORDS.split_whitespace().collect();
     for file in 0..passages / PER_FILE / 20 {
         let line = |n: usize| {
             let word = |at: usize| words[(file * 31 + n * 17 + at * at) % words.len()];
-            (0..12).map(word).collect::<Vec<_>>().join(" ") + ".\n"
+            format!("{file}.{n}: {}.\n", (0..12).map(word).collect::<Vec<_>>().join(" "))
         };
         let text: String = (0..PER_FILE * 12).map(line).collect();
         std::fs::write(notes.path().join(format!("{file}.txt")), text).unwrap();
