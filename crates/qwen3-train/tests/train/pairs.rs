@@ -37,21 +37,40 @@ fn pairs(folder: &Path) -> PairData {
 
 #[test]
 fn an_embedding_model_finds_answers_that_it_could_not_find_before() {
-    for device in devices_here() {
-        let (folder, out) = out();
-        let seen = Seen::default();
-        let mut settings = settings(64, 120, 5e-3);
-        settings.dimensions = vec![32, 16];
-        // So that a step is several passes.
-        settings.micro_batch_tokens = Some(1_024);
-        let run = run("tiny-embedding", &out, settings, device);
-        run.embedding(&pairs(folder.path()), &|event| seen.hear(event)).unwrap();
-        let [before, after] = seen.before_and_after("accuracy@1");
-        println!("{device}: accuracy@1 {before} -> {after}");
-        assert!(before < 0.2 && after > 0.7, "{device}: {before} {after}");
-        let [before, after] = seen.before_and_after("mrr");
-        assert!(before < 0.3 && after > 0.8, "{device}: {before} {after}");
+    let seen = train("cpu", 120);
+    let [before, after] = seen.before_and_after("accuracy@1");
+    println!("accuracy@1 {before} -> {after}");
+    assert!(before < 0.2 && after > 0.7, "{before} {after}");
+    let [before, after] = seen.before_and_after("mrr");
+    assert!(before < 0.3 && after > 0.8, "{before} {after}");
+}
+
+#[test]
+fn steps_on_a_gpu_are_those_on_the_processor() {
+    let losses = |device| train(device, 4).losses();
+    let expected = losses("cpu");
+    for device in devices_here().into_iter().filter(|device| *device != "cpu") {
+        for (step, (loss, expected)) in losses(device).iter().zip(&expected).enumerate() {
+            let difference = (loss / expected - 1.0).abs();
+            println!("{device}: step {step}: {difference:e}");
+            // Up to 2.7e-3 on software Vulkan. Adam divides a gradient by its size, so the rounding
+            // of small ones is in the steps.
+            assert!(difference < 1e-2, "{device}: step {step}: {loss} {expected}");
+        }
     }
+}
+
+/// What is told while an embedding model is trained on pairs.
+fn train(device: &str, steps: u64) -> Seen {
+    let (folder, out) = out();
+    let seen = Seen::default();
+    let mut settings = settings(64, steps, 5e-3);
+    settings.dimensions = vec![32, 16];
+    // So that a step is several passes.
+    settings.micro_batch_tokens = Some(1_024);
+    let run = run("tiny-embedding", &out, settings, device);
+    run.embedding(&pairs(folder.path()), &|event| seen.hear(event)).unwrap();
+    seen
 }
 
 /// A document answers if both are vowels, or neither.

@@ -63,6 +63,11 @@ impl Seen {
         }
     }
 
+    /// The losses of all steps.
+    pub fn losses(&self) -> Vec<f64> {
+        self.0.lock().unwrap().iter().filter_map(|record| record.loss).collect()
+    }
+
     /// A measure at the first look at held-out data and at the last one.
     pub fn before_and_after(&self, measure: &str) -> [f64; 2] {
         let records = self.0.lock().unwrap();
