@@ -31,12 +31,12 @@ impl MappedFile {
     /// # Errors
     /// If the file can't be opened or mapped; an empty file can't be.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = open_to_map(path)?;
         if file.metadata()?.len() == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is empty"));
         }
         // Safety: the map is read-only and private to us. Another program that
-        // shortens the file while we read it would end this process, as with
+        // shortens the file while we read it would end this process on Unix, as with
         // every memory-mapped file; downloads never write to a finished file.
         let map = unsafe { Mmap::map(&file)? };
         Ok(Self { pages: Pages::Ours(map) })
@@ -66,6 +66,21 @@ impl MappedFile {
         #[cfg(not(unix))]
         let _ = bytes;
     }
+}
+
+/// On Windows nobody may write to the file from now on, as long as it is mapped: memmap2
+/// keeps a copy of the handle. It may be renamed and replaced.
+#[cfg(windows)]
+fn open_to_map(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const FILE_SHARE_READ: u32 = 1;
+    const FILE_SHARE_DELETE: u32 = 4;
+    File::options().read(true).share_mode(FILE_SHARE_READ | FILE_SHARE_DELETE).open(path)
+}
+
+#[cfg(not(windows))]
+fn open_to_map(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// Bytes of a file that are read where they are used. Its pages go back when
@@ -147,6 +162,24 @@ mod tests {
         file.release(0..200_000);
         drop(file);
         assert_eq!(&part[..], &FILE[64..150_000]);
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_mapped_file_is_not_written_to_and_can_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, new) = (folder.path().join("model"), folder.path().join("new"));
+        std::fs::write(&path, "before").unwrap();
+        std::fs::write(&new, "behind").unwrap();
+        let file = MappedFile::open(&path).unwrap();
+        assert!(std::fs::write(&path, "after").is_err());
+        assert!(File::options().append(true).open(&path).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"before");
+        std::fs::rename(&path, folder.path().join("old")).unwrap();
+        std::fs::rename(&new, &path).unwrap();
+        assert_eq!(&*file, b"before");
+        drop(file);
+        std::fs::write(&path, "after").unwrap();
     }
 
     #[test]
