@@ -19,6 +19,8 @@ const OPTIMISED: [&str; 2] =
 /// Those that Cargo.toml optimises a little by their names, with the times to show for it.
 const BY_NAME: [&str; 6] =
     ["arrow-cast", "arrow-ipc", "arrow-json", "arrow-ord", "arrow-select", "parquet"];
+/// Their assembler for Arm takes another processor unless each function is a part of its caller.
+const INLINED: [&str; 2] = ["gemm-common", "gemm-f16"];
 /// Stands for a compiler of C and for an archiver: writes empty files by the names that are asked
 /// for. Whoever checks types links nothing, and no C library of these systems is at hand.
 const NO_COMPILER: &str = r#"#!/bin/sh
@@ -69,8 +71,10 @@ pub fn cargo(target: &Target) -> Command {
     cargo.args([if let Work::Check = target.work { "check" } else { "build" }, "--release"]);
     cargo.args(["-Zbuild-std=std,panic_unwind", "--target", target.triple]);
     cargo.args(OPTIMISED.iter().flat_map(|setting| ["--config", setting]));
-    for name in BY_NAME {
-        cargo.args(["--config", &format!("profile.release.package.{name}.opt-level=0")]);
+    for (names, level) in [(&BY_NAME[..], 0), (&INLINED, 3)] {
+        for name in names {
+            cargo.args(["--config", &format!("profile.release.package.{name}.opt-level={level}")]);
+        }
     }
     let triple = target.triple.replace('-', "_");
     match target.work {
