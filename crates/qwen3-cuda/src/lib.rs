@@ -11,7 +11,7 @@ use qwen3_kernels::before_opening;
 use qwen3_sys::cuda_driver::{CudaGpu, gpus};
 
 pub use qwen3_kernels::keep_kernels_in;
-pub use qwen3_sys::cuda_driver::Unavailable;
+pub use qwen3_sys::cuda_driver::{Unavailable, free_bytes};
 
 /// The GPUs, in the driver's order.
 ///

@@ -48,7 +48,7 @@ pub enum Unavailable {
 
 /// What is called of the driver, here and by CubeCL. The binding panics at the
 /// call of a function that isn't there.
-const DRIVER: [&str; 29] = [
+const DRIVER: [&str; 32] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuDeviceGetCount",
@@ -57,6 +57,8 @@ const DRIVER: [&str; 29] = [
     "cuDeviceGetAttribute",
     "cuDeviceTotalMem_v2",
     "cuDevicePrimaryCtxRetain",
+    "cuDevicePrimaryCtxRelease_v2",
+    "cuCtxGetCurrent",
     "cuCtxSetCurrent",
     "cuStreamCreate",
     "cuStreamSynchronize",
@@ -65,6 +67,7 @@ const DRIVER: [&str; 29] = [
     "cuEventDestroy_v2",
     "cuEventRecord",
     "cuEventSynchronize",
+    "cuMemGetInfo_v2",
     "cuMemAlloc_v2",
     "cuMemAllocAsync",
     "cuMemAllocHost_v2",
@@ -95,15 +98,6 @@ const COMPILER: [&str; 7] = [
 /// # Errors
 /// If anything is missing that they need.
 pub fn gpus(toolkit: Option<&Path>) -> Result<Vec<CudaGpu>, Unavailable> {
-    // Safety: both only try to open a shared library, whose initialisers are NVIDIA's.
-    let (driver, compiler) =
-        unsafe { (sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present()) };
-    if !driver {
-        return Err(Unavailable::NoDriver);
-    }
-    if !compiler {
-        return Err(Unavailable::NoCompiler);
-    }
     all_there()?;
     if !toolkit.is_some_and(|toolkit| toolkit.join("include/cuda_runtime.h").exists()) {
         return Err(Unavailable::NoHeaders);
@@ -114,6 +108,15 @@ pub fn gpus(toolkit: Option<&Path>) -> Result<Vec<CudaGpu>, Unavailable> {
 }
 
 fn all_there() -> Result<(), Unavailable> {
+    // Safety: both only try to open a shared library, whose initialisers are NVIDIA's.
+    let (driver, compiler) =
+        unsafe { (sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present()) };
+    if !driver {
+        return Err(Unavailable::NoDriver);
+    }
+    if !compiler {
+        return Err(Unavailable::NoCompiler);
+    }
     // Safety: both libraries were found, and a function is looked up, not called.
     let in_driver = |name: &&str| unsafe { sys::culib().get::<*const ()>(name.as_bytes()) }.is_ok();
     let in_compiler = |name: &&str| {
@@ -139,6 +142,25 @@ fn gpu(ordinal: i32) -> Result<CudaGpu, Unavailable> {
     unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failed)?;
     let driver = format!("{}.{}", version / 1000, version % 1000 / 10);
     Ok(CudaGpu { name, memory_bytes: memory as u64, driver })
+}
+
+/// Bytes of memory that nobody has, on the GPU of this index in [`gpus`]; `None` if its driver
+/// doesn't say.
+pub fn free_bytes(ordinal: usize) -> Option<u64> {
+    all_there().ok()?;
+    let device = result::device::get(i32::try_from(ordinal).ok()?).ok()?;
+    let before = result::ctx::get_current().ok()?.unwrap_or(std::ptr::null_mut());
+    // Safety: the driver gave `device` just now. Its context is current to this thread until it
+    // is given back, and then the one that was.
+    unsafe {
+        let context = result::primary_ctx::retain(device).ok()?;
+        let is_current = result::ctx::set_current(context).is_ok();
+        let memory = is_current.then(result::mem_get_info);
+        let restored = result::ctx::set_current(before);
+        result::primary_ctx::release(device).ok()?;
+        restored.ok()?;
+        memory?.ok().map(|(free, _)| free as u64)
+    }
 }
 
 fn failed(error: impl std::fmt::Debug) -> Unavailable {

@@ -63,6 +63,18 @@ pub fn open(api: Api, index: usize) -> Result<WgpuDevice, OpenError> {
     Ok(device)
 }
 
+/// Bytes that may still be allocated on the GPU at `index` in [`devices`], where its driver
+/// says so: Vulkan's do.
+pub fn free_bytes(api: Api, index: usize) -> Option<u64> {
+    #[cfg(not(target_vendor = "apple"))]
+    return qwen3_sys::vulkan_memory::free_bytes(enumerate(api).get(index)?);
+    #[cfg(target_vendor = "apple")]
+    {
+        let _ = (api, index);
+        None
+    }
+}
+
 /// The system is asked once per process: loading drivers takes a while.
 fn enumerate(api: Api) -> Vec<wgpu::Adapter> {
     static ADAPTERS: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();

@@ -5,7 +5,7 @@
 
 mod adapters;
 
-pub use adapters::{Api, OpenError, devices, open as open_adapter};
+pub use adapters::{Api, OpenError, devices, free_bytes, open as open_adapter};
 use burn_cubecl::CubeBackend;
 use burn_wgpu::WgpuRuntime;
 use qwen3::OpenDevice;

@@ -14,7 +14,7 @@ pub const OURS: [(&str, &[&str]); 25] = [
     ("qwen3-autodiff", &["qwen3", "qwen3-kernels"]),
     ("qwen3-cpu", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
     ("qwen3-ndarray", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
-    ("qwen3-wgpu", &["qwen3", "qwen3-autodiff", "qwen3-kernels"]),
+    ("qwen3-wgpu", &["qwen3", "qwen3-autodiff", "qwen3-kernels", "qwen3-sys"]),
     ("qwen3-cuda", &["qwen3", "qwen3-autodiff", "qwen3-kernels", "qwen3-sys"]),
     ("qwen3-mini", &[]),
     (
@@ -75,7 +75,7 @@ const HEAVY: [(&str, &[&str]); 13] = [
     ("cubecl", BACKENDS),
     ("cubecl-", BACKENDS),
     ("cubek", BACKENDS),
-    ("wgpu", BACKENDS),
+    ("wgpu", &["qwen3-kernels", "qwen3-sys", "qwen3-wgpu"]),
     ("cudarc", &["qwen3-kernels", "qwen3-sys", "qwen3-cuda"]),
     ("tokenizers", &["qwen3-text"]),
     ("ureq", &["qwen3-engine"]),

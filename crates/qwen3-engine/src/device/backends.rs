@@ -59,6 +59,19 @@ pub fn open_training(id: DeviceId) -> Result<Box<dyn qwen3_autodiff::OpenTrainin
     }
 }
 
+/// Bytes of a GPU's memory that are free, where its driver says so.
+pub fn free_bytes(id: DeviceId) -> Option<u64> {
+    match id {
+        #[cfg(feature = "cuda")]
+        DeviceId::Gpu { api: GpuApi::Cuda, index } => qwen3_cuda::free_bytes(index),
+        #[cfg(feature = "wgpu")]
+        DeviceId::Gpu { api, index } if api != GpuApi::Cuda => {
+            qwen3_wgpu::free_bytes(wgpu_api(api), index)
+        }
+        _ => None,
+    }
+}
+
 /// The devices that differ from this one by their index.
 fn siblings(id: DeviceId) -> Result<Vec<DeviceInfo>, Error> {
     match id {

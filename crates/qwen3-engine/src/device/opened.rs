@@ -56,6 +56,12 @@ impl Opened {
         guarded(self.device.id, || Ok(self.handle.product(factors, dtype, strategy)?))
     }
 
+    /// Bytes of a GPU's memory that are free, where its driver says so.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let free = guarded(self.device.id, || Ok(backends::free_bytes(self.device.id)));
+        free.ok().flatten()
+    }
+
     /// See [`OpenDevice::unused_buffer_bytes`].
     pub fn unused_buffer_bytes(&self) -> u64 {
         self.handle.unused_buffer_bytes()

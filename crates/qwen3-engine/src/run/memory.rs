@@ -3,7 +3,11 @@
 use crate::device::{Device, DeviceId, Opened, system};
 use crate::error::Error;
 use qwen3::{Config, Dtype, Storage, Weights};
+use std::ops::RangeInclusive;
 
+/// Tokens of a batch on a GPU, at least and at most: it needs more rows than a processor to be
+/// busy.
+const GPU_BATCH_TOKENS: RangeInclusive<usize> = 1_024..=16_384;
 /// Kernels count with 32 bits: in a larger tensor they would begin again at its start.
 const MAX_TENSOR_NUMBERS: usize = 1 << 31;
 
@@ -97,6 +101,16 @@ pub fn max_tokens(max_tensor_bytes: u64, config: &Config) -> usize {
     usize::try_from(max_tokens).unwrap_or(usize::MAX).max(1)
 }
 
+/// Tokens of a batch on a GPU, where nobody says otherwise: their activations take at most half
+/// of the memory that is free, if that is known. The other half is for what the allocator
+/// rounds up, and for other programs.
+pub fn gpu_batch_tokens(free_bytes: Option<u64>, config: &Config) -> usize {
+    let (fewest, most) = (*GPU_BATCH_TOKENS.start(), *GPU_BATCH_TOKENS.end());
+    let Some(free_bytes) = free_bytes else { return most };
+    let tokens = free_bytes / 2 / activation_bytes(config);
+    usize::try_from(tokens).unwrap_or(most).clamp(fewest, most)
+}
+
 /// # Errors
 /// If a tensor of so many bytes is larger than `max`.
 pub fn tensor_fits(device: DeviceId, max: u64, bytes: u64, what: &str) -> Result<(), Error> {
@@ -154,6 +168,17 @@ mod tests {
         assert!(most * 12_288 <= 1 << 31 && (most + 1) * 12_288 > 1 << 31, "{most}");
         let error = tensor_fits(DeviceId::Cpu, max_bytes, 4 * 12_288 * (most + 1), "this batch");
         assert!(matches!(error, Err(Error::OutOfMemory { .. })));
+    }
+
+    #[test]
+    fn a_gpu_with_little_memory_left_gets_smaller_batches() {
+        let mut config = fixture().config;
+        // As the 8B models have them; a token takes 246 kB.
+        (config.hidden_size, config.intermediate_size) = (4_096, 12_288);
+        assert_eq!(gpu_batch_tokens(None, &config), 16_384);
+        assert_eq!(gpu_batch_tokens(Some(64 << 30), &config), 16_384);
+        assert_eq!(gpu_batch_tokens(Some(3 << 30), &config), 6_553);
+        assert_eq!(gpu_batch_tokens(Some(0), &config), 1_024);
     }
 
     /// Numbers of norms, which are always float32.

@@ -3,7 +3,7 @@
 
 use super::batches::plan;
 use super::load::{candidates, load};
-use super::memory::{activation_bytes, fits, max_tokens, tensor_fits, widest};
+use super::memory::{activation_bytes, fits, gpu_batch_tokens, max_tokens, tensor_fits, widest};
 use super::turns::Turns;
 use crate::device::{self, Device, DeviceId, Fallback, Loaded, Opened, system};
 use crate::error::{Error, OptionName};
@@ -24,8 +24,6 @@ use std::thread;
 const CPU_BATCH_TOKENS_PER_THREAD: usize = 256;
 /// Fewer rows keep no matrix product busy, more cost memory.
 const CPU_BATCH_TOKENS: RangeInclusive<usize> = 512..=4_096;
-/// A GPU needs more rows to be busy.
-const GPU_BATCH_TOKENS: usize = 16_384;
 
 /// A network on a device: token ids in, rows out. One thread may own it, drop it and
 /// load it again, while [`crate::EmbedderHost`] or [`crate::RerankerHost`] stay.
@@ -91,9 +89,7 @@ impl Session {
             threads.install(|| load(checkpoint, &device, options, &mut fallbacks))?;
         // A file that is written in place is read in part before it and in part after.
         checkpoint.check_unchanged()?;
-        let for_processor = (CPU_BATCH_TOKENS_PER_THREAD * threads.current_num_threads())
-            .clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end());
-        let default = if device.id.is_processor() { for_processor } else { GPU_BATCH_TOKENS };
+        let default = usual_batch_tokens(&device, threads.current_num_threads(), checkpoint);
         // Activations are tensors too.
         let max_tokens = max_tokens(storage.max_tensor_bytes, &checkpoint.config);
         Ok(Self {
@@ -252,6 +248,15 @@ impl Session {
         let ended = thread::scope(|scope| scope.spawn(call).join());
         ended.unwrap_or_else(|panic| resume_unwind(panic))
     }
+}
+
+/// What a batch has where nobody says otherwise. The weights have taken their memory before.
+fn usual_batch_tokens(device: &Opened, threads: usize, checkpoint: &Checkpoint) -> usize {
+    if !device.id.is_processor() {
+        return gpu_batch_tokens(device.free_bytes(), &checkpoint.config);
+    }
+    let tokens = CPU_BATCH_TOKENS_PER_THREAD * threads;
+    tokens.clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end())
 }
 
 impl fmt::Debug for Session {

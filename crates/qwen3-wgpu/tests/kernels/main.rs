@@ -6,6 +6,7 @@
 mod attention;
 mod blocks;
 mod empty;
+mod memory;
 #[path = "../../../qwen3-kernels/src/random.rs"]
 mod random;
 
