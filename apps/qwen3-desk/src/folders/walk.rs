@@ -4,7 +4,7 @@ use crate::documents::{Kind, MAX_FILE_BYTES, Unread};
 use ignore::{DirEntry, WalkBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// A file as the folder lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +33,14 @@ pub enum Visit {
 pub struct Walk {
     root: PathBuf,
     entries: ignore::Walk,
+    took: Duration,
 }
 
 impl Walk {
     pub fn new(root: &Path) -> Self {
         let mut builder = WalkBuilder::new(root);
         builder.require_git(false).follow_links(false).sort_by_file_name(Ord::cmp);
-        Self { root: root.to_owned(), entries: builder.build() }
+        Self { root: root.to_owned(), entries: builder.build(), took: Duration::ZERO }
     }
 
     pub fn root(&self) -> &Path {
@@ -52,7 +53,19 @@ impl Walk {
         self.root.is_dir()
     }
 
+    /// How long its steps took together.
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
     pub fn step(&mut self) -> Visit {
+        let start = Instant::now();
+        let visit = self.next();
+        self.took += start.elapsed();
+        visit
+    }
+
+    fn next(&mut self) -> Visit {
         match self.entries.next() {
             None => Visit::End,
             Some(Ok(entry)) => visit(&entry),

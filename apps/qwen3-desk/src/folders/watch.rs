@@ -1,13 +1,22 @@
 //! Hearing of changes in folders.
 
+use crate::documents::Kind;
+use notify::event::{CreateKind, ModifyKind, RemoveKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// A program that saves a file makes several events, and copies of many files make many.
 const QUIET: Duration = Duration::from_millis(700);
+/// A folder that is never quiet is looked through all the same.
+const LIMIT: Duration = Duration::from_secs(2);
+/// After a walk a folder rests this many times as long, so that one large folder with a log in
+/// it doesn't keep the disk busy.
+const REST: u32 = 3;
+const MAX_REST: Duration = Duration::from_secs(30);
 
 /// A disk may be plugged in again: then its folders can be watched.
 const RETRY: Duration = Duration::from_secs(30);
@@ -22,8 +31,15 @@ pub struct Watcher {
     /// Folders that the system doesn't watch, with its reason.
     problems: Vec<(PathBuf, String)>,
     retry_at: Instant,
-    changed: BTreeSet<PathBuf>,
-    last_event: Instant,
+    changed: BTreeMap<PathBuf, Change>,
+    /// When the rest of a folder ends.
+    rests: HashMap<PathBuf, Instant>,
+}
+
+/// The events in a folder that nobody has been told of.
+struct Change {
+    first: Instant,
+    last: Instant,
 }
 
 impl Watcher {
@@ -39,14 +55,16 @@ impl Watcher {
             watched: vec![],
             problems: vec![],
             retry_at: Instant::now(),
-            changed: BTreeSet::new(),
-            last_event: Instant::now(),
+            changed: BTreeMap::new(),
+            rests: HashMap::new(),
         }
     }
 
     /// Watches these folders, and no others any more.
     pub fn watch(&mut self, folders: &[PathBuf]) {
         self.problems.clear();
+        self.changed.retain(|folder, _| folders.contains(folder));
+        self.rests.retain(|folder, _| folders.contains(folder));
         self.retry_at = Instant::now() + RETRY;
         let Some(watcher) = &mut self.watcher else {
             let reason = "the system has no way to watch folders".to_owned();
@@ -82,38 +100,65 @@ impl Watcher {
         &self.problems
     }
 
-    /// The folders that have changed, once they are quiet.
-    pub fn changed(&mut self) -> Vec<PathBuf> {
+    /// The folders that have changed, once they are quiet or have been restless for long enough.
+    /// One that is being walked through waits for the end of that.
+    pub fn changed(&mut self, is_walked: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         while let Ok(event) = self.events.try_recv() {
             self.receive(event);
         }
-        if self.retry_at < Instant::now() && !self.problems.is_empty() {
+        if self.retry_at <= Instant::now() && !self.problems.is_empty() {
             self.try_again();
         }
-        if self.changed.is_empty() || self.last_event.elapsed() < QUIET {
-            return vec![];
-        }
-        std::mem::take(&mut self.changed).into_iter().collect()
+        let is_due = |(folder, change): &(&PathBuf, &Change)| {
+            (change.last.elapsed() >= QUIET || change.first.elapsed() >= LIMIT)
+                && self.rests.get(*folder).is_none_or(|end| *end <= Instant::now())
+                && !is_walked(folder)
+        };
+        let due = self.changed.iter().filter(is_due).map(|(folder, _)| folder.clone());
+        let due: Vec<PathBuf> = due.collect();
+        self.changed.retain(|folder, _| !due.contains(folder));
+        due
+    }
+
+    /// A walk through a folder has ended, and took so long.
+    pub fn walked(&mut self, folder: PathBuf, took: Duration) {
+        self.rests.insert(folder, Instant::now() + (took * REST).min(MAX_REST));
     }
 
     fn receive(&mut self, event: notify::Result<Event>) {
-        // An event that was lost may have been in any of them.
-        let all = vec![PathBuf::new()];
-        let is_removal = matches!(&event, Ok(event) if event.kind.is_remove());
-        let paths = match event {
+        let (kind, paths) = match event {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => return,
-            Ok(event) if event.need_rescan() => all,
-            Ok(event) => event.paths,
-            Err(_) => all,
+            Ok(event) if !event.need_rescan() => (event.kind, event.paths),
+            // An event that was lost may have been in any of them.
+            _ => (EventKind::Any, vec![PathBuf::new()]),
         };
         for path in paths {
-            self.changed.extend(self.watched.iter().filter(|of| concerns(&path, of)).cloned());
-            self.last_event = Instant::now();
-            if is_removal && let Some(at) = self.watched.iter().position(|of| *of == path) {
-                self.problems.push((self.watched.remove(at), "it is gone".to_owned()));
-                self.retry_at = Instant::now() + RETRY;
+            let concerned = self.watched.iter().filter(|of| concerns(&path, of, kind)).cloned();
+            for folder in concerned.collect::<Vec<_>>() {
+                self.note(folder);
+            }
+            let is_away =
+                kind.is_remove() || matches!(kind, EventKind::Modify(ModifyKind::Name(_)));
+            if is_away && let Some(at) = self.watched.iter().position(|of| *of == path) {
+                self.lose(at);
             }
         }
+    }
+
+    fn note(&mut self, folder: PathBuf) {
+        let now = Instant::now();
+        self.changed.entry(folder).or_insert(Change { first: now, last: now }).last = now;
+    }
+
+    /// A folder was deleted or renamed. Another one may have its name already.
+    fn lose(&mut self, at: usize) {
+        let folder = self.watched.remove(at);
+        if let Some(watcher) = &mut self.watcher {
+            // Under its new name it would be watched still; one that was deleted isn't.
+            let _ = watcher.unwatch(&folder);
+        }
+        self.problems.push((folder, "it is gone".to_owned()));
+        self.retry_at = Instant::now();
     }
 
     /// Watches what is there again, and has it looked through.
@@ -122,56 +167,32 @@ impl Watcher {
         let missing = std::mem::take(&mut self.problems).into_iter().map(|(folder, _)| folder);
         let folders: Vec<PathBuf> = before.iter().cloned().chain(missing).collect();
         self.watch(&folders);
-        self.changed.extend(self.watched.iter().filter(|of| !before.contains(of)).cloned());
+        let back = self.watched.iter().filter(|of| !before.contains(of)).cloned();
+        for folder in back.collect::<Vec<_>>() {
+            self.note(folder);
+        }
     }
 }
 
-fn concerns(path: &Path, folder: &Path) -> bool {
-    path.as_os_str().is_empty() || path.starts_with(folder)
+/// Whether a walk through a folder may find something else after an event.
+fn concerns(path: &Path, folder: &Path, kind: EventKind) -> bool {
+    if path.as_os_str().is_empty() {
+        return true;
+    }
+    let Ok(inside) = path.strip_prefix(folder) else { return false };
+    let Some(name) = inside.file_name() else { return true };
+    let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    if inside.parent().is_some_and(|above| above.iter().any(is_hidden)) {
+        return false;
+    }
+    if is_hidden(name) {
+        return name == ".gitignore" || name == ".ignore";
+    }
+    let is_file =
+        matches!(kind, EventKind::Create(CreateKind::File) | EventKind::Remove(RemoveKind::File));
+    // A name without a kind may be that of a folder.
+    Kind::of(path).is_some() || !(is_file || path.is_file())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn until_changed(watcher: &mut Watcher) -> Vec<PathBuf> {
-        let start = Instant::now();
-        let mut told = vec![];
-        while told.is_empty() && start.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(20));
-            told = watcher.changed();
-        }
-        told
-    }
-
-    #[test]
-    fn a_folder_that_comes_back_is_watched_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap().join("disk");
-        let mut watcher = Watcher::new();
-        watcher.watch(std::slice::from_ref(&root));
-        assert_eq!(watcher.problems().len(), 1);
-        std::fs::create_dir(&root).unwrap();
-        watcher.retry_at = Instant::now();
-        assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
-        assert_eq!(watcher.problems(), []);
-        std::fs::remove_dir(&root).unwrap();
-        assert_eq!(until_changed(&mut watcher), [root]);
-        assert_eq!(watcher.problems().len(), 1);
-    }
-
-    #[test]
-    fn a_change_is_told_once_when_it_is_quiet() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let mut watcher = Watcher::new();
-        watcher.watch(std::slice::from_ref(&root));
-        assert_eq!(watcher.problems(), []);
-        for n in 0..5 {
-            std::fs::write(root.join(format!("{n}.md")), "text").unwrap();
-        }
-        assert_eq!(until_changed(&mut watcher), [root]);
-        std::thread::sleep(QUIET * 2);
-        assert_eq!(watcher.changed(), Vec::<PathBuf>::new());
-    }
-}
+mod tests;

@@ -194,7 +194,7 @@ impl Indexing<'_> {
         }
         self.open_store()?;
         self.lower_priority();
-        let changed = self.watcher.changed();
+        let changed = self.watcher.changed(|folder| self.scan.has(folder));
         self.scan.again(&changed);
         if self.shared.takes_lost_device() {
             self.compute.forget_model();
@@ -244,6 +244,7 @@ impl Indexing<'_> {
         };
         let outcome = self.scan.step(self.shared, splitter)?;
         self.compute.enqueue(self.shared, outcome.passages);
+        outcome.walked.into_iter().for_each(|(of, took)| self.watcher.walked(of, took));
         if outcome.is_end {
             let gone = self.scan.tidy_up(self.shared, &self.folders)?;
             self.compute.forget(&gone);

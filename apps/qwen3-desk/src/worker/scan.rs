@@ -38,6 +38,8 @@ pub struct Scan {
 pub struct Outcome {
     /// Passages that are in the store now.
     pub passages: Vec<u128>,
+    /// The folder whose walk has ended, and how long it took.
+    pub walked: Option<(PathBuf, Duration)>,
     /// Whether that was the last folder.
     pub is_end: bool,
 }
@@ -66,6 +68,12 @@ impl Scan {
         self.walk.is_some() || !self.todo.is_empty()
     }
 
+    /// Whether this folder is being looked through, or is about to be.
+    pub fn has(&self, folder: &Path) -> bool {
+        self.walk.as_ref().is_some_and(|walk| walk.root() == folder)
+            || self.todo.iter().any(|of| of == folder)
+    }
+
     /// The folder that is next.
     pub fn folder(&self) -> Option<&Path> {
         let of_walk = self.walk.as_ref().map(Walk::root);
@@ -89,7 +97,8 @@ impl Scan {
                 Visit::End => {
                     self.end(shared, &walk);
                     let passages = self.write(shared)?;
-                    return Ok(Outcome { passages, is_end: self.todo.is_empty() });
+                    let walked = Some((walk.root().to_owned(), walk.took()));
+                    return Ok(Outcome { passages, walked, is_end: self.todo.is_empty() });
                 }
             }
             if start.elapsed() > STEP {
@@ -99,7 +108,7 @@ impl Scan {
         self.walk = Some(walk);
         let is_enough = self.changes.files.len() >= FILES || self.changes.texts.len() >= PASSAGES;
         let passages = if is_enough { self.write(shared)? } else { vec![] };
-        Ok(Outcome { passages, is_end: false })
+        Ok(Outcome { passages, ..Outcome::default() })
     }
 
     fn begin(&mut self, folder: &Path) -> Walk {

@@ -1,0 +1,124 @@
+//! Folders that change, go and come back.
+
+use super::*;
+
+fn until_changed(watcher: &mut Watcher) -> Vec<PathBuf> {
+    let start = Instant::now();
+    let mut told = vec![];
+    while told.is_empty() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+        told = watcher.changed(|_| false);
+    }
+    told
+}
+
+#[test]
+fn a_folder_that_comes_back_is_watched_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap().join("disk");
+    let mut watcher = Watcher::new();
+    watcher.watch(std::slice::from_ref(&root));
+    assert_eq!(watcher.problems().len(), 1);
+    std::fs::create_dir(&root).unwrap();
+    watcher.retry_at = Instant::now();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    assert_eq!(watcher.problems(), []);
+    std::fs::remove_dir(&root).unwrap();
+    assert_eq!(until_changed(&mut watcher), [root]);
+    assert_eq!(watcher.problems().len(), 1);
+}
+
+#[test]
+fn a_change_is_told_once_when_it_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let mut watcher = Watcher::new();
+    watcher.watch(std::slice::from_ref(&root));
+    assert_eq!(watcher.problems(), []);
+    for n in 0..5 {
+        std::fs::write(root.join(format!("{n}.md")), "text").unwrap();
+    }
+    assert_eq!(until_changed(&mut watcher), [root]);
+    std::thread::sleep(QUIET * 2);
+    assert_eq!(watcher.changed(|_| false), Vec::<PathBuf>::new());
+}
+
+/// A watcher of one folder, with the folder.
+fn watched() -> (Watcher, tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let mut watcher = Watcher::new();
+    watcher.watch(std::slice::from_ref(&root));
+    assert_eq!(watcher.problems(), []);
+    (watcher, folder, root)
+}
+
+/// Changes a file so long, and returns when something was told.
+fn told_while_changing(watcher: &mut Watcher, file: &Path, time: Duration) -> Option<Duration> {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::fs::write(file, format!("{:?}", start.elapsed())).unwrap();
+        std::thread::sleep(QUIET / 10);
+        if !watcher.changed(|_| false).is_empty() {
+            return Some(start.elapsed());
+        }
+    }
+    None
+}
+
+#[test]
+fn a_file_that_changes_all_the_time_hides_nothing() {
+    let (mut watcher, _folder, root) = watched();
+    let told = told_while_changing(&mut watcher, &root.join("a.log"), LIMIT * 5);
+    assert!(told.is_some_and(|told| told >= LIMIT), "{told:?}");
+}
+
+#[test]
+fn what_is_never_read_is_no_change() {
+    let (mut watcher, _folder, root) = watched();
+    std::fs::create_dir_all(root.join("sub/.git")).unwrap();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    for name in ["build.out", "sub/.git/notes.md", ".hidden.md"] {
+        assert_eq!(told_while_changing(&mut watcher, &root.join(name), QUIET), None);
+        std::fs::remove_file(root.join(name)).unwrap();
+    }
+    std::thread::sleep(QUIET * 2);
+    assert_eq!(watcher.changed(|_| false), Vec::<PathBuf>::new());
+    std::fs::rename(root.join("sub"), root.join("renamed")).unwrap();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    std::fs::write(root.join(".gitignore"), "*.md").unwrap();
+    assert_eq!(until_changed(&mut watcher), [root]);
+}
+
+#[test]
+fn a_large_folder_rests_after_a_walk() {
+    let (mut watcher, _folder, root) = watched();
+    let start = Instant::now();
+    watcher.walked(root.clone(), QUIET);
+    std::fs::write(root.join("a.md"), "text").unwrap();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    assert!(start.elapsed() >= QUIET * REST);
+    watcher.walked(root.clone(), Duration::ZERO);
+    std::fs::write(root.join("a.md"), "another text").unwrap();
+    let start = Instant::now();
+    while start.elapsed() < QUIET * 2 {
+        assert_eq!(watcher.changed(|folder| folder == root), Vec::<PathBuf>::new());
+        std::thread::sleep(QUIET / 10);
+    }
+    assert_eq!(watcher.changed(|_| false), [root]);
+}
+
+#[test]
+fn a_folder_that_takes_the_place_of_another_is_watched() {
+    let (mut watcher, folder, root) = watched();
+    std::fs::rename(&root, folder.path().join("old")).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    assert_eq!(watcher.problems(), []);
+    std::fs::write(folder.path().join("old/a.md"), "text").unwrap();
+    std::thread::sleep(QUIET * 2);
+    assert_eq!(watcher.changed(|_| false), Vec::<PathBuf>::new());
+    std::fs::write(root.join("a.md"), "text").unwrap();
+    assert_eq!(until_changed(&mut watcher), [root]);
+}
