@@ -48,9 +48,14 @@ impl Compute {
         self.queue.len()
     }
 
-    /// Whether something is left to save, or another model is about to answer.
+    /// Whether something is left to save or to show, or another model is about to answer.
     pub fn is_dirty(&self) -> bool {
         self.is_dirty
+    }
+
+    /// Has the last question answered once more when all is computed.
+    pub fn soil(&mut self) {
+        self.is_dirty = true;
     }
 
     /// Loads the model again before the next passage.

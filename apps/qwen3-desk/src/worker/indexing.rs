@@ -1,6 +1,8 @@
 //! The thread that keeps the index true: it looks through folders, and computes vectors of what
 //! is new. One step takes about a tenth of a second, so commands are heard soon.
 
+mod opening;
+
 use super::Start;
 use super::compute::Compute;
 use super::event::{Activity, Event};
@@ -8,10 +10,9 @@ use super::scan::Scan;
 use super::shared::Shared;
 use crate::documents::Splitter;
 use crate::folders::Watcher;
-use crate::index::Index;
 use crate::model::Choice;
 use crate::settings::Pace;
-use crate::store::{StoreError, put_aside};
+use crate::store::StoreError;
 use qwen3_engine::Error;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -162,20 +163,6 @@ impl Indexing<'_> {
         self.retry = (self.retry * 2).min(LAST_RETRY);
     }
 
-    /// Everything in the index can be computed again. Whether the file is out of the way.
-    fn put_aside(&self, damage: &StoreError) -> bool {
-        let aside = put_aside(&self.shared.machinery.index_file);
-        let told = match &aside {
-            Ok(path) => {
-                let path = path.display();
-                format!("A new index is built, as {damage}. The old one is kept as {path}.")
-            }
-            Err(error) => error.to_string(),
-        };
-        self.shared.tell(Event::Told(told));
-        aside.is_ok()
-    }
-
     fn activity(&self, activity: Activity) {
         let is_new = self.shared.status(|status| {
             let is_new = status.activity != activity;
@@ -244,33 +231,18 @@ impl Indexing<'_> {
         };
         let outcome = self.scan.step(self.shared, splitter)?;
         self.compute.enqueue(self.shared, outcome.passages);
-        outcome.walked.into_iter().for_each(|(of, took)| self.watcher.walked(of, took));
+        if let Some((folder, took)) = outcome.walked {
+            self.watcher.walked(folder, took);
+        }
         if outcome.is_end {
             let gone = self.scan.tidy_up(self.shared, &self.folders)?;
             self.compute.forget(&gone);
             self.scan.tell(self.shared, &self.folders, self.watcher.problems());
+            if self.scan.takes_news() {
+                self.shared.searching.refresh();
+                self.compute.soil();
+            }
         }
-        Ok(())
-    }
-
-    /// Opens the index, at the start and after the disk has failed.
-    fn open_store(&mut self) -> Result<(), Trouble> {
-        if self.shared.store().is_some() {
-            return Ok(());
-        }
-        let store = (self.shared.machinery.open_store)()?;
-        let answering = self.shared.index.read().expect("nobody panics with the index").model;
-        // What failed was a write: what is in memory is still true, and so is what is to be done.
-        let is_as_before = answering.is_some() && store.answering()? == answering;
-        if !is_as_before {
-            let index = Index::read(&store)?;
-            *self.shared.index.write().expect("nobody panics with the index") = index;
-            self.compute.forget_model();
-        }
-        self.shared.set_store(Some(store));
-        self.scan.restart(&self.folders);
-        self.shared.count();
-        self.shared.searching.again();
         Ok(())
     }
 

@@ -31,6 +31,8 @@ pub struct Scan {
     /// Of folders and files without a record.
     problems: Vec<(PathBuf, String)>,
     changes: Changes,
+    /// Whether results may be others than before.
+    has_news: bool,
 }
 
 /// What a step has done.
@@ -47,7 +49,7 @@ pub struct Outcome {
 impl Scan {
     /// Looks through these folders, and through no others.
     pub fn restart(&mut self, folders: &[PathBuf]) {
-        *self = Self::default();
+        *self = Self { has_news: self.has_news, ..Self::default() };
         self.todo = folders.iter().cloned().collect();
         // Without a folder there is still something to tidy up.
         if folders.is_empty() {
@@ -72,6 +74,11 @@ impl Scan {
     pub fn has(&self, folder: &Path) -> bool {
         self.walk.as_ref().is_some_and(|walk| walk.root() == folder)
             || self.todo.iter().any(|of| of == folder)
+    }
+
+    /// Whether something was written since the last call that results may show.
+    pub fn takes_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     /// The folder that is next.
@@ -215,6 +222,7 @@ impl Scan {
         }
         shared.store().ok_or(Trouble::NoStore)?.apply(&changes)?;
         shared.index.write().expect("nobody panics with the index").catalogue.apply(&changes);
+        self.has_news = true;
         shared.count();
         Ok(changes.texts.into_iter().map(|(passage, _)| passage).collect())
     }

@@ -208,4 +208,5 @@ fn a_reranker_changes_the_order_as_it_goes() {
     assert!(relevance.is_sorted_by(|a, b| a >= b), "{relevance:?}");
 }
 
+mod changes;
 mod faults;

@@ -1,0 +1,35 @@
+//! What changes while results are shown, and what is deleted while the program runs.
+
+use super::*;
+
+/// Waits for the answer that is wanted to a question that was asked before.
+fn shown(worker: &Worker, number: u64, is_wanted: impl Fn(&Found) -> bool) -> Found {
+    until("the results", || {
+        let found = worker.events().into_iter().filter_map(|event| match event {
+            Event::Found(found) if found.ask == number => Some(found),
+            _ => None,
+        });
+        found.filter(|found| is_wanted(found)).last()
+    })
+}
+
+#[test]
+fn results_follow_files_that_are_deleted_and_moved() {
+    let reranker = choice(&fixture("tiny-reranker-tied"));
+    for (number, reranker) in [(7, None), (8, Some(reranker))] {
+        let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+        let worker = start(&data, Start { reranker, ..begin(&[notes.path()], MINI) });
+        settle(&worker);
+        let finding = Finding::Query("a loaf".to_owned());
+        worker.ask(Ask { number, finding, filter: Filter::default() });
+        let has = |found: &Found, file: &str| found.hits.iter().any(|hit| name(hit) == file);
+        let is_whole = |found: &Found| found.reranked.is_none_or(|n| n == found.hits.len());
+        shown(&worker, number, |found| has(found, "bread.md") && is_whole(found));
+        fs::rename(notes.path().join("bread.md"), notes.path().join("loaf.md")).unwrap();
+        let found = shown(&worker, number, |found| has(found, "loaf.md"));
+        assert!(!has(&found, "bread.md"));
+        fs::remove_file(notes.path().join("loaf.md")).unwrap();
+        let found = shown(&worker, number, |found| !has(found, "loaf.md"));
+        assert_eq!(found.hits.len(), 4);
+    }
+}
