@@ -31,6 +31,8 @@ pub struct Scan {
     /// Of folders and files without a record.
     problems: Vec<(PathBuf, String)>,
     changes: Changes,
+    /// Whether there is no folder, and still something to tidy up.
+    is_empty: bool,
     /// Whether results may be others than before.
     has_news: bool,
 }
@@ -49,12 +51,12 @@ pub struct Outcome {
 impl Scan {
     /// Looks through these folders, and through no others.
     pub fn restart(&mut self, folders: &[PathBuf]) {
-        *self = Self { has_news: self.has_news, ..Self::default() };
-        self.todo = folders.iter().cloned().collect();
-        // Without a folder there is still something to tidy up.
-        if folders.is_empty() {
-            self.todo.push_back(PathBuf::new());
-        }
+        *self = Self {
+            todo: folders.iter().cloned().collect(),
+            is_empty: folders.is_empty(),
+            has_news: self.has_news,
+            ..Self::default()
+        };
     }
 
     /// Looks through these folders once more.
@@ -67,7 +69,7 @@ impl Scan {
     }
 
     pub fn is_active(&self) -> bool {
-        self.walk.is_some() || !self.todo.is_empty()
+        self.walk.is_some() || !self.todo.is_empty() || self.is_empty
     }
 
     /// Whether this folder is being looked through, or is about to be.
@@ -93,7 +95,10 @@ impl Scan {
             Some(walk) => walk,
             None => match self.todo.pop_front().map(|folder| self.begin(&folder)) {
                 Some(walk) => walk,
-                None => return Ok(Outcome::default()),
+                None => {
+                    let is_end = std::mem::take(&mut self.is_empty);
+                    return Ok(Outcome { is_end, ..Outcome::default() });
+                }
             },
         };
         for _ in 0..ENTRIES {

@@ -33,3 +33,14 @@ fn results_follow_files_that_are_deleted_and_moved() {
         assert_eq!(found.hits.len(), 4);
     }
 }
+
+#[test]
+fn without_a_folder_nothing_is_missing() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let worker = start(&data, begin(&[notes.path()], MINI));
+    settle(&worker);
+    worker.command(Command::Folders(vec![]));
+    until("an empty index", || (worker.status().files_of.is_empty()).then_some(()));
+    let status = settle(&worker);
+    assert_eq!((status.files, status.problems), (0, vec![]));
+}
