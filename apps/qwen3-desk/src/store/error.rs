@@ -13,6 +13,8 @@ pub enum StoreError {
     Write { message: String },
     #[error("the index is damaged: {message}")]
     Damaged { message: String },
+    #[error("the file of the index was deleted")]
+    Gone,
     #[error("the index is used by another process")]
     InUse,
     #[error("the index can't be read: {message}")]
@@ -22,7 +24,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the file has to be begun again.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::Format { .. })
+        matches!(self, Self::Damaged { .. } | Self::Format { .. } | Self::Gone)
     }
 }
 

@@ -175,10 +175,7 @@ impl Indexing<'_> {
     }
 
     fn step(&mut self) -> Result<bool, Trouble> {
-        if self.shared.takes_damaged_store() {
-            let message = "it couldn't be searched".to_owned();
-            return Err(StoreError::Damaged { message }.into());
-        }
+        self.check_store()?;
         self.open_store()?;
         self.lower_priority();
         let changed = self.watcher.changed(|folder| self.scan.has(folder));

@@ -44,3 +44,22 @@ fn without_a_folder_nothing_is_missing() {
     let status = settle(&worker);
     assert_eq!((status.files, status.problems), (0, vec![]));
 }
+
+#[test]
+fn an_index_that_is_deleted_is_built_anew() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let worker = start(&data, begin(&[notes.path()], MINI));
+    settle(&worker);
+    fs::remove_dir_all(data.path()).unwrap();
+    until("the message", || {
+        let is_told = |event| matches!(event, Event::Told(text) if text.contains("was deleted"));
+        worker.events().into_iter().any(is_told).then_some(())
+    });
+    assert_eq!(settle(&worker).indexed, 5);
+    assert_eq!(first(&worker, "how do I bake a loaf?"), "bread.md");
+    drop(worker);
+    let paused = Start { is_paused: true, ..begin(&[notes.path()], MINI) };
+    let worker = start(&data, paused);
+    until("a pause", || (worker.status().activity == Activity::Paused).then_some(()));
+    assert_eq!(worker.status().indexed, 5);
+}
