@@ -52,6 +52,9 @@ enum Command {
         #[arg(short = 'n', long, default_value_t = 10)]
         count: usize,
     },
+    /// Print the text of the PDF or web page on standard input; this program asks itself for it
+    #[command(hide = true)]
+    Text { format: documents::Format },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +68,9 @@ fn main() -> ExitCode {
         // Prints it, or what `--help` asks for.
         Err(error) => error.exit(),
     };
+    if let Some(Command::Text { format }) = args.command {
+        return documents::print_text(format);
+    }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -93,9 +99,13 @@ fn run(args: Args) -> Result<(), String> {
             Some(_) => Err("its window is open; close it first, or use --data".to_owned()),
         };
     };
+    // A system that doesn't tell its path has to trust in the readers.
+    if let Ok(program) = std::env::current_exe() {
+        documents::read_apart(program);
+    }
     match args.command {
         Some(Command::Index { folders }) => headless::index(&places, folders),
         Some(Command::Search { query, count }) => headless::search(&places, query, count),
-        None => window::open(places, &instance),
+        Some(Command::Text { .. }) | None => window::open(places, &instance),
     }
 }

@@ -6,14 +6,15 @@ mod read;
 mod split;
 mod tokens;
 
+pub use apart::{print_text, read_apart};
 pub use kind::Kind;
-pub use read::{MAX_FILE_BYTES, Unread, document};
+pub use read::{Format, MAX_FILE_BYTES, Unread, document};
 pub use split::{Passage, Splitter};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Changes when files are read or cut in another way, so that they are read again.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What the passages of a file are found by: its bytes, and how they are read.
 pub fn content_key(kind: Kind, bytes: &[u8]) -> u128 {

@@ -1,6 +1,6 @@
 //! The text in a file, with its headings.
 
-use super::apart::apart;
+use super::apart::{self, Stops};
 use super::kind::Kind;
 use std::io;
 
@@ -10,6 +10,7 @@ pub const MAX_FILE_BYTES: u64 = 64 << 20;
 const HEAD_BYTES: usize = 8 << 10;
 /// Columns to which a web page is laid out.
 const HTML_COLUMNS: usize = 120;
+const PAGE_END: &str = "\x0c";
 /// The longest heading that is put in front of a passage.
 const MAX_HEADING_CHARS: usize = 160;
 
@@ -26,6 +27,13 @@ pub enum Unread {
     Binary,
     #[error("is a PDF that can't be read: {message}")]
     Pdf { message: String },
+    #[error("takes too much memory to read")]
+    Memory,
+    #[error("takes too long to read")]
+    Time,
+    /// For something that is done first. It is read again.
+    #[error("was not read to its end")]
+    Stopped,
     #[error("is a PDF without text; its pages may be pictures")]
     NoText,
     #[error("is a web page that can't be read: {message}")]
@@ -46,10 +54,34 @@ pub struct Document {
     pub pages: Vec<usize>,
 }
 
+/// What is not text itself, but is read by somebody else's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Pdf,
+    Html,
+}
+
+impl Format {
+    /// Its name on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Html => "html",
+        }
+    }
+
+    pub fn unread(self, message: String) -> Unread {
+        match self {
+            Self::Pdf => Unread::Pdf { message },
+            Self::Html => Unread::Html { message },
+        }
+    }
+}
+
 /// The text in a file of this kind.
-pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
+pub fn document(kind: Kind, bytes: &[u8], stops: Stops) -> Result<Document, Unread> {
     if kind == Kind::Pdf {
-        return of_pages(&pages(bytes.to_vec())?);
+        return of_pages(&apart::text(Format::Pdf, bytes, stops)?);
     }
     let text = decoded(bytes)?;
     Ok(match kind {
@@ -58,7 +90,7 @@ pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
             Document { text, headings, ..Document::default() }
         }
         Kind::Html => {
-            let text = of_web_page(text)?;
+            let text = apart::text(Format::Html, text.as_bytes(), stops)?;
             // Headings come out as those of Markdown.
             let headings = markdown_headings(&text);
             Document { text, headings, ..Document::default() }
@@ -71,28 +103,28 @@ pub fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
     })
 }
 
-/// The text of each page of a PDF.
-fn pages(bytes: Vec<u8>) -> Result<Vec<String>, Unread> {
-    let read = move || {
-        pdf_extract::extract_text_from_mem_by_pages(&bytes).map_err(|error| error.to_string())
-    };
-    apart(read).map_err(|message| Unread::Pdf { message })
+/// The text in a file of this format, which must be UTF-8 if it is a web page. A page of a PDF ends
+/// with a form feed.
+pub fn extracted(format: Format, bytes: &[u8]) -> Result<String, String> {
+    match format {
+        Format::Pdf => {
+            let pages = pdf_extract::extract_text_from_mem_by_pages(bytes);
+            let pages = pages.map_err(|error| error.to_string())?;
+            let page = |page: &String| page.replace(PAGE_END, " ") + PAGE_END;
+            Ok(pages.iter().map(page).collect())
+        }
+        Format::Html => {
+            // Tables in tables leave less and less room.
+            let plain = html2text::config::plain().link_footnotes(false);
+            let plain = plain.min_wrap_width(HTML_COLUMNS / 3).allow_width_overflow();
+            plain.string_from_read(bytes, HTML_COLUMNS).map_err(|error| error.to_string())
+        }
+    }
 }
 
-fn of_web_page(page: String) -> Result<String, Unread> {
-    let read = move || {
-        // Tables in tables leave less and less room.
-        let plain = html2text::config::plain().link_footnotes(false);
-        let plain = plain.min_wrap_width(HTML_COLUMNS / 3).allow_width_overflow();
-        let text = plain.string_from_read(page.as_bytes(), HTML_COLUMNS);
-        text.map_err(|error| error.to_string())
-    };
-    apart(read).map_err(|message| Unread::Html { message })
-}
-
-fn of_pages(pages: &[String]) -> Result<Document, Unread> {
+fn of_pages(pages: &str) -> Result<Document, Unread> {
     let mut document = Document::default();
-    for page in pages {
+    for page in pages.split_terminator(PAGE_END) {
         document.pages.push(document.text.len());
         document.text.push_str(page.trim());
         document.text.push_str("\n\n");
@@ -153,6 +185,10 @@ fn shortened(heading: &str) -> String {
 mod tests {
     use super::*;
 
+    fn document(kind: Kind, bytes: &[u8]) -> Result<Document, Unread> {
+        super::document(kind, bytes, &|| false)
+    }
+
     fn text(kind: Kind, bytes: &[u8]) -> String {
         document(kind, bytes).unwrap().text
     }
@@ -201,6 +237,16 @@ mod tests {
     fn the_columns_of_a_table_are_its_heading() {
         let document = document(Kind::Table, b"name,age\nAda,36\n").unwrap();
         assert_eq!(document.headings, [(0, "name,age".to_owned())]);
+    }
+
+    #[test]
+    fn pages_of_a_pdf_are_counted() {
+        let document = of_pages("one\x0c\x0c three \x0c").unwrap();
+        assert_eq!(
+            (document.text.as_str(), document.pages),
+            ("one\n\n\n\nthree\n\n", vec![0, 5, 7])
+        );
+        assert!(matches!(of_pages(" \x0c\x0c"), Err(Unread::NoText)));
     }
 
     #[test]

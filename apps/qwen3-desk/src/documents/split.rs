@@ -14,7 +14,7 @@ const OVERLAP_TOKENS: usize = 32;
 /// a file of one line took it hours.
 const PART_BYTES: usize = 64 << 10;
 /// More text than this is a dump. The rest of it isn't searched.
-const MAX_TEXT_BYTES: usize = 16 << 20;
+pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// A part of a file, short enough for one vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,8 @@ mod tests {
     use crate::documents::document;
 
     fn cut(kind: Kind, text: &str) -> Vec<Passage> {
-        Splitter::new().unwrap().passages(kind, &document(kind, text.as_bytes()).unwrap())
+        let document = document(kind, text.as_bytes(), &|| false).unwrap();
+        Splitter::new().unwrap().passages(kind, &document)
     }
 
     #[test]

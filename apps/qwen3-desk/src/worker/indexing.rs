@@ -104,6 +104,7 @@ pub fn run(shared: &Shared, commands: Receiver<Command>, start: Start) {
 
 impl Indexing<'_> {
     fn follow(&mut self, command: Command) {
+        self.shared.hear();
         match command {
             Command::Folders(folders) => {
                 self.watcher.watch(&folders);

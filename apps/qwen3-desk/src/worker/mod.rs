@@ -84,6 +84,7 @@ impl Worker {
             // What is being computed is of the model that goes.
             self.shared.cancel_computing();
         }
+        self.shared.call();
         // The thread ends with the program only.
         let _ = self.commands.send(command);
     }

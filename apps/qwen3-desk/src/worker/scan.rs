@@ -24,6 +24,8 @@ const PASSAGES: usize = 400;
 pub struct Scan {
     todo: VecDeque<PathBuf>,
     walk: Option<Walk>,
+    /// A file that was being read when a command came. It is next.
+    postponed: Option<FoundFile>,
     /// The files that the walk has seen.
     seen: HashSet<PathBuf>,
     /// What it couldn't look into. Nothing of it is forgotten.
@@ -102,7 +104,8 @@ impl Scan {
             },
         };
         for _ in 0..ENTRIES {
-            match walk.step() {
+            let visit = self.postponed.take().map_or_else(|| walk.step(), Visit::File);
+            match visit {
                 Visit::Nothing => {}
                 Visit::Problem(path, problem) => self.problem(path, &problem),
                 Visit::File(file) => self.visit(shared, splitter, file),
@@ -113,7 +116,7 @@ impl Scan {
                     return Ok(Outcome { passages, walked, is_end: self.todo.is_empty() });
                 }
             }
-            if start.elapsed() > STEP {
+            if start.elapsed() > STEP || self.postponed.is_some() {
                 break;
             }
         }
@@ -155,6 +158,10 @@ impl Scan {
                 content,
                 problem: String::new(),
             },
+            Err(Unread::Stopped) => {
+                self.postponed = Some(file);
+                return;
+            }
             Err(problem) => FileRecord {
                 bytes: file.bytes,
                 // What the system refused is tried again.
@@ -190,7 +197,8 @@ impl Scan {
             return Ok(key);
         }
         drop(index);
-        let document = document(file.kind, &bytes)?;
+        let stops = || shared.is_wanted();
+        let document = document(file.kind, &bytes, &stops)?;
         // A fault of the splitter costs a file, and not the thread.
         let cut = AssertUnwindSafe(|| splitter.passages(file.kind, &document));
         let passages = catch_unwind(cut).map_err(|_| Unread::Uncut)?;

@@ -8,7 +8,7 @@ use crate::model::{Choice, Library, LoadedReranker, Model};
 use crate::store::{Store, StoreError};
 use qwen3_engine::{CancelToken, Error, Hooks};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -60,6 +60,8 @@ pub struct Shared {
     events: Mutex<Sender<Event>>,
     wake: Box<dyn Fn() + Send + Sync>,
     ends: AtomicBool,
+    /// Commands that the indexing thread has not heard yet.
+    unheard: AtomicUsize,
     computing: Mutex<CancelToken>,
     lost_device: AtomicBool,
     damaged_store: AtomicBool,
@@ -82,6 +84,7 @@ impl Shared {
             events: Mutex::new(events),
             wake,
             ends: AtomicBool::new(false),
+            unheard: AtomicUsize::new(0),
             computing: Mutex::default(),
             lost_device: AtomicBool::new(false),
             damaged_store: AtomicBool::new(false),
@@ -136,6 +139,21 @@ impl Shared {
 
     pub fn ends(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
+    }
+
+    /// Counts a command that is about to be sent.
+    pub fn call(&self) {
+        self.unheard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one that has arrived.
+    pub fn hear(&self) {
+        self.unheard.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether the indexing thread should stop what it does and listen.
+    pub fn is_wanted(&self) -> bool {
+        self.ends() || self.unheard.load(Ordering::Relaxed) > 0
     }
 
     /// A new token for what is computed next.
