@@ -1,8 +1,9 @@
 //! Files that take more than a computer has, next to good ones.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_qwen3-desk");
 
@@ -67,9 +68,11 @@ fn a_pdf_that_takes_too_much_costs_itself_alone() {
 #[test]
 fn text_is_printed_without_an_index() {
     let print = |format: &str, input: &str| {
-        let mut command = Command::new("sh");
-        command.args(["-c", "printf '%s' \"$2\" | \"$0\" text \"$1\"", PROGRAM, format, input]);
-        command.output().unwrap()
+        let mut command = Command::new(PROGRAM);
+        command.args(["text", format]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
     };
     let page = print("html", "<h1>Bread</h1><p>Knead it.</p>");
     let text = String::from_utf8(page.stdout).unwrap();

@@ -132,17 +132,18 @@ fn of_pages(pages: &str) -> Result<Document, Unread> {
     if document.text.trim().is_empty() { Err(Unread::NoText) } else { Ok(document) }
 }
 
-/// UTF-8; UTF-16 with its mark; else one character a byte, as in Latin-1.
+/// UTF-8; UTF-16 and UTF-32 with their marks; else one character a byte, as in Latin-1.
 fn decoded(bytes: &[u8]) -> Result<String, Unread> {
-    if let [first @ (0xFF | 0xFE), second @ (0xFF | 0xFE), rest @ ..] = bytes
-        && first != second
-    {
-        let number = |pair: &[u8]| match first {
-            0xFF => u16::from_le_bytes([pair[0], pair[1]]),
-            _ => u16::from_be_bytes([pair[0], pair[1]]),
-        };
-        let numbers: Vec<u16> = rest.chunks_exact(2).map(number).collect();
-        return Ok(String::from_utf16_lossy(&numbers));
+    let wide = match bytes {
+        [0xFF, 0xFE, 0, 0, rest @ ..] => Some(of_utf32(rest, u32::from_le_bytes)),
+        [0, 0, 0xFE, 0xFF, rest @ ..] => Some(of_utf32(rest, u32::from_be_bytes)),
+        [0xFF, 0xFE, rest @ ..] => Some(of_utf16(rest, u16::from_le_bytes)),
+        [0xFE, 0xFF, rest @ ..] => Some(of_utf16(rest, u16::from_be_bytes)),
+        _ => None,
+    };
+    if let Some(text) = wide {
+        // Bytes that only begin like such a text have what no text has.
+        return text.filter(|text| !text.contains('\0')).ok_or(Unread::Binary);
     }
     if bytes[..bytes.len().min(HEAD_BYTES)].contains(&0) {
         return Err(Unread::Binary);
@@ -151,6 +152,18 @@ fn decoded(bytes: &[u8]) -> Result<String, Unread> {
         Ok(text) => Ok(text.trim_start_matches('\u{FEFF}').to_owned()),
         Err(_) => Ok(bytes.iter().map(|&byte| char::from(byte)).collect()),
     }
+}
+
+fn of_utf16(bytes: &[u8], number: fn([u8; 2]) -> u16) -> Option<String> {
+    let (pairs, rest) = bytes.as_chunks();
+    let numbers: Vec<u16> = pairs.iter().map(|&pair| number(pair)).collect();
+    String::from_utf16(&numbers).ok().filter(|_| rest.is_empty())
+}
+
+fn of_utf32(bytes: &[u8], number: fn([u8; 4]) -> u32) -> Option<String> {
+    let (fours, rest) = bytes.as_chunks();
+    let text: Option<String> = fours.iter().map(|&four| char::from_u32(number(four))).collect();
+    text.filter(|_| rest.is_empty())
 }
 
 /// For each heading the path to it, as in `Setup › Linux`.
@@ -202,6 +215,22 @@ mod tests {
         assert_eq!(text(Kind::Text, b"\xFE\xFF\0h\0\xe9"), "hé");
         assert!(matches!(document(Kind::Text, b"\x7fELF\0\0"), Err(Unread::Binary)));
         assert_eq!(text(Kind::Text, b""), "");
+    }
+
+    #[test]
+    fn wide_characters_are_read_or_told() {
+        assert_eq!(text(Kind::Text, b"\xFF\xFE\0\0h\0\0\0\xe9\0\0\0"), "hé");
+        assert_eq!(text(Kind::Text, b"\0\0\xFE\xFF\0\0\0h\0\x01\xF3\x5E"), "h\u{1F35E}");
+        // Half a pair, half a number, a number that is no character, and zeros.
+        for bytes in [
+            &b"\xFF\xFEh\0\x3c\xD8"[..],
+            b"\xFE\xFF\0h\0",
+            b"\xFF\xFE\0\0h\0\0\0\xe9\0",
+            b"\0\0\xFE\xFF\0\x11\0\0",
+            b"\xFE\xFF\0h\0\0\0i",
+        ] {
+            assert!(matches!(document(Kind::Text, bytes), Err(Unread::Binary)), "{bytes:?}");
+        }
     }
 
     #[test]

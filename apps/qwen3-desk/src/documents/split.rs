@@ -1,7 +1,8 @@
 //! Where a text is cut into passages.
 
+use super::apart::Stops;
 use super::kind::Kind;
-use super::read::Document;
+use super::read::{Document, Unread};
 use super::tokens::TokenCounter;
 use qwen3_engine::{EmbedderHost, Error, Options};
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
@@ -10,9 +11,11 @@ use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 const PASSAGE_TOKENS: usize = 220;
 /// What a passage repeats of the one before it, so that no sentence is torn apart everywhere.
 const OVERLAP_TOKENS: usize = 32;
-/// For each passage the splitter looks through the rest of a line, so it is given a text in parts:
-/// a file of one line took it hours.
+/// For each passage the splitter looks through the rest of the text for its lines, and through the
+/// rest of a line for its words. So it is given a text in parts: a file of one line took it hours.
 const PART_BYTES: usize = 64 << 10;
+/// A longer line is cut before the splitter sees it. Paragraphs of people are shorter.
+const LINE_BYTES: usize = 4 << 10;
 /// More text than this is a dump. The rest of it isn't searched.
 pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
@@ -44,73 +47,97 @@ impl Splitter {
         Ok(Self { host: EmbedderHost::load("mini", &Options::default())? })
     }
 
-    pub fn passages(&self, kind: Kind, document: &Document) -> Vec<Passage> {
+    pub fn passages(
+        &self,
+        kind: Kind,
+        document: &Document,
+        stops: Stops,
+    ) -> Result<Vec<Passage>, Unread> {
         let text = &document.text[..document.text.floor_char_boundary(MAX_TEXT_BYTES)];
-        let counter = TokenCounter::new(&self.host, text);
+        let mut cut = vec![];
+        for (start, part) in parts(text) {
+            if stops() {
+                return Err(Unread::Stopped);
+            }
+            cut.extend(self.cut(kind, part).into_iter().map(|(at, passage)| (start + at, passage)));
+        }
+        Ok(with_headings(document, text, cut))
+    }
+
+    /// Where each passage of a part begins, and the passage.
+    fn cut<'t>(&self, kind: Kind, part: &'t str) -> Vec<(usize, &'t str)> {
+        let counter = TokenCounter::new(&self.host, part);
         let config = ChunkConfig::new(PASSAGE_TOKENS).with_sizer(&counter);
         let config = config.with_overlap(OVERLAP_TOKENS).expect("it is less than a passage");
-        let cut: Vec<(usize, &str)> = match kind {
+        match kind {
             Kind::Markdown | Kind::Html => {
-                let splitter = MarkdownSplitter::new(config);
-                cut_parts(text, |part| splitter.chunk_indices(part).collect())
+                MarkdownSplitter::new(config).chunk_indices(part).collect()
             }
-            _ => {
-                let splitter = TextSplitter::new(config);
-                cut_parts(text, |part| splitter.chunk_indices(part).collect())
-            }
-        };
-        // Headings without their sections say nothing, and the passages below them repeat them.
-        let is_heading = |line: &str| line.starts_with('#') && !document.headings.is_empty();
-        let says_nothing =
-            |text: &str| text.lines().all(|line| line.is_empty() || is_heading(line));
-        let has_sections = !cut.iter().all(|(_, text)| says_nothing(text));
-        let (mut line, mut counted) = (1, 0);
-        let mut passages = Vec::with_capacity(cut.len());
-        for (start, text_of) in cut {
-            line += text[counted..start].matches('\n').count();
-            counted = start;
-            if !text_of.contains(char::is_alphanumeric) || has_sections && says_nothing(text_of) {
-                continue;
-            }
-            let of_heading = document.headings.partition_point(|(from, _)| *from <= start);
-            let heading = of_heading.checked_sub(1).map(|at| document.headings[at].1.clone());
-            let page = document.pages.partition_point(|from| *from <= start);
-            let line = if document.pages.is_empty() { line } else { page };
-            passages.push(Passage {
-                heading: heading.unwrap_or_default(),
-                text: text_of.to_owned(),
-                line: line as u32,
-            });
+            _ => TextSplitter::new(config).chunk_indices(part).collect(),
         }
-        passages
     }
 }
 
-/// Cuts part by part; where each passage begins, and the passage.
-fn cut_parts<'t>(
-    text: &'t str,
-    cut: impl Fn(&'t str) -> Vec<(usize, &'t str)>,
-) -> Vec<(usize, &'t str)> {
-    let of_part = |(start, part): (usize, &'t str)| {
-        cut(part).into_iter().map(move |(at, passage)| (start + at, passage))
-    };
-    parts(text).into_iter().flat_map(of_part).collect()
+/// Passages of those places that say something.
+fn with_headings(document: &Document, text: &str, cut: Vec<(usize, &str)>) -> Vec<Passage> {
+    // Headings without their sections say nothing, and the passages below them repeat them.
+    let is_heading = |line: &str| line.starts_with('#') && !document.headings.is_empty();
+    let says_nothing = |text: &str| text.lines().all(|line| line.is_empty() || is_heading(line));
+    let has_sections = !cut.iter().all(|(_, text)| says_nothing(text));
+    let (mut line, mut counted) = (1, 0);
+    let mut passages = Vec::with_capacity(cut.len());
+    for (start, text_of) in cut {
+        line += text[counted..start].matches('\n').count();
+        counted = start;
+        if !text_of.contains(char::is_alphanumeric) || has_sections && says_nothing(text_of) {
+            continue;
+        }
+        let of_heading = document.headings.partition_point(|(from, _)| *from <= start);
+        let heading = of_heading.checked_sub(1).map(|at| document.headings[at].1.clone());
+        let page = document.pages.partition_point(|from| *from <= start);
+        let line = if document.pages.is_empty() { line } else { page };
+        passages.push(Passage {
+            heading: heading.unwrap_or_default(),
+            text: text_of.to_owned(),
+            line: line as u32,
+        });
+    }
+    passages
 }
 
 /// Parts that end between paragraphs, lines or words where they can.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     let (mut parts, mut start) = (vec![], 0);
-    while text.len() - start > PART_BYTES {
-        let rest = &text[start..];
-        let part = &rest[..rest.floor_char_boundary(PART_BYTES)];
-        let ends =
-            ["\n\n", "\n", " "].iter().filter_map(|mark| Some(part.rfind(mark)? + mark.len()));
-        let end = ends.into_iter().find(|&end| end > PART_BYTES / 2).unwrap_or(part.len());
-        parts.push((start, &part[..end]));
-        start += end;
+    while start < text.len() {
+        let part = first_part(&text[start..]);
+        parts.push((start, part));
+        start += part.len();
     }
-    parts.push((start, &text[start..]));
     parts
+}
+
+fn first_part(text: &str) -> &str {
+    let part = &text[..text.floor_char_boundary(PART_BYTES)];
+    let mut before = 0;
+    for line in part.split_inclusive(['\n', '\r']) {
+        if line.len() > LINE_BYTES && before == 0 {
+            return cut_off(line, LINE_BYTES, &[". ", " ", ",", ";"]);
+        }
+        if line.len() > LINE_BYTES {
+            return &part[..before];
+        }
+        before += line.len();
+    }
+    if part.len() == text.len() { part } else { cut_off(part, part.len(), &["\n\n", "\n", " "]) }
+}
+
+/// The beginning of a text, not much shorter than it may be. It ends with the first of these marks
+/// that it can end with.
+fn cut_off<'t>(text: &'t str, max_bytes: usize, marks: &[&str]) -> &'t str {
+    let part = &text[..text.floor_char_boundary(max_bytes)];
+    let ends = marks.iter().filter_map(|mark| Some(part.rfind(mark)? + mark.len()));
+    let end = ends.into_iter().find(|&end| end > part.len() / 2);
+    &part[..end.unwrap_or(part.len())]
 }
 
 #[cfg(test)]
@@ -120,7 +147,7 @@ mod tests {
 
     fn cut(kind: Kind, text: &str) -> Vec<Passage> {
         let document = document(kind, text.as_bytes(), &|| false).unwrap();
-        Splitter::new().unwrap().passages(kind, &document)
+        Splitter::new().unwrap().passages(kind, &document, &|| false).unwrap()
     }
 
     #[test]
@@ -167,7 +194,18 @@ mod tests {
         let whole = |word: &str| ["water", "fire", "bread"].contains(&word);
         assert!(passages.iter().all(|passage| passage.text.split_whitespace().all(whole)));
         let euros = "\u{20ac}".repeat(30_000);
-        assert_eq!(super::parts(&euros).len(), 2);
+        assert_eq!(super::parts(&euros).len(), 30_000 * 3 / LINE_BYTES + 1);
+        let lines = format!("short\n{euros}\nshort\n");
+        let parts = super::parts(&lines);
+        assert_eq!((parts[0].1, parts[1].0), ("short\n", 6));
+        assert!(parts.last().unwrap().1.ends_with("\u{20ac}\nshort\n"));
+    }
+
+    #[test]
+    fn cutting_stops_when_it_has_to() {
+        let document = document(Kind::Text, b"a word", &|| true).unwrap();
+        let stopped = Splitter::new().unwrap().passages(Kind::Text, &document, &|| true);
+        assert!(matches!(stopped, Err(Unread::Stopped)));
     }
 
     #[test]

@@ -200,8 +200,8 @@ impl Scan {
         let stops = || shared.is_wanted();
         let document = document(file.kind, &bytes, &stops)?;
         // A fault of the splitter costs a file, and not the thread.
-        let cut = AssertUnwindSafe(|| splitter.passages(file.kind, &document));
-        let passages = catch_unwind(cut).map_err(|_| Unread::Uncut)?;
+        let cut = AssertUnwindSafe(|| splitter.passages(file.kind, &document, &stops));
+        let passages = catch_unwind(cut).map_err(|_| Unread::Uncut)??;
         let mut keys = Vec::with_capacity(passages.len());
         for Passage { heading, text, line } in passages {
             let passage = passage_key(&Passage::embedded(&heading, &text));

@@ -1,7 +1,9 @@
 //! Devices that get lost, disks that fail, indexes and files that are broken.
 
 use super::*;
+use crate::documents::Splitter;
 use crate::store::tests::Disk;
+use crate::worker::scan::Scan;
 
 /// A machinery that counts texts, and whose device gets lost when told to.
 fn counting(data: &TempDir, texts: Arc<AtomicUsize>, is_lost: Arc<AtomicBool>) -> Machinery {
@@ -201,4 +203,21 @@ fn a_full_disk_is_searched_and_waited_for() {
     until("the new file", || (worker.status().files == 6).then_some(()));
     settle(&worker);
     assert_eq!(first(&worker, "the ocean"), "sea.txt");
+}
+
+#[test]
+fn a_file_that_has_to_wait_is_read_after_the_command() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let (sender, _events) = channel();
+    let shared = Shared::new(machinery(&data.path().join("index.redb")), sender, Box::new(|| {}));
+    shared.set_store(Some((shared.machinery.open_store)().unwrap()));
+    let (mut scan, splitter) = (Scan::default(), Splitter::new().unwrap());
+    scan.restart(&[notes.path().to_owned()]);
+    shared.call();
+    for _ in 0..50 {
+        assert!(!scan.step(&shared, &splitter).unwrap().is_end);
+    }
+    shared.hear();
+    until("the end", || scan.step(&shared, &splitter).unwrap().is_end.then_some(()));
+    assert_eq!(shared.status(|status| status.files), 5);
 }
