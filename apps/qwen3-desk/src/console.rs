@@ -32,6 +32,19 @@ fn is_open(stream: &impl std::os::windows::io::AsRawHandle) -> bool {
     !stream.as_raw_handle().is_null()
 }
 
+/// Text with the controls that a terminal would obey spelled out, in one line. Files aren't
+/// trusted: nothing of them may move the cursor, change colours or turn the order of letters.
+pub fn plain(text: &str) -> String {
+    let is_direction = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
+        match c.is_control() || is_direction(c) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+        line
+    })
+}
+
 /// Shows a message that ends the program.
 pub fn tell(message: &str) {
     if has_stderr() {
@@ -40,4 +53,15 @@ pub fn tell(message: &str) {
     }
     let window = rfd::MessageDialog::new().set_title("qwen3-desk").set_description(message);
     window.set_level(rfd::MessageLevel::Error).show();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_spelled_out() {
+        assert_eq!(plain("naïve “北京” 🍞"), "naïve “北京” 🍞");
+        assert_eq!(plain("a\x1b[2J\nb\u{202e}c\u{9b}"), r"a\u{1b}[2J\nb\u{202e}c\u{9b}");
+    }
 }

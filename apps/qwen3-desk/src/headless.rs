@@ -1,9 +1,10 @@
 //! The commands without a window: for scripts, and for a first look.
 
+use crate::console::plain;
 use crate::index::Hit;
 use crate::model::{Choice, Library};
 use crate::settings::{Pace, Places, Settings};
-use crate::worker::{Activity, Ask, Event, Finding, Machinery, Start, Status, Worker};
+use crate::worker::{Activity, Ask, Event, Finding, Found, Machinery, Start, Status, Worker};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -19,7 +20,11 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
     let mut settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     for folder in folders {
         let whole = dunce::canonicalize(&folder);
-        settings.add_folder(whole.map_err(|error| format!("`{}`: {error}", folder.display()))?);
+        let whole = whole.map_err(|error| format!("`{}`: {error}", folder.display()))?;
+        if whole.is_file() {
+            return Err(format!("`{}` is a file; name the folder that it is in", folder.display()));
+        }
+        settings.add_folder(whole);
     }
     settings.write(&places.settings).map_err(|error| error.to_string())?;
     let worker = start(places, &Settings { is_paused: false, ..settings });
@@ -28,7 +33,7 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
     loop {
         for event in worker.events() {
             if let Event::Told(text) = event {
-                eprintln!("{text}");
+                eprintln!("{}", plain(&text));
             }
         }
         let status = worker.status();
@@ -36,7 +41,7 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
             Activity::UpToDate => {
                 eprintln!("{}, {:.1} s", summary(&status), begin.elapsed().as_secs_f32());
                 for (path, problem) in &status.problems {
-                    eprintln!("`{}` {problem}", path.display());
+                    eprintln!("{}", plain(&format!("`{}` {problem}", path.display())));
                 }
                 return Ok(());
             }
@@ -52,16 +57,41 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
 }
 
 fn summary(status: &Status) -> String {
-    format!("{} files, {} of {} passages", status.files, status.indexed, status.passages)
+    let of = |count, thing| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
+    let (files, passages) = (of(status.files, "file"), of(status.passages, "passage"));
+    format!("{files}, {} of {passages}", status.indexed)
 }
 
 /// Prints the passages nearest to a query, best first.
 pub fn search(places: &Places, query: String, count: usize) -> Result<(), String> {
+    if query.trim().is_empty() {
+        return Err("the query is empty; say what to look for".to_owned());
+    }
+    if count == 0 {
+        return Err("`--count` is 0, which prints nothing; ask for 1 or more".to_owned());
+    }
     let settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     // Nothing is indexed meanwhile: paused, the thread only loads the model.
     let worker = start(places, &Settings { is_paused: true, ..settings });
     worker.ask(Ask { number: 1, finding: Finding::Query(query), filter: Default::default() });
     let mut told = vec![];
+    let found = wait_for_answer(&worker, &mut told);
+    let hits = found.and_then(|found| match (found.hits.is_empty(), found.problem) {
+        (true, problem) => Err(problem.unwrap_or(EMPTY.to_owned())),
+        (false, problem) => {
+            told.extend(problem);
+            Ok(found.hits)
+        }
+    });
+    told.iter().for_each(|text| eprintln!("{}", plain(text)));
+    let hits = hits?;
+    // A reader that has seen enough closes the pipe.
+    let _ = print(&hits[..count.min(hits.len())]);
+    Ok(())
+}
+
+/// The last answer, reranked if it can be. What came before the model was there says so.
+fn wait_for_answer(worker: &Worker, told: &mut Vec<String>) -> Result<Found, String> {
     loop {
         let answers = worker.events().into_iter().filter_map(|event| match event {
             Event::Found(found) => Some(found),
@@ -71,23 +101,15 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
             }
             _ => None,
         });
-        // What came before the model was there says so.
-        if let Some(found) = answers.last()
-            && found.problem.is_none()
-            && found.reranked.is_none_or(|reranked| reranked == found.hits.len())
-        {
-            if found.hits.is_empty() {
-                told.push(EMPTY.to_owned());
-                return Err(told.join("\n"));
-            }
-            told.iter().for_each(|text| eprintln!("{text}"));
-            // A reader that has seen enough closes the pipe.
-            let _ = print(&found.hits[..count.min(found.hits.len())]);
-            return Ok(());
+        let is_last = |found: &Found| {
+            let reranked = found.reranked.is_none_or(|reranked| reranked == found.hits.len());
+            !found.is_waiting && reranked
+        };
+        if let Some(found) = answers.last().filter(is_last) {
+            return Ok(found);
         }
         if let Activity::Waiting(problem) = worker.status().activity {
-            told.push(problem);
-            return Err(told.join("\n"));
+            return Err(problem);
         }
         sleep(LOOK);
     }
@@ -97,8 +119,8 @@ fn print(hits: &[Hit]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for hit in hits {
         let text: Vec<&str> = hit.text.split_whitespace().collect();
-        let (path, line) = (hit.place.path.display(), hit.place.line);
-        writeln!(out, "{:.3}  {path}:{line}\n    {}", hit.similarity, text.join(" "))?;
+        let (path, line) = (plain(&hit.place.path.to_string_lossy()), hit.place.line);
+        writeln!(out, "{}  {path}:{line}\n    {}", hit.score(3), plain(&text.join(" ")))?;
     }
     Ok(())
 }

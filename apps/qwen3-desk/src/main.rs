@@ -20,7 +20,7 @@ mod window;
 mod worker;
 
 use clap::{Parser, Subcommand};
-use one_instance::Instance;
+use one_instance::{Instance, PATIENCE, Taken};
 use settings::Places;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +57,11 @@ enum Command {
     Text { format: documents::Format },
 }
 
+const SILENT: &str = "another qwen3-desk has this index but doesn't answer: a command that isn't \
+    done, or a window that hangs; wait for it or end it, or use --data";
+const TAKEN: &str = "another qwen3-desk has this index: its window is open, or another command \
+    isn't done; close it or wait for it first, or use --data";
+
 fn main() -> ExitCode {
     console::attach();
     let args = match Args::try_parse() {
@@ -87,17 +92,22 @@ fn run(args: Args) -> Result<(), String> {
             Places::of_the_user().ok_or("there is no home folder; name a folder with --data")?
         }
     };
-    let instance = match args.command {
-        None => Instance::take_or_ask(&places.lock),
-        Some(_) => Instance::take(&places.lock),
+    let taken = match args.command {
+        None => Instance::take_or_ask(&places.lock, PATIENCE),
+        Some(_) => {
+            Instance::take(&places.lock).map(|instance| instance.map_or(Taken::Silent, Taken::Here))
+        }
     };
-    let instance =
-        instance.map_err(|error| format!("`{}` can't be used: {error}", places.lock.display()))?;
-    let Some(instance) = instance else {
-        return match args.command {
-            None => Ok(()),
-            Some(_) => Err("its window is open; close it first, or use --data".to_owned()),
-        };
+    let folder = places.lock.parent().unwrap_or(&places.lock);
+    let no_folder = |error| match folder.is_file() {
+        true => format!("`{}` is a file, and no folder for settings and index", folder.display()),
+        false => format!("the folder `{}` can't be used: {error}", folder.display()),
+    };
+    let instance = match (taken.map_err(no_folder)?, &args.command) {
+        (Taken::Here(instance), _) => instance,
+        (Taken::Shown, _) => return Ok(()),
+        (Taken::Silent, None) => return Err(SILENT.to_owned()),
+        (Taken::Silent, Some(_)) => return Err(TAKEN.to_owned()),
     };
     // A system that doesn't tell its path has to trust in the readers.
     if let Ok(program) = std::env::current_exe() {

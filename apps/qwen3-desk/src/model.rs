@@ -3,7 +3,7 @@
 //! The workers see a model as functions, so that tests can give them devices that get lost.
 
 use qwen3_engine::{
-    CancelToken, Checkpoint, DeviceChoice, Embedder, EncodeOptions, Error, Hooks, Options,
+    CancelToken, Checkpoint, DeviceChoice, Embedder, EncodeOptions, Error, Hooks, Kind, Options,
     RankOptions, Reranker, Source,
 };
 use std::path::{Path, PathBuf};
@@ -133,6 +133,11 @@ impl Library {
             // The error says that there is no such file.
             None => Source::from(Path::new(model)),
         })
+    }
+
+    /// Whether a folder or file has a model that can search, as far as its files say.
+    pub fn check(&self, model: &str) -> Result<(), Error> {
+        Checkpoint::open(self.here(model)?.kind(Kind::Embedding), &Hooks::default()).map(drop)
     }
 
     /// Loads an embedding model. Nothing is downloaded.

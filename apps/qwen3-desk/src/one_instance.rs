@@ -8,10 +8,21 @@ use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
 /// How long the first may take to answer, or to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_millis(20);
 /// Between two looks whether another start has asked for the window.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// What became of a start.
+#[derive(Debug)]
+pub enum Taken {
+    /// This process has the index.
+    Here(Instance),
+    /// Another one has it, and shows its window.
+    Shown,
+    /// Another one has it, and doesn't answer: it hangs, or it is a command.
+    Silent,
+}
 
 /// Held as long as the process has the index. The system lets go of it however that ends.
 #[derive(Debug)]
@@ -40,20 +51,24 @@ impl Instance {
 
     /// As [`Self::take`], but another process is asked to show its window. One that is about to
     /// end doesn't answer, and is waited for.
-    pub fn take_or_ask(lock: &Path) -> io::Result<Option<Self>> {
+    pub fn take_or_ask(lock: &Path, patience: Duration) -> io::Result<Taken> {
         if let Some(instance) = Self::take(lock)? {
-            return Ok(Some(instance));
+            return Ok(Taken::Here(instance));
         }
         let request = lock.with_extension("show");
         std::fs::write(&request, "")?;
         let start = Instant::now();
-        while request.exists() && start.elapsed() < PATIENCE {
+        while request.exists() {
+            if start.elapsed() > patience {
+                let _ = std::fs::remove_file(&request);
+                return Ok(Taken::Silent);
+            }
             sleep(NAP);
             if let Some(instance) = Self::take(lock)? {
-                return Ok(Some(instance));
+                return Ok(Taken::Here(instance));
             }
         }
-        Ok(None)
+        Ok(Taken::Shown)
     }
 
     /// Calls `show` whenever another start asks for the window, until the answer is dropped.
@@ -98,15 +113,17 @@ mod tests {
         let (shown, shows) = channel();
         let answers = first.answer(move || shown.send(()).unwrap());
         assert!(Instance::take(&lock).unwrap().is_none());
-        assert!(Instance::take_or_ask(&lock).unwrap().is_none());
+        assert!(matches!(Instance::take_or_ask(&lock, PATIENCE).unwrap(), Taken::Shown));
         shows.recv().unwrap();
         drop(answers);
         assert!(shows.recv().is_err(), "shown once");
+        let silent = Instance::take_or_ask(&lock, 5 * NAP).unwrap();
+        assert!(matches!(silent, Taken::Silent));
         let ends = spawn(move || {
             sleep(20 * NAP);
             drop(first);
         });
-        assert!(Instance::take_or_ask(&lock).unwrap().is_some());
+        assert!(matches!(Instance::take_or_ask(&lock, PATIENCE).unwrap(), Taken::Here(_)));
         ends.join().unwrap();
     }
 }

@@ -137,7 +137,10 @@ impl Settings {
     pub fn read(path: &Path) -> Result<Self, Unusable> {
         let reason = match std::fs::read_to_string(path) {
             Ok(text) => match serde_json::from_str(&text) {
-                Ok(said) => return Ok(Self::of(said)),
+                Ok(said) => match Self::of(said) {
+                    Ok(settings) => return Ok(settings),
+                    Err(reason) => reason,
+                },
                 Err(error) => error.to_string(),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -151,15 +154,22 @@ impl Settings {
         Err(Unusable { reason, fate })
     }
 
-    /// Setting by setting: another version may have written values that mean nothing here.
-    fn of(said: Map<String, Value>) -> Self {
+    /// Setting by setting: another version may have written values that mean nothing here. Not the
+    /// folders: without them the index would be emptied.
+    fn of(said: Map<String, Value>) -> Result<Self, String> {
         let mut settings = Self::default();
         for (name, value) in said {
             let mut all = serde_json::to_value(&settings).expect("settings are valid JSON");
-            all[name] = value;
-            settings = serde_json::from_value(all).unwrap_or(settings);
+            all[&name] = value;
+            settings = match serde_json::from_value(all) {
+                Ok(settings) => settings,
+                Err(error) if name == "folders" => {
+                    return Err(format!("`folders` is no list of paths: {error}"));
+                }
+                Err(_) => settings,
+            };
         }
-        settings
+        Ok(settings)
     }
 
     /// Writes the file anew. Whatever ends the process, one of both is whole.
@@ -199,7 +209,8 @@ mod tests {
         settings.write(&path).unwrap();
         assert_eq!(Settings::read(&path).unwrap(), settings);
         let aside = path.with_extension("damaged");
-        for broken in [&b"{\"pace\": "[..], b"[]", b"\xFF\xFE"] {
+        let no_list = br#"{"folders": "/notes"}"#;
+        for broken in [&b"{\"pace\": "[..], b"[]", b"\xFF\xFE", no_list] {
             std::fs::write(&path, broken).unwrap();
             let told = Settings::read(&path).unwrap_err().to_string();
             assert!(told.contains(aside.to_str().unwrap()), "{told}");

@@ -44,6 +44,20 @@ pub struct Hit {
     pub text: String,
 }
 
+impl Hit {
+    /// The similarity in digits.
+    pub fn score(&self, decimals: usize) -> String {
+        let text = format!("{:.decimals$}", self.similarity);
+        // One that rounds to nothing has no sign.
+        match text.strip_prefix('-') {
+            Some(digits) if digits.bytes().all(|byte| matches!(byte, b'0' | b'.')) => {
+                digits.to_owned()
+            }
+            _ => text,
+        }
+    }
+}
+
 /// The `count` passages nearest to a query, best first.
 pub fn nearest(
     index: &RwLock<Index>,

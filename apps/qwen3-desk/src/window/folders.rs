@@ -1,15 +1,18 @@
 //! The folders that are searched, and what in them can't be.
 
 use super::theme::palette;
-use super::widgets::{card, count, primary, section, title, weak};
+use super::widgets::{card, count, counted, primary, section, title, weak};
 use super::{View, Window, search};
 use crate::worker::Command;
 use directories::BaseDirs;
 use eframe::egui::{self, RichText, ScrollArea, Ui};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Problems that are shown. One cause often has thousands.
 const SHOWN: usize = 200;
+/// A click that comes so soon belongs to the one before.
+const DOUBLE: Duration = Duration::from_millis(500);
 
 pub fn show(window: &mut Window, ui: &mut Ui) {
     title(ui, "Folders", "What is in them is searched. What .gitignore names is left out.");
@@ -58,7 +61,7 @@ fn list(window: &mut Window, ui: &mut Ui) {
     let mut removed = None;
     for folder in window.settings.folders.clone() {
         let files = window.status.files_of.iter().find(|(of, _)| *of == folder);
-        let files = files.map_or("…".to_owned(), |(_, files)| format!("{} files", count(*files)));
+        let files = files.map_or("…".to_owned(), |(_, files)| counted(*files, "file"));
         card(&palette, false).show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -69,6 +72,7 @@ fn list(window: &mut Window, ui: &mut Ui) {
                     if ui.button("Search in it").clicked() {
                         search::within(window, Some(&folder));
                         window.view = View::Search;
+                        window.search.wants_focus = true;
                     }
                     weak(ui, files);
                     ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
@@ -79,7 +83,12 @@ fn list(window: &mut Window, ui: &mut Ui) {
             });
         });
     }
-    if let Some(folder) = removed {
+    // The next one comes under the mouse, where a double click would remove it too.
+    let is_second = window.removed.is_some_and(|removed| removed.elapsed() < DOUBLE);
+    if let Some(folder) = removed
+        && !is_second
+    {
+        window.removed = Some(Instant::now());
         window.settings.folders.retain(|there| *there != folder);
         search::within(window, None);
         window.folders_changed();

@@ -3,6 +3,7 @@
 use super::theme::Palette;
 use eframe::egui::FontId;
 use eframe::egui::text::{LayoutJob, TextFormat};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Shorter words are in every text.
@@ -17,12 +18,17 @@ const EMPTY: &[&str] = &[
     "with", "you", "your",
 ];
 
-/// The words of a query that are looked for.
+/// Every word of every card is compared with each of them, in every frame.
+const MAX_WORDS: usize = 32;
+
+/// The first words of a query that are looked for, each once.
 pub fn words(query: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
     let words = query.split(|c: char| !c.is_alphanumeric());
     let is_word = |word: &&str| word.chars().count() >= MIN_CHARS || !word.is_ascii();
     let words = words.filter(is_word).filter(|word| !word.is_empty()).map(str::to_lowercase);
-    words.filter(|word| !EMPTY.contains(&word.as_str())).collect()
+    let words = words.filter(|word| !EMPTY.contains(&word.as_str()));
+    words.filter(|word| seen.insert(word.clone())).take(MAX_WORDS).collect()
 }
 
 /// The parts of a text that are words of the query, or begin with one.
@@ -88,5 +94,12 @@ mod tests {
         assert_eq!(marked("it is so", "it is"), Vec::<&str>::new());
         assert_eq!(marked("the sun, then sunset", "when is the sun?"), ["sun"]);
         assert_eq!(marked("", "word"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_long_query_has_few_words() {
+        assert_eq!(words("bread Bread butter"), ["bread", "butter"]);
+        let long: String = (0..100_000).map(|n| format!("word{n} ")).collect();
+        assert_eq!(words(&long).len(), MAX_WORDS);
     }
 }

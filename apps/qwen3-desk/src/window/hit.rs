@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 const LINES: usize = 3;
 const SELECTED_LINES: usize = 14;
 
+/// The part of a line that a file's name may take.
+const NAME: f32 = 0.6;
+
 /// What can be done with a passage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -64,14 +67,19 @@ fn first_line(ui: &mut Ui, shown: &Shown, palette: &Palette) {
     let hit = shown.hit;
     ui.horizontal(|ui| {
         let name = hit.place.path.file_name().unwrap_or_default().to_string_lossy();
-        ui.add(egui::Label::new(RichText::new(name).strong().size(15.0)).selectable(false));
+        ui.scope(|ui| {
+            // The rest is for the place and the score.
+            ui.set_max_width(NAME * ui.available_width());
+            let name = RichText::new(name).strong().size(15.0);
+            ui.add(egui::Label::new(name).truncate().selectable(false));
+        });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let (share, label) = match hit.relevance {
                 Some(odds) => {
                     let share = 1.0 / (1.0 + (-odds).exp());
                     (share as f32, format!("{:.0} %", share * 100.0))
                 }
-                None => (hit.similarity.clamp(0.0, 1.0), format!("{:.2}", hit.similarity)),
+                None => (hit.similarity.clamp(0.0, 1.0), hit.score(2)),
             };
             let what = match hit.relevance {
                 Some(_) => "How probably the reranker takes it for an answer",

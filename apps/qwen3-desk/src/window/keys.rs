@@ -1,6 +1,6 @@
 //! What the keyboard does.
 
-use super::{View, Window, search};
+use super::{View, Window, field, search};
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 
 const fn command(key: Key) -> KeyboardShortcut {
@@ -44,23 +44,25 @@ pub fn global(window: &mut Window, ctx: &egui::Context) {
 
 fn of_results(window: &mut Window, ctx: &egui::Context) {
     let plain = |key| KeyboardShortcut::new(Modifiers::NONE, key);
-    if pressed(ctx, plain(Key::ArrowDown)) {
+    // A button that has the focus is what Enter and the arrows are for.
+    let is_free = field::has_focus(ctx);
+    if is_free && pressed(ctx, plain(Key::ArrowDown)) {
         window.search.select(1);
     }
-    if pressed(ctx, plain(Key::ArrowUp)) {
+    if is_free && pressed(ctx, plain(Key::ArrowUp)) {
         window.search.select(-1);
     }
     if pressed(ctx, plain(Key::Escape)) {
         window.search.clear();
     }
     let Some(hit) = window.search.selected().cloned() else { return };
-    if pressed(ctx, plain(Key::Enter)) {
+    if is_free && pressed(ctx, plain(Key::Enter)) {
         window.open(&hit.place.path);
         window.search.wants_focus = true;
     }
     // Unless a part of the query is selected: then that is meant.
     let copies = ctx.input(|input| input.events.contains(&egui::Event::Copy));
-    if copies && !search::has_selection(ctx) {
+    if copies && !field::has_selection(ctx) {
         ctx.copy_text(hit.text.clone());
         window.tell("Copied.".to_owned());
     }

@@ -2,7 +2,7 @@
 
 use super::Window;
 use super::theme::{folder_colour, palette};
-use super::widgets::{count, title, weak};
+use super::widgets::{counted, title, weak};
 use crate::folders::folder_of;
 use crate::index::MapPoint;
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Ui, Vec2};
@@ -92,7 +92,8 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
     title(
         ui,
         "Map",
-        "Each point is a passage; what is alike lies together. Scroll to come nearer.",
+        "Each point is a passage; what is alike lies together. Scroll to zoom, drag to move, \
+         double-click to see all again.",
     );
     let indexed = window.status.indexed;
     let is_stale = window.map.asked.is_none_or(|asked| {
@@ -130,7 +131,7 @@ fn legend(window: &Window, ui: &mut Ui) {
             ui.label(RichText::new(name).size(13.0)).on_hover_text(folder.display().to_string());
             ui.add_space(6.0);
         }
-        weak(ui, format!("{} passages", count(window.map.points.len())));
+        weak(ui, counted(window.map.points.len(), "passage"));
     });
 }
 

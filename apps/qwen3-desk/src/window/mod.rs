@@ -1,11 +1,13 @@
 //! The window. It shows what the threads tell, sends them what people do, and waits for nothing.
 
+mod field;
 mod folders;
 mod highlight;
 mod hit;
 mod keys;
 mod map;
 mod models;
+mod opening;
 mod preferences;
 mod search;
 mod sidebar;
@@ -13,11 +15,12 @@ mod theme;
 mod welcome;
 mod widgets;
 
-use crate::model::{Choice, Library};
-use crate::one_instance::{Answers, Instance};
+use crate::model::Choice;
+use crate::one_instance::Answers;
 use crate::settings::{Appearance, Places, Settings};
 use crate::worker::{Command, Event, Machinery, Start, Status, Worker};
 use eframe::egui;
+pub use opening::open;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -77,32 +80,9 @@ pub struct Window {
     picked: Option<(Receiver<Option<PathBuf>>, Instant)>,
     /// A folder as it is typed: not every system has such a window.
     typed_folder: String,
+    /// When a folder was taken out of the list.
+    removed: Option<Instant>,
     open_file: Box<OpenFile>,
-}
-
-/// Opens the window, and returns when it is closed.
-pub fn open(places: Places, instance: &Instance) -> Result<(), String> {
-    let viewport = egui::ViewportBuilder::default()
-        .with_title("qwen3-desk")
-        .with_app_id("qwen3-desk")
-        .with_inner_size([1100.0, 740.0])
-        .with_min_inner_size([640.0, 480.0]);
-    let options = eframe::NativeOptions { viewport, ..Default::default() };
-    let machinery = Machinery::new(places.index.clone(), Library::default());
-    let create = move |creation: &eframe::CreationContext<'_>| {
-        theme::add_letters(&creation.egui_ctx);
-        let mut window = Window::new(&creation.egui_ctx, places, machinery);
-        let ctx = creation.egui_ctx.clone();
-        window.answers = Some(instance.answer(move || {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Minimized(false));
-            ctx.send_viewport_cmd(egui::ViewportCommand::Focus);
-            // A frame that was about to begin may have missed them.
-            ctx.request_repaint();
-        }));
-        Ok(Box::new(window) as Box<dyn eframe::App>)
-    };
-    let run = eframe::run_native("qwen3-desk", options, Box::new(create));
-    run.map_err(|error| format!("can't open a window: {error}"))
 }
 
 impl Window {
@@ -143,6 +123,7 @@ impl Window {
             notice: problem,
             picked: None,
             typed_folder: String::new(),
+            removed: None,
             open_file: Box::new(|path| open::that_detached(path)),
         }
     }
@@ -177,6 +158,7 @@ impl Window {
                 Event::Passage(passage, text) => self.map.take_text(passage, text),
                 Event::Told(text) => self.tell(text),
                 Event::Devices(devices) => self.models.devices = devices,
+                Event::Checked(model, checked) => models::take_check(self, model, checked),
                 Event::Models(here) => self.models.here = here,
                 Event::Downloaded(model) => {
                     self.worker.look_for_models();
@@ -240,7 +222,9 @@ impl Window {
     fn add_folder(&mut self, path: PathBuf) -> bool {
         let folder = dunce::canonicalize(&path).unwrap_or(path);
         let is_folder = folder.is_dir();
-        if !is_folder {
+        if folder.is_file() {
+            self.tell(format!("{} is a file. Add the folder that it is in.", folder.display()));
+        } else if !is_folder {
             self.tell(format!("There is no folder {}.", folder.display()));
         } else if self.settings.add_folder(folder.clone()) {
             self.folders_changed();
@@ -267,8 +251,11 @@ impl Window {
 
     /// Opens a file with the system's program for it.
     fn open(&mut self, path: &Path) {
-        if let Err(error) = (self.open_file)(path) {
-            self.tell(format!("{} can't be opened: {error}", path.display()));
+        if !path.exists() {
+            self.tell(format!("{} is not there any more.", path.display()));
+        } else if (self.open_file)(path).is_err() {
+            // What the system's launcher says of it is about itself.
+            self.tell(format!("No program opened {}.", path.display()));
         }
     }
 }

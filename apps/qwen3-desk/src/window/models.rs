@@ -7,6 +7,7 @@ use crate::model::{EMBEDDERS, MINI, Published, RERANKERS};
 use crate::worker::{Command, DeviceLine};
 use eframe::egui::{self, RichText, ScrollArea, Ui};
 use std::collections::HashSet;
+use std::path::Path;
 
 /// The state of the view.
 #[derive(Default)]
@@ -16,6 +17,22 @@ pub struct Models {
     pub devices: Vec<DeviceLine>,
     /// A model on this computer, as it is typed.
     path: String,
+    /// The path that is being looked at.
+    checked: Option<String>,
+    /// What is wrong with it.
+    problem: Option<String>,
+}
+
+/// Uses a model of one's own, if it is one.
+pub fn take_check(window: &mut Window, model: String, checked: Result<(), String>) {
+    // People may have chosen another one meanwhile.
+    if window.models.checked.take_if(|asked| *asked == model).is_none() {
+        return;
+    }
+    match checked {
+        Ok(()) => choose(window, Part::Search, Some(model)),
+        Err(problem) => window.models.problem = Some(problem),
+    }
 }
 
 /// What a model is chosen for.
@@ -128,22 +145,42 @@ fn own(window: &mut Window, ui: &mut Ui) {
             let hint = "A folder or file with an embedding model on this computer";
             let width = (ui.available_width() - 70.0).max(120.0);
             let field = egui::TextEdit::singleline(&mut window.models.path);
-            ui.add(field.hint_text(hint).desired_width(width));
+            let field = ui.add(field.hint_text(hint).desired_width(width));
+            if field.changed() {
+                window.models.problem = None;
+            }
+            let is_entered =
+                field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let path = window.models.path.trim().to_owned();
             let button = ui.add_enabled(!path.is_empty(), egui::Button::new("Use"));
-            if button.clicked() {
-                match std::path::Path::new(&path).exists() {
-                    true => choose(window, Part::Search, Some(path)),
-                    false => window.tell(format!("There is no {path}.")),
-                }
+            if button.clicked() || is_entered && !path.is_empty() {
+                check(window, path);
             }
         });
+        if window.models.checked.is_some() {
+            weak(ui, "being looked at …");
+        }
+        if let Some(problem) = &window.models.problem {
+            ui.label(RichText::new(problem).size(13.0).color(palette.bad));
+        }
     });
+}
+
+/// Looks at it first: a model that can't be loaded would answer nothing after the next start.
+fn check(window: &mut Window, path: String) {
+    window.models.problem = None;
+    if Path::new(&path).exists() {
+        window.worker.check_model(&path);
+        window.models.checked = Some(path);
+    } else {
+        window.models.problem = Some(format!("There is no {path}."));
+    }
 }
 
 fn choose(window: &mut Window, part: Part, model: Option<String>) {
     match (part, model) {
         (Part::Search, Some(model)) => {
+            window.models.checked = None;
             let choice = window.choice(&model);
             window.settings.model = model;
             window.worker.command(Command::Use(choice));

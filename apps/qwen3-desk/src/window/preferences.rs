@@ -31,8 +31,9 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
         });
         weak(
             ui,
-            "Gentle works a quarter of the time and Normal half of it, at the lowest priority. Full \
-             speed has the usual one from the next start on. Half of the cores are used at most.",
+            "Gentle works a quarter of the time, Normal half of it. Both let every other program go \
+             first. Full speed works all the time; once the program was started anew, it takes its \
+             turn with the others. Half of the cores are used at most.",
         );
         section(ui, "On this computer");
         kept(window, ui);

@@ -1,12 +1,12 @@
 //! Searching: a field, filters, and the passages found.
 
 use super::theme::palette;
-use super::widgets::{card, count, pill, weak};
-use super::{Window, hit, welcome};
+use super::widgets::{card, counted, pill, weak};
+use super::{Window, field, hit, welcome};
 use crate::documents::Kind;
 use crate::index::{Filter, Hit};
 use crate::worker::{Ask, Finding, Found};
-use eframe::egui::{self, FontId, RichText, ScrollArea, Ui};
+use eframe::egui::{self, RichText, ScrollArea, Ui};
 use std::path::Path;
 
 /// The state of the view.
@@ -24,7 +24,7 @@ pub struct Search {
     pub scrolls: bool,
     /// Whether it was in sight in the last frame.
     is_in_sight: bool,
-    was_shown: bool,
+    pub was_shown: bool,
 }
 
 impl Search {
@@ -58,6 +58,7 @@ impl Search {
 
     pub fn clear(&mut self) {
         (self.query, self.like, self.found) = (String::new(), None, None);
+        self.filter = Filter::default();
         self.number += 1;
         self.wants_focus = true;
     }
@@ -100,7 +101,7 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
         return;
     }
     ui.add_space(8.0);
-    if field(window, ui) {
+    if field::show(window, ui) {
         window.search.like = None;
         ask(window);
     }
@@ -121,40 +122,6 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
         }
         None => welcome::help(window, ui),
     }
-}
-
-fn field_id() -> egui::Id {
-    egui::Id::new("query")
-}
-
-/// Whether a part of the query is selected.
-pub fn has_selection(ctx: &egui::Context) -> bool {
-    let state = egui::TextEdit::load_state(ctx, field_id());
-    let range = state.and_then(|state| state.cursor.char_range());
-    range.is_some_and(|range| !range.is_empty())
-}
-
-/// The field for the query; whether it was changed.
-fn field(window: &mut Window, ui: &mut Ui) -> bool {
-    let palette = palette(ui);
-    let search = &mut window.search;
-    let hint = RichText::new("Search by meaning: a question, a thought, a few words");
-    let edit = egui::TextEdit::singleline(&mut search.query)
-        .id(field_id())
-        .hint_text(hint.color(palette.weak))
-        .font(FontId::proportional(18.0))
-        .margin(egui::Margin::symmetric(14, 10))
-        .desired_width(f32::INFINITY);
-    let response = ui.add(edit);
-    if std::mem::take(&mut search.wants_focus) || !search.was_shown {
-        response.request_focus();
-    }
-    search.was_shown = true;
-    // Enter opens a file, and typing goes on afterwards.
-    if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
-        response.request_focus();
-    }
-    response.changed()
 }
 
 /// Folder and kind; whether one was changed.
@@ -210,7 +177,7 @@ fn like_line(window: &mut Window, ui: &mut Ui) {
 fn standing(window: &Window, ui: &mut Ui) {
     let Some(found) = &window.search.found else { return };
     let ms = |time: std::time::Duration| format!("{:.0} ms", (time.as_secs_f64() * 1e3).ceil());
-    let mut parts = vec![format!("{} passages", count(found.hits.len()))];
+    let mut parts = vec![counted(found.hits.len(), "passage")];
     if !found.model_time.is_zero() {
         parts.push(format!("model {}", ms(found.model_time)));
     }
@@ -269,7 +236,9 @@ fn results(window: &mut Window, ui: &mut Ui) {
             if response.clicked() || action.is_some() {
                 window.search.selected = at;
             }
-            if response.double_clicked() {
+            // The keyboard chooses first, then opens.
+            let is_key = response.clicked() && !response.clicked_by(egui::PointerButton::Primary);
+            if response.double_clicked() || is_key && is_selected {
                 done = Some((at, hit::Action::Open));
             }
             done = action.map(|action| (at, action)).or(done);

@@ -1,12 +1,14 @@
 //! The left side: where to go, and how indexing stands.
 
 use super::theme::palette;
-use super::widgets::{bytes, count, ring};
+use super::widgets::{bytes, count, counted, ring};
 use super::{View, Window};
 use crate::worker::{Activity, Command};
 use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, Ui};
 
 const WIDTH: f32 = 176.0;
+/// Characters of a problem.
+const SHOWN: usize = 70;
 
 pub fn show(window: &mut Window, ui: &mut Ui) {
     let palette = palette(ui);
@@ -82,8 +84,8 @@ fn standing(window: &mut Window, ui: &mut Ui) {
     if let Activity::Waiting(problem) = &status.activity {
         words.on_hover_text(format!("{problem}. It is tried again."));
     }
-    ui.label(small(format!("{} passages", count(status.indexed))));
-    ui.label(small(format!("{} files", count(status.files))));
+    ui.label(small(counted(status.indexed, "passage")));
+    ui.label(small(counted(status.files, "file")));
 }
 
 fn in_words(status: &crate::worker::Status) -> String {
@@ -94,11 +96,15 @@ fn in_words(status: &crate::worker::Status) -> String {
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
             format!("Reading {}", name.unwrap_or_default())
         }
+        Activity::TidyingUp => "Tidying up".to_owned(),
         Activity::Computing => format!("Indexing, {} to do", count(status.pending)),
         Activity::UpToDate => "Up to date".to_owned(),
         Activity::Paused => format!("Paused, {} to do", count(status.pending)),
         Activity::Waiting(problem) => {
-            let short: String = problem.chars().take(70).collect();
+            let mut short: String = problem.chars().take(SHOWN).collect();
+            if short.len() < problem.len() {
+                short.push('…');
+            }
             format!("Waiting: {short}")
         }
     }

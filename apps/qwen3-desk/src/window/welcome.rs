@@ -1,7 +1,7 @@
 //! The first start, and the search field before anything was asked.
 
 use super::theme::palette;
-use super::widgets::{card, count, primary, weak};
+use super::widgets::{card, counted, primary, weak};
 use super::{Window, folders, keys};
 use eframe::egui::{self, RichText, ScrollArea, Ui};
 
@@ -63,8 +63,10 @@ pub fn help(window: &Window, ui: &mut Ui) {
     ui.vertical_centered(|ui| {
         ui.set_max_width(ui.available_width().min(460.0));
         ui.add_space((height * 0.5 - 170.0).max(10.0));
-        let files = format!("{} files are ready to be searched", count(window.status.files));
-        ui.label(RichText::new(files).size(18.0).strong());
+        let indexed = window.status.indexed;
+        let are = if indexed == 1 { "is" } else { "are" };
+        let ready = format!("{} {are} ready to be searched", counted(indexed, "passage"));
+        ui.label(RichText::new(ready).size(18.0).strong());
         weak(ui, "Results appear while you type, and while files are still being indexed.");
         ui.add_space(16.0);
         card(&palette, false).show(ui, |ui| {

@@ -83,6 +83,12 @@ pub fn count(number: usize) -> String {
     text
 }
 
+/// A number of things.
+pub fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
 /// Bytes as people say them.
 pub fn bytes(bytes: u64) -> String {
     match bytes {
@@ -98,8 +104,10 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        let counted = [0, 999, 1000, 12_345, 1_234_567].map(count);
-        assert_eq!(counted, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        let counts = [0, 999, 1000, 12_345, 1_234_567].map(count);
+        assert_eq!(counts, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        let files = [0, 1, 2000].map(|number| counted(number, "file"));
+        assert_eq!(files, ["0 files", "1 file", "2,000 files"]);
         let sizes = [5_000, 639_000_000, 1_192_000_000].map(bytes);
         assert_eq!(sizes, ["5 kB", "639 MB", "1.2 GB"]);
     }

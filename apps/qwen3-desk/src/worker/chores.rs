@@ -148,6 +148,15 @@ pub fn look_for_models(shared: &Arc<Shared>) {
     });
 }
 
+/// Looks whether the model in a folder or file can search.
+pub fn check_model(shared: &Arc<Shared>, model: &str) {
+    let (shared, model) = (shared.clone(), model.to_owned());
+    spawn(move || {
+        let checked = (shared.machinery.check_model)(&model).map_err(|error| error.to_string());
+        shared.tell(Event::Checked(model, checked));
+    });
+}
+
 /// Reads the beginning of a passage.
 pub fn read_passage(shared: &Arc<Shared>, passage: u128) {
     let shared = shared.clone();

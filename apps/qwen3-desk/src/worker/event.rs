@@ -36,6 +36,8 @@ pub struct Found {
     pub reranked: Option<usize>,
     /// Why there is nothing, or why it isn't reranked.
     pub problem: Option<String>,
+    /// Whether the problem may pass by itself. Then another answer comes.
+    pub is_waiting: bool,
 }
 
 /// Something new.
@@ -51,6 +53,8 @@ pub enum Event {
     Devices(Vec<DeviceLine>),
     /// The published models that are here.
     Models(HashSet<String>),
+    /// Whether the model in a folder or file can search.
+    Checked(String, Result<(), String>),
     /// The text of a passage, for the map.
     Passage(u128, String),
 }
@@ -75,6 +79,8 @@ pub enum Activity {
     Loading(String),
     /// A folder is looked through.
     Looking(PathBuf),
+    /// What is in no folder any more is forgotten.
+    TidyingUp,
     /// Vectors are computed.
     Computing,
     UpToDate,
@@ -112,6 +118,8 @@ pub struct Status {
     pub model: String,
     pub device: String,
     pub passed_over: Vec<String>,
+    /// Why the chosen model can't be loaded.
+    pub model_problem: Option<String>,
     /// The model whose index is being built while another one answers.
     pub next_model: Option<String>,
     pub downloads: Vec<Download>,

@@ -156,6 +156,7 @@ impl Indexing<'_> {
             }
             Trouble::Model(error) => {
                 self.compute.forget_model();
+                self.shared.lack_model(error.to_string());
                 self.activity(Activity::Waiting(error.to_string()));
             }
             Trouble::NoStore => {}
@@ -220,9 +221,10 @@ impl Indexing<'_> {
     }
 
     fn look(&mut self) -> Result<(), Trouble> {
-        if let Some(folder) = self.scan.folder() {
-            self.activity(Activity::Looking(folder.to_owned()));
-        }
+        self.activity(match self.scan.folder() {
+            Some(folder) => Activity::Looking(folder.to_owned()),
+            None => Activity::TidyingUp,
+        });
         let splitter = match &mut self.splitter {
             Some(splitter) => splitter,
             none => none.insert(Splitter::new()?),

@@ -117,6 +117,11 @@ impl Worker {
         chores::look_for_models(&self.shared);
     }
 
+    /// Tells whether a folder or file has a model that can search.
+    pub fn check_model(&self, model: &str) {
+        chores::check_model(&self.shared, model);
+    }
+
     /// Tells the text of a passage.
     pub fn read_passage(&self, passage: u128) {
         chores::read_passage(&self.shared, passage);

@@ -135,19 +135,20 @@ fn answer(shared: &Shared, ask: &Ask, cancel: &CancelToken) -> Found {
     let start = Instant::now();
     let mut found = Found { ask: ask.number, ..Found::default() };
     let Some(store) = shared.store() else {
-        found.problem = Some("the index is being opened".to_owned());
-        return found;
+        let problem = Some("the index is being opened".to_owned());
+        return Found { problem, is_waiting: true, ..found };
     };
     let of_store = |error: StoreError| {
         if error.is_damage() {
             shared.damage_store();
         }
-        error.to_string()
+        Problem { text: error.to_string(), is_waiting: error.is_damage() }
     };
     let vector = match &ask.finding {
         Finding::Like(passage) => {
             let vector = vector_of(&shared.index, &store, *passage).map_err(of_store);
-            vector.and_then(|vector| vector.ok_or_else(|| "this passage is gone".to_owned()))
+            let gone = || Problem { text: "this passage is gone".to_owned(), is_waiting: false };
+            vector.and_then(|vector| vector.ok_or_else(gone))
         }
         Finding::Query(query) => {
             let vector = query_vector(shared, query, cancel);
@@ -157,25 +158,44 @@ fn answer(shared: &Shared, ask: &Ask, cancel: &CancelToken) -> Found {
     };
     let start = Instant::now();
     let hits = vector.and_then(|vector| {
-        let hits = nearest(&shared.index, &store, (vector.as_slice(), &ask.filter), SHOWN);
+        let hits = nearest(&shared.index, &store, (vector.as_slice(), &ask.filter), SHOWN + 1);
         hits.map_err(of_store)
     });
     found.search_time = start.elapsed();
     match hits {
         Ok(hits) => found.hits = hits,
-        Err(problem) => found.problem = Some(problem),
+        Err(problem) => {
+            (found.problem, found.is_waiting) = (Some(problem.text), problem.is_waiting);
+        }
     }
+    // Nobody looks for the passage that is there already.
+    found.hits.retain(|hit| ask.finding != Finding::Like(hit.passage));
+    found.hits.truncate(SHOWN);
     found
 }
 
-fn query_vector(shared: &Shared, query: &str, cancel: &CancelToken) -> Result<Vec<f32>, String> {
-    let model = shared.answering().ok_or("the model is being loaded")?;
+/// Why there is no answer.
+struct Problem {
+    text: String,
+    /// Whether there will be one.
+    is_waiting: bool,
+}
+
+fn query_vector(shared: &Shared, query: &str, cancel: &CancelToken) -> Result<Vec<f32>, Problem> {
+    let model = shared.answering().ok_or_else(|| {
+        let problem = shared.status(|status| status.model_problem.clone());
+        let text = problem.map_or("the model is being loaded".to_owned(), |problem| {
+            format!("the model can't be loaded: {problem}")
+        });
+        Problem { text, is_waiting: true }
+    })?;
     let vectors = (model.encode)(Role::Query, &[query.to_owned()], cancel);
     let mut vectors = vectors.map_err(|error| {
-        if let Error::DeviceLost { .. } = error {
+        let is_lost = matches!(error, Error::DeviceLost { .. });
+        if is_lost {
             shared.lose_device();
         }
-        error.to_string()
+        Problem { text: error.to_string(), is_waiting: is_lost }
     })?;
     Ok(vectors.pop().expect("one vector per text"))
 }

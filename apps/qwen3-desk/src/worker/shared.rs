@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, RwLock};
 type OpenStore = dyn Fn() -> Result<Store, StoreError> + Send + Sync;
 type LoadModel = dyn Fn(&Choice, &Hooks) -> Result<Model, Error> + Send + Sync;
 type Download = dyn Fn(&str, &Hooks) -> Result<(), Error> + Send + Sync;
+type Check = dyn Fn(&str) -> Result<(), Error> + Send + Sync;
 type Has = dyn Fn(&str) -> bool + Send + Sync;
 type LoadReranker = dyn Fn(&Choice, &Hooks) -> Result<LoadedReranker, Error> + Send + Sync;
 
@@ -26,6 +27,8 @@ pub struct Machinery {
     pub load_reranker: Box<LoadReranker>,
     /// Downloads a model, the one thing that needs a network.
     pub download: Box<Download>,
+    /// Whether a folder or file has a model that can search.
+    pub check_model: Box<Check>,
     /// Whether a model can be loaded without that.
     pub has_model: Box<Has>,
 }
@@ -34,13 +37,15 @@ impl Machinery {
     /// A database in this file, and the models of a library.
     pub fn new(index_file: PathBuf, library: Library) -> Self {
         let path = index_file.clone();
-        let (models, rerankers, downloads) = (library.clone(), library.clone(), library.clone());
+        let (models, rerankers) = (library.clone(), library.clone());
+        let (downloads, checks) = (library.clone(), library.clone());
         Self {
             index_file,
             open_store: Box::new(move || Store::open(&path)),
             load_model: Box::new(move |choice, hooks| models.load_model(choice, hooks)),
             load_reranker: Box::new(move |choice, hooks| rerankers.load_reranker(choice, hooks)),
             download: Box::new(move |model, hooks| downloads.download(model, hooks)),
+            check_model: Box::new(move |model| checks.check(model)),
             has_model: Box::new(move |model| library.has(model)),
         }
     }
@@ -108,10 +113,24 @@ impl Shared {
             let of = |part: fn(&Model) -> &str| model.as_deref().map_or("", part).to_owned();
             status.model = of(|model| &model.choice.model);
             status.device = of(|model| &model.device);
+            if model.is_some() {
+                status.model_problem = None;
+            }
             status.passed_over = model.iter().flat_map(|model| model.passed_over.clone()).collect();
         });
         *self.answering.write().expect("nobody panics with the model") = model;
         self.searching.again();
+    }
+
+    /// The chosen model can't be loaded. Questions that wait for it are told so.
+    pub fn lack_model(&self, problem: String) {
+        let is_new = self.status(|status| {
+            let before = status.model_problem.replace(problem);
+            before != status.model_problem
+        });
+        if is_new && self.answering().is_none() {
+            self.searching.again();
+        }
     }
 
     /// Reads or changes how things stand.
