@@ -133,7 +133,8 @@ impl Default for Settings {
 
 impl Settings {
     /// Those of a file, or the defaults if there is none. A file that isn't understood is put
-    /// aside, since people may have a use for it.
+    /// aside, since people may have a use for it. What takes its place pauses indexing, at the next
+    /// start too: without its folders the index would be emptied.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
         let reason = match std::fs::read_to_string(path) {
             Ok(text) => match serde_json::from_str(&text) {
@@ -147,7 +148,12 @@ impl Settings {
             Err(error) => error.to_string(),
         };
         let aside = path.with_extension("damaged");
-        let fate = match std::fs::rename(path, &aside) {
+        let paused = Self { is_paused: true, ..Self::default() };
+        let replaced = std::fs::rename(path, &aside).and_then(|()| {
+            // Without them the next start would know of no damage.
+            paused.write(path).inspect_err(|_| drop(std::fs::rename(&aside, path)))
+        });
+        let fate = match replaced {
             Ok(()) => format!("they are kept as `{}`", aside.display()),
             Err(error) => format!("`{}` stays where it is: {error}", path.display()),
         };
@@ -169,7 +175,11 @@ impl Settings {
                 Err(_) => settings,
             };
         }
-        Ok(settings)
+        // One that depends on where the program was started is another one tomorrow.
+        match settings.folders.iter().find(|folder| !folder.has_root()) {
+            Some(folder) => Err(format!("`{}` in `folders` is no whole path", folder.display())),
+            None => Ok(settings),
+        }
     }
 
     /// Writes the file anew. Whatever ends the process, one of both is whole.
@@ -210,13 +220,19 @@ mod tests {
         assert_eq!(Settings::read(&path).unwrap(), settings);
         let aside = path.with_extension("damaged");
         let no_list = br#"{"folders": "/notes"}"#;
-        for broken in [&b"{\"pace\": "[..], b"[]", b"\xFF\xFE", no_list] {
+        let no_paths = br#"{"folders": [1, null]}"#;
+        let relative = br#"{"folders": ["/notes", "notes"]}"#;
+        let nothing = br#"{"folders": null}"#;
+        let of_folders = [&no_list[..], no_paths, relative, nothing];
+        for broken in [&b"{\"pace\": "[..], b"[]", b"\xFF\xFE"].into_iter().chain(of_folders) {
             std::fs::write(&path, broken).unwrap();
             let told = Settings::read(&path).unwrap_err().to_string();
             assert!(told.contains(aside.to_str().unwrap()), "{told}");
             assert_eq!(std::fs::read(&aside).unwrap(), broken);
-            assert_eq!(Settings::read(&path).unwrap(), Settings::default());
+            let paused = Settings { is_paused: true, ..Settings::default() };
+            assert_eq!(Settings::read(&path).unwrap(), paused, "at the next start too");
         }
+        std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(Settings::read(&path).is_err());
     }

@@ -26,6 +26,10 @@ fn broken_settings_are_told_and_the_index_is_kept() {
     assert!(program.sees_part("Indexing is paused, as the settings can't be read"));
     assert_eq!(fs::read_to_string(settings.with_extension("damaged")).unwrap(), "{");
     program.wait("the old index", |program| program.window().status.indexed == 5);
+    // Whoever closes it without a change finds it so again.
+    let mut program = Program::start_in(program.stop(), Setup::default());
+    program.wait("a pause", |program| program.window().status.activity == Activity::Paused);
+    program.wait("the old index", |program| program.window().status.indexed == 5);
     assert!(program.window().add_folder(notes.path().to_owned()));
     program.click("Resume indexing");
     program.settle();
