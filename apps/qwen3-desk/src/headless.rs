@@ -4,6 +4,7 @@ use crate::console::plain;
 use crate::index::Hit;
 use crate::model::{Choice, Library};
 use crate::settings::{Pace, Places, Settings};
+use crate::words::{count, counted};
 use crate::worker::{Activity, Ask, Event, Finding, Found, Machinery, Start, Status, Worker};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ const TELL: Duration = Duration::from_secs(5);
 const EMPTY: &str = "there is nothing to search: `qwen3-desk index FOLDER` adds a folder, and \
     `qwen3-desk index` reads those that were added before";
 
+const NO_FOLDER: &str = "there is no folder yet; name one: `qwen3-desk index FOLDER`";
+
 /// Adds folders and waits until everything can be found.
 pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
     let mut settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
@@ -25,6 +28,9 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
             return Err(format!("`{}` is a file; name the folder that it is in", folder.display()));
         }
         settings.add_folder(whole);
+    }
+    if settings.folders.is_empty() {
+        return Err(NO_FOLDER.to_owned());
     }
     settings.write(&places.settings).map_err(|error| error.to_string())?;
     let worker = start(places, &Settings { is_paused: false, ..settings });
@@ -57,9 +63,8 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
 }
 
 fn summary(status: &Status) -> String {
-    let of = |count, thing| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
-    let (files, passages) = (of(status.files, "file"), of(status.passages, "passage"));
-    format!("{files}, {} of {passages}", status.indexed)
+    let (files, passages) = (counted(status.files, "file"), counted(status.passages, "passage"));
+    format!("{files}, {} of {passages}", count(status.indexed))
 }
 
 /// Prints the passages nearest to a query, best first.

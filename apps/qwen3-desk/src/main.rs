@@ -17,6 +17,7 @@ mod one_instance;
 mod settings;
 mod store;
 mod window;
+mod words;
 mod worker;
 
 use clap::{Parser, Subcommand};

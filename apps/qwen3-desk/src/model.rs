@@ -3,8 +3,8 @@
 //! The workers see a model as functions, so that tests can give them devices that get lost.
 
 use qwen3_engine::{
-    CancelToken, Checkpoint, DeviceChoice, Embedder, EncodeOptions, Error, Hooks, Kind, Options,
-    RankOptions, Reranker, Source,
+    CancelToken, Checkpoint, DeviceChoice, Embedder, EmbedderHost, EncodeOptions, Error, Hooks,
+    Options, RankOptions, Reranker, Source,
 };
 use std::path::{Path, PathBuf};
 
@@ -137,7 +137,8 @@ impl Library {
 
     /// Whether a folder or file has a model that can search, as far as its files say.
     pub fn check(&self, model: &str) -> Result<(), Error> {
-        Checkpoint::open(self.here(model)?.kind(Kind::Embedding), &Hooks::default()).map(drop)
+        let checkpoint = Checkpoint::open(self.here(model)?, &Hooks::default())?;
+        EmbedderHost::from_checkpoint(&checkpoint, &Options::default()).map(drop)
     }
 
     /// Loads an embedding model. Nothing is downloaded.

@@ -43,11 +43,12 @@ fn what_can_not_be_done_is_told() {
     let file = data.path().join("a file");
     fs::write(&file, "").unwrap();
     let name = file.to_str().unwrap();
-    let cases: [(&Path, &[&str], &str); 5] = [
+    let cases: [(&Path, &[&str], &str); 6] = [
         (data.path(), &["search", " "], "the query is empty"),
         (data.path(), &["search", "-n", "0", "bread"], "`--count` is 0"),
         (data.path(), &["search", "bread"], "there is nothing to search"),
         (data.path(), &["index", name], "is a file; name the folder"),
+        (data.path(), &["index"], "there is no folder yet"),
         (&file, &["index"], "is a file, and no folder"),
     ];
     for (data, arguments, expected) in cases {

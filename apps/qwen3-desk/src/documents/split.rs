@@ -80,9 +80,11 @@ impl Splitter {
 
 /// Passages of those places that say something.
 fn with_headings(document: &Document, text: &str, cut: Vec<(usize, &str)>) -> Vec<Passage> {
-    // Headings without their sections say nothing, and the passages below them repeat them.
-    let is_heading = |line: &str| line.starts_with('#') && !document.headings.is_empty();
-    let says_nothing = |text: &str| text.lines().all(|line| line.is_empty() || is_heading(line));
+    // Headings without their sections say nothing, and the passages below them repeat them. Nor
+    // does the line that begins code.
+    let is_mark = |line: &str| line.starts_with('#') && !document.headings.is_empty();
+    let is_mark = |line: &str| line.is_empty() || line.starts_with("```") || is_mark(line);
+    let says_nothing = |text: &str| text.lines().all(is_mark);
     let has_sections = !cut.iter().all(|(_, text)| says_nothing(text));
     let (mut line, mut counted) = (1, 0);
     let mut passages = Vec::with_capacity(cut.len());

@@ -36,7 +36,7 @@ pub fn show(window: &mut Window, ui: &mut Ui) -> bool {
         .margin(egui::Margin::symmetric(14, 10))
         .char_limit(MAX_CHARS)
         .desired_width(f32::INFINITY);
-    // A click on something else has taken the focus, and typing goes on.
+    // A click on something else or Enter has taken the focus, and typing goes on.
     if ui.memory(|memory| memory.focused().is_none()) {
         ui.memory_mut(|memory| memory.request_focus(field_id()));
     }
@@ -45,10 +45,6 @@ pub fn show(window: &mut Window, ui: &mut Ui) -> bool {
         response.request_focus();
     }
     search.was_shown = true;
-    // Enter opens a file, and typing goes on afterwards.
-    if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
-        response.request_focus();
-    }
     if search.query.chars().count() >= MAX_CHARS {
         weak(ui, format!("A query has {} characters at most.", count(MAX_CHARS)));
     }

@@ -20,7 +20,14 @@ pub struct Models {
     /// The path that is being looked at.
     checked: Option<String>,
     /// What is wrong with it.
-    problem: Option<String>,
+    pub problem: Option<String>,
+}
+
+#[cfg(test)]
+impl Models {
+    pub fn type_path(&mut self, path: &str) {
+        (self.path, self.problem) = (path.to_owned(), None);
+    }
 }
 
 /// Uses a model of one's own, if it is one.

@@ -15,7 +15,7 @@ pub struct Search {
     pub query: String,
     /// The passage that others shall be like, in place of the query.
     like: Option<Hit>,
-    filter: Filter,
+    pub filter: Filter,
     number: u64,
     pub found: Option<Found>,
     selected: usize,

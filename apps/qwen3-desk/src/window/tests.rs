@@ -271,6 +271,7 @@ fn settings_are_kept() {
 
 mod downloads;
 mod faults;
+mod focus;
 mod layout;
 mod measure;
 mod models;

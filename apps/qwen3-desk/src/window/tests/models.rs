@@ -20,6 +20,47 @@ fn another_model_is_used_once_its_index_is_there() {
     assert_eq!(kept.model, other);
 }
 
+#[test]
+fn what_can_not_search_is_told_before_it_is_kept() {
+    let (mut program, notes) = with_notes();
+    program.click("Models");
+    let fixtures = format!("{}/../../tests/fixtures", env!("CARGO_MANIFEST_DIR"));
+    let paths = [
+        ("/no/such/model".to_owned(), "There is no /no/such/model."),
+        (notes.path().display().to_string(), "config.json"),
+        (format!("{fixtures}/tiny-reranker-tied"), "reranker"),
+        (format!("{fixtures}/README.md"), "README.md"),
+    ];
+    for (path, told) in paths {
+        program.window().models.type_path(&path);
+        program.harness.step();
+        let field = program.harness.get_by_role(egui::accesskit::Role::TextInput);
+        field.focus();
+        program.harness.step();
+        program.key(egui::Key::Enter);
+        program.wait("the problem", |program| program.window().models.problem.is_some());
+        let problem = program.window().models.problem.clone().unwrap();
+        assert!(problem.contains(told) && program.sees(&problem), "{path}: {problem}");
+        let kept = Settings::read(&Places::within(program.data.path()).settings).unwrap();
+        assert_eq!(kept.model, "mini", "{path}");
+    }
+}
+
+#[test]
+fn a_model_that_is_gone_is_told_to_whoever_searches() {
+    let notes = notes();
+    let mut setup = Setup::default();
+    setup.settings.add_folder(notes.path().to_owned());
+    setup.settings.model = "/no/such/model".to_owned();
+    let mut program = Program::start(setup);
+    program.type_query("bread");
+    program.wait("the reason", |program| program.sees_part("the model can't be loaded: "));
+    program.click("Models");
+    program.click_first("Use");
+    program.click("Search");
+    program.wait("an answer", |program| program.first() == "bread.md");
+}
+
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
 /// A device that is lost at the first and at the third passage.
