@@ -8,6 +8,7 @@ mod cache;
 mod client;
 mod data_set;
 mod download;
+mod failure;
 mod gguf;
 mod names;
 

@@ -1,8 +1,8 @@
 //! Requests to a hub. Nothing that it answers is trusted: answers are bounded,
 //! redirects are counted, and the token goes to the hub alone.
 
+use super::failure::Failure;
 use super::names::{Commit, Etag};
-use crate::error::Error;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, HeaderMap, LOCATION, RANGE};
@@ -16,25 +16,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_REDIRECTS: usize = 10;
 /// The hub's longest lists of files have some hundred thousand bytes.
 const MAX_LISTING_BYTES: u64 = 8 << 20;
-
-/// Why there is no answer that can be used.
-#[derive(Debug)]
-pub enum Failure {
-    /// Asking again may help.
-    Temporary(String),
-    /// Asking again gives the same.
-    Permanent(String),
-    /// The revision is at another commit by now.
-    Moved,
-    /// It isn't the hub's.
-    Error(Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
 
 fn broken<T>(message: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Permanent(message.into()))
@@ -185,11 +166,8 @@ impl Client {
         if let Some(token) = self.token.as_ref().filter(|_| is_same_origin(url, &self.endpoint)) {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        request.call().map_err(|error| match error {
-            ureq::Error::Http(_) => Failure::Permanent("the token or a URL can't be sent".into()),
-            ureq::Error::BadUri(_) => Failure::Permanent("a URL can't be asked".into()),
-            other => Failure::Temporary(other.to_string()),
-        })
+        let host = url.host().unwrap_or_default();
+        request.call().map_err(|error| Failure::of_request(error, host))
     }
 }
 

@@ -5,7 +5,8 @@ mod data_set;
 mod one_file;
 
 use super::cache::{Repo, RepoType, check_room, is_whole, written};
-use super::client::{Client, Delivery, Failure, Found};
+use super::client::{Client, Delivery, Found};
+use super::failure::Failure;
 use super::names::{Commit, Revision, is_config, is_gguf_name, is_shard};
 use crate::error::Error;
 use crate::files::folder::{CONFIG, INDEX, NEEDED, SIDE_FILES, SINGLE, is_of_adapter};
