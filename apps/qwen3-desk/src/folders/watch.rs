@@ -5,6 +5,7 @@ use notify::event::{CreateKind, ModifyKind, RemoveKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ const LIMIT: Duration = Duration::from_secs(2);
 const REST: u32 = 3;
 const MAX_REST: Duration = Duration::from_secs(30);
 
+/// Between two looks whether the folders are where they were: of a folder above one that is
+/// renamed the system says nothing.
+const LOOK: Duration = Duration::from_secs(5);
 /// A disk may be plugged in again: then its folders can be watched.
 const RETRY: Duration = Duration::from_secs(30);
 /// To find out again that the system watches no more folders takes long.
@@ -27,10 +31,12 @@ const RETRY_FULL: Duration = Duration::from_secs(3600);
 pub struct Watcher {
     watcher: Option<RecommendedWatcher>,
     events: Receiver<notify::Result<Event>>,
-    watched: Vec<PathBuf>,
+    /// With what tells a folder from another one that takes its place.
+    watched: BTreeMap<PathBuf, Option<u64>>,
     /// Folders that the system doesn't watch, with its reason.
     problems: Vec<(PathBuf, String)>,
     retry_at: Instant,
+    look_at: Instant,
     changed: BTreeMap<PathBuf, Change>,
     /// When the rest of a folder ends.
     rests: HashMap<PathBuf, Instant>,
@@ -52,9 +58,10 @@ impl Watcher {
         Self {
             watcher: watcher.ok(),
             events,
-            watched: vec![],
+            watched: BTreeMap::new(),
             problems: vec![],
             retry_at: Instant::now(),
+            look_at: Instant::now() + LOOK,
             changed: BTreeMap::new(),
             rests: HashMap::new(),
         }
@@ -71,7 +78,7 @@ impl Watcher {
             self.problems.extend(folders.iter().map(|folder| (folder.clone(), reason.clone())));
             return;
         };
-        self.watched.retain(|folder| {
+        self.watched.retain(|folder, _| {
             let stays = folders.contains(folder);
             if !stays {
                 // It may have been deleted.
@@ -80,11 +87,11 @@ impl Watcher {
             stays
         });
         for folder in folders {
-            if self.watched.contains(folder) {
+            if self.watched.contains_key(folder) {
                 continue;
             }
             match watcher.watch(folder, RecursiveMode::Recursive) {
-                Ok(()) => self.watched.push(folder.clone()),
+                Ok(()) => drop(self.watched.insert(folder.clone(), identity(folder))),
                 Err(error) => {
                     if matches!(error.kind, ErrorKind::MaxFilesWatch) {
                         self.retry_at = Instant::now() + RETRY_FULL;
@@ -105,6 +112,9 @@ impl Watcher {
     pub fn changed(&mut self, is_walked: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         while let Ok(event) = self.events.try_recv() {
             self.receive(event);
+        }
+        if self.look_at <= Instant::now() {
+            self.look();
         }
         if self.retry_at <= Instant::now() && !self.problems.is_empty() {
             self.try_again();
@@ -133,14 +143,14 @@ impl Watcher {
             _ => (EventKind::Any, vec![PathBuf::new()]),
         };
         for path in paths {
-            let concerned = self.watched.iter().filter(|of| concerns(&path, of, kind)).cloned();
+            let concerned = self.watched.keys().filter(|of| concerns(&path, of, kind)).cloned();
             for folder in concerned.collect::<Vec<_>>() {
                 self.note(folder);
             }
             let is_away =
                 kind.is_remove() || matches!(kind, EventKind::Modify(ModifyKind::Name(_)));
-            if is_away && let Some(at) = self.watched.iter().position(|of| *of == path) {
-                self.lose(at);
+            if is_away {
+                self.lose(path);
             }
         }
     }
@@ -150,9 +160,21 @@ impl Watcher {
         self.changed.entry(folder).or_insert(Change { first: now, last: now }).last = now;
     }
 
-    /// A folder was deleted or renamed. Another one may have its name already.
-    fn lose(&mut self, at: usize) {
-        let folder = self.watched.remove(at);
+    /// Finds out which folders are no longer where they were.
+    fn look(&mut self) {
+        let moved = self.watched.iter().filter(|(of, before)| identity(of) != **before);
+        for folder in moved.map(|(folder, _)| folder.clone()).collect::<Vec<_>>() {
+            self.note(folder.clone());
+            self.lose(folder);
+        }
+        self.look_at = Instant::now() + LOOK;
+    }
+
+    /// If it was watched: it was deleted or renamed. Another one may have its name already.
+    fn lose(&mut self, folder: PathBuf) {
+        if self.watched.remove(&folder).is_none() {
+            return;
+        }
         if let Some(watcher) = &mut self.watcher {
             // Under its new name it would be watched still; one that was deleted isn't.
             let _ = watcher.unwatch(&folder);
@@ -165,13 +187,22 @@ impl Watcher {
     fn try_again(&mut self) {
         let before = self.watched.clone();
         let missing = std::mem::take(&mut self.problems).into_iter().map(|(folder, _)| folder);
-        let folders: Vec<PathBuf> = before.iter().cloned().chain(missing).collect();
+        let folders: Vec<PathBuf> = before.keys().cloned().chain(missing).collect();
         self.watch(&folders);
-        let back = self.watched.iter().filter(|of| !before.contains(of)).cloned();
+        let back = self.watched.keys().filter(|of| !before.contains_key(*of)).cloned();
         for folder in back.collect::<Vec<_>>() {
             self.note(folder);
         }
     }
+}
+
+/// What the system tells folders apart by; `None`: there is no folder. It is not kept open, so that
+/// its disk can be taken out.
+fn identity(folder: &Path) -> Option<u64> {
+    let handle = same_file::Handle::from_path(folder).ok()?;
+    let mut hasher = DefaultHasher::new();
+    handle.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 /// Whether a walk through a folder may find something else after an event.

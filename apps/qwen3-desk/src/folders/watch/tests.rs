@@ -124,3 +124,28 @@ fn a_folder_that_takes_the_place_of_another_is_watched() {
     std::fs::write(root.join("a.md"), "text").unwrap();
     assert_eq!(until_changed(&mut watcher), [root]);
 }
+
+#[test]
+fn a_folder_goes_with_one_above_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (above, renamed) = (folder.path().join("above"), folder.path().join("renamed"));
+    let root = above.join("root");
+    std::fs::create_dir_all(&root).unwrap();
+    let mut watcher = Watcher::new();
+    watcher.watch(std::slice::from_ref(&root));
+    watcher.look_at = Instant::now();
+    stays_silent(&mut watcher, |_| false);
+    std::fs::rename(&above, &renamed).unwrap();
+    watcher.look_at = Instant::now();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    assert_eq!(watcher.problems().len(), 1);
+    // Another one takes its place, and is watched in place of it.
+    std::fs::create_dir_all(&root).unwrap();
+    watcher.retry_at = Instant::now();
+    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    assert_eq!(watcher.problems(), []);
+    std::fs::write(renamed.join("root/a.md"), "text").unwrap();
+    stays_silent(&mut watcher, |_| false);
+    std::fs::write(root.join("a.md"), "text").unwrap();
+    assert_eq!(until_changed(&mut watcher), [root]);
+}
