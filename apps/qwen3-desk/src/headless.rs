@@ -77,6 +77,7 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
     }
     let settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     // Nothing is indexed meanwhile: paused, the thread only loads the model.
+    let chosen = settings.model.clone();
     let worker = start(places, &Settings { is_paused: true, ..settings });
     worker.ask(Ask { number: 1, finding: Finding::Query(query), filter: Default::default() });
     let mut told = vec![];
@@ -88,11 +89,20 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
             Ok(found.hits)
         }
     });
+    told.extend(other_model(&worker.status(), &chosen));
     told.iter().for_each(|text| eprintln!("{}", plain(text)));
     let hits = hits?;
     // A reader that has seen enough closes the pipe.
     let _ = print(&hits[..count.min(hits.len())]);
     Ok(())
+}
+
+/// Says which model has answered, if it isn't the chosen one.
+fn other_model(status: &Status, chosen: &str) -> Option<String> {
+    let other = Some(&status.model).filter(|model| !model.is_empty() && *model != chosen)?;
+    let why = status.model_problem.clone();
+    let why = why.unwrap_or_else(|| format!("the index of `{chosen}` is not there yet"));
+    Some(format!("{why}; the older index, of `{other}`, has answered"))
 }
 
 /// The last answer, reranked if it can be. What came before the model was there says so.
@@ -113,8 +123,13 @@ fn wait_for_answer(worker: &Worker, told: &mut Vec<String>) -> Result<Found, Str
         if let Some(found) = answers.last().filter(is_last) {
             return Ok(found);
         }
-        if let Activity::Waiting(problem) = worker.status().activity {
-            return Err(problem);
+        let status = worker.status();
+        match status.activity {
+            // The model of the index answers in its place.
+            Activity::Waiting(problem)
+                if status.model_problem.as_ref() == Some(&problem) && !status.model.is_empty() => {}
+            Activity::Waiting(problem) => return Err(problem),
+            _ => {}
         }
         sleep(LOOK);
     }

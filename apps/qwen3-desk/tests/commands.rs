@@ -28,6 +28,19 @@ fn a_reranker_that_can_not_be_loaded_leaves_the_results() {
 }
 
 #[test]
+fn the_model_of_the_index_answers_for_one_that_is_gone() {
+    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(notes.path().join("bread.md"), "Knead the dough.").unwrap();
+    assert!(run(data.path(), &["index", notes.path().to_str().unwrap()]).status.success());
+    let settings = serde_json::json!({ "model": "/no/such/model", "folders": [notes.path()] });
+    fs::write(data.path().join("settings.json"), settings.to_string()).unwrap();
+    let found = run(data.path(), &["search", "how is dough made?"]);
+    assert!(found.status.success(), "{}", told(&found));
+    assert!(told(&found).contains("/no/such/model"), "{}", told(&found));
+    assert!(str::from_utf8(&found.stdout).unwrap().contains("Knead the dough."));
+}
+
+#[test]
 fn files_do_not_speak_to_the_terminal() {
     let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(notes.path().join("bread.md"), "Knead \x1b[2J the dough.").unwrap();

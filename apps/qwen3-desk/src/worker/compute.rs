@@ -242,8 +242,9 @@ fn take_over(shared: &Shared, number: u32, vectors: Option<Vectors>) -> Result<(
     Ok(())
 }
 
-/// Whether the model of the index can answer while vectors of another one are computed.
-fn answers_still(shared: &Shared, choice: &Choice) -> Result<bool, Trouble> {
+/// Whether the model of the index can answer in place of another one, whose vectors have to be
+/// computed first, or which can't be loaded.
+pub fn answers_still(shared: &Shared, choice: &Choice) -> Result<bool, Trouble> {
     if shared.answering().is_some() {
         return Ok(true);
     }
@@ -254,6 +255,9 @@ fn answers_still(shared: &Shared, choice: &Choice) -> Result<bool, Trouble> {
     let Some(name) = description.as_deref().and_then(|text| text.lines().next()) else {
         return Ok(false);
     };
+    if name == choice.model {
+        return Ok(false);
+    }
     let choice = Choice { model: name.to_owned(), device: choice.device.clone() };
     let hooks = Hooks::default().cancel(shared.computing());
     match (shared.machinery.load_model)(&choice, &hooks) {

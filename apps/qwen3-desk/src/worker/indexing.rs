@@ -4,7 +4,7 @@
 mod opening;
 
 use super::Start;
-use super::compute::Compute;
+use super::compute::{Compute, answers_still};
 use super::event::{Activity, Event};
 use super::scan::Scan;
 use super::shared::Shared;
@@ -156,6 +156,8 @@ impl Indexing<'_> {
             }
             Trouble::Model(error) => {
                 self.compute.forget_model();
+                // A store that fails is told by the next step.
+                let _ = answers_still(self.shared, &self.choice);
                 self.shared.lack_model(error.to_string());
                 self.activity(Activity::Waiting(error.to_string()));
             }

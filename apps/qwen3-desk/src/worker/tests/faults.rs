@@ -91,6 +91,26 @@ fn a_named_device_that_is_gone_makes_room_for_another() {
 }
 
 #[test]
+fn the_index_s_model_answers_for_one_that_can_t_be_loaded() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let worker = start(&data, begin(&[notes.path()], MINI));
+    settle(&worker);
+    drop(worker);
+    let worker = start(&data, begin(&[notes.path()], "/no/such/model"));
+    let bread = Finding::Query("how do I bake a loaf?".to_owned());
+    let found = until("an answer", || {
+        let found = ask(&worker, 900, bread.clone(), Filter::default());
+        found.problem.is_none().then_some(found)
+    });
+    assert_eq!(name(&found.hits[0]), "bread.md");
+    until("the problem", || match worker.status().activity {
+        Activity::Waiting(problem) => problem.contains("/no/such/model").then_some(()),
+        _ => None,
+    });
+    assert_eq!(worker.status().model, MINI);
+}
+
+#[test]
 fn a_disk_that_fails_is_tried_again() {
     let (notes, data) = (notes(), tempfile::tempdir().unwrap());
     let path = data.path().join("index.redb");
