@@ -114,8 +114,9 @@ pub fn extracted(format: Format, bytes: &[u8]) -> Result<String, String> {
             Ok(pages.iter().map(page).collect())
         }
         Format::Html => {
-            // Tables in tables leave less and less room.
-            let plain = html2text::config::plain().link_footnotes(false);
+            // Cells follow each other: side by side, their lines would be mixed.
+            let plain = html2text::config::plain().link_footnotes(false).raw_mode(true);
+            // Lists in lists leave less and less room.
             let plain = plain.min_wrap_width(HTML_COLUMNS / 3).allow_width_overflow();
             plain.string_from_read(bytes, HTML_COLUMNS).map_err(|error| error.to_string())
         }
@@ -250,6 +251,17 @@ mod tests {
         assert!(document.text.contains("Knead the [dough]."), "{}", document.text);
         assert!(!document.text.contains("var x") && !document.text.contains("p{}"));
         assert_eq!(document.headings, [(0, "Bread".to_owned())]);
+    }
+
+    #[test]
+    fn cells_of_a_web_page_follow_each_other() {
+        let long = "a sentence that is longer than its column is wide, ".repeat(5);
+        let inner = "<table><tr><td>inner</td></tr></table>";
+        let first = format!("<tr><td>{long}its end</td><td>{inner}</td></tr>");
+        let page = format!("<table>{first}<tr><td>below</td></tr></table>");
+        let text = document(Kind::Html, page.as_bytes()).unwrap().text;
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(words.join(" "), format!("{long}its end inner below"));
     }
 
     #[test]
