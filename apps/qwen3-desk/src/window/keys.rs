@@ -52,6 +52,12 @@ fn of_results(window: &mut Window, ctx: &egui::Context) {
     if is_free && pressed(ctx, plain(Key::ArrowUp)) {
         window.search.select(-1);
     }
+    if is_free && pressed(ctx, plain(Key::PageDown)) {
+        window.search.select(window.search.page());
+    }
+    if is_free && pressed(ctx, plain(Key::PageUp)) {
+        window.search.select(-window.search.page());
+    }
     if pressed(ctx, plain(Key::Escape)) {
         window.search.clear();
     }

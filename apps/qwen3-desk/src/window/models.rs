@@ -133,7 +133,11 @@ fn progress(window: &Window, ui: &mut Ui, model: &str) {
         ui.label(RichText::new(problem).size(13.0).color(palette.bad));
         return;
     }
-    let total = download.total_bytes.max(1);
+    if download.total_bytes == 0 {
+        weak(ui, "asking the hub for its files …");
+        return;
+    }
+    let total = download.total_bytes;
     let share = download.bytes as f32 / total as f32;
     ui.add(egui::ProgressBar::new(share).desired_height(6.0).fill(palette.accent));
     weak(ui, format!("{} of {}", bytes(download.bytes), bytes(download.total_bytes)));
@@ -152,7 +156,8 @@ fn own(window: &mut Window, ui: &mut Ui) {
             let hint = "A folder or file with an embedding model on this computer";
             let width = (ui.available_width() - 70.0).max(120.0);
             let field = egui::TextEdit::singleline(&mut window.models.path);
-            let field = ui.add(field.hint_text(hint).desired_width(width));
+            let field = field.hint_text(hint).margin(egui::Margin::symmetric(10, 6));
+            let field = ui.add(field.desired_width(width));
             if field.changed() {
                 window.models.problem = None;
             }

@@ -24,6 +24,8 @@ pub struct Search {
     pub scrolls: bool,
     /// Whether it was in sight in the last frame.
     is_in_sight: bool,
+    /// Passages that were, as a whole.
+    in_sight: usize,
     pub was_shown: bool,
 }
 
@@ -54,6 +56,11 @@ impl Search {
         let last = self.found.as_ref().map_or(0, |found| found.hits.len().saturating_sub(1));
         self.selected = self.selected.saturating_add_signed(by).min(last);
         self.scrolls = true;
+    }
+
+    /// Passages of a page. One of the last page is on the next one too.
+    pub fn page(&self) -> isize {
+        self.in_sight.saturating_sub(1).max(1).cast_signed()
     }
 
     pub fn clear(&mut self) {
@@ -220,6 +227,7 @@ fn results(window: &mut Window, ui: &mut Ui) {
     };
     let scrolls = std::mem::take(&mut window.search.scrolls);
     let mut done = None;
+    window.search.in_sight = 0;
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 8.0;
         for (at, hit) in found.hits.iter().enumerate() {
@@ -227,6 +235,7 @@ fn results(window: &mut Window, ui: &mut Ui) {
             let shown =
                 hit::Shown { hit, words: &words, is_selected, folders: &window.settings.folders };
             let (response, action) = hit::show(ui, &shown);
+            window.search.in_sight += usize::from(ui.clip_rect().contains_rect(response.rect));
             if is_selected {
                 window.search.is_in_sight = ui.is_rect_visible(response.rect);
                 if scrolls {

@@ -27,6 +27,25 @@ fn enter_presses_the_button_that_has_the_focus() {
 }
 
 #[test]
+fn a_page_of_passages_is_left_behind() {
+    let (mut program, _notes) = with_notes();
+    program.type_query("bread");
+    let place = |program: &mut Program| {
+        let search = &program.window().search;
+        let chosen = search.selected().expect("there are passages").passage;
+        search.found.as_ref().unwrap().hits.iter().position(|hit| hit.passage == chosen).unwrap()
+    };
+    program.key(egui::Key::PageDown);
+    let page = place(&mut program);
+    assert!((2..5).contains(&page), "{page}");
+    program.key(egui::Key::PageDown);
+    assert_eq!(place(&mut program), 4, "the last one");
+    program.key(egui::Key::PageUp);
+    program.key(egui::Key::PageUp);
+    assert_eq!(place(&mut program), 0);
+}
+
+#[test]
 fn typing_goes_on_after_a_click() {
     let (mut program, _notes) = with_notes();
     program.type_query("bread");
