@@ -21,6 +21,8 @@ pub enum Unread {
     Io { source: io::Error },
     #[error("is not there; what was found in it is kept until you remove it here")]
     Away,
+    #[error("is empty; what was found in it is kept until you remove it here")]
+    Empty,
     #[error("is larger than {} MB", MAX_FILE_BYTES >> 20)]
     TooLarge,
     #[error("is no text, whatever its name says")]

@@ -4,7 +4,7 @@ use crate::documents::{Kind, MAX_FILE_BYTES, Unread};
 use ignore::{DirEntry, WalkBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A file as the folder lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct FoundFile {
 #[derive(Debug)]
 pub enum Visit {
     File(FoundFile),
+    /// A folder below. What is in it comes next.
+    Folder(PathBuf),
     /// Something that can't be searched.
     Problem(PathBuf, Unread),
     /// Nothing to search.
@@ -38,8 +40,8 @@ pub struct Walk {
 
 impl Walk {
     pub fn new(root: &Path) -> Self {
-        let mut builder = WalkBuilder::new(root);
-        builder.require_git(false).follow_links(false).sort_by_file_name(Ord::cmp);
+        let mut builder = builder(root);
+        builder.parents(!is_left_out(root)).sort_by_file_name(Ord::cmp);
         Self { root: root.to_owned(), entries: builder.build(), took: Duration::ZERO }
     }
 
@@ -53,19 +55,22 @@ impl Walk {
         self.root.is_dir()
     }
 
-    /// How long its steps took together.
+    /// Whether nothing at all is in the folder.
+    pub fn is_empty(&self) -> bool {
+        std::fs::read_dir(&self.root).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Counts the time that a part of it took.
+    pub fn spend(&mut self, time: Duration) {
+        self.took += time;
+    }
+
+    /// How long it took so far.
     pub fn took(&self) -> Duration {
         self.took
     }
 
     pub fn step(&mut self) -> Visit {
-        let start = Instant::now();
-        let visit = self.next();
-        self.took += start.elapsed();
-        visit
-    }
-
-    fn next(&mut self) -> Visit {
         match self.entries.next() {
             None => Visit::End,
             Some(Ok(entry)) => visit(&entry),
@@ -84,8 +89,27 @@ impl Walk {
     }
 }
 
+fn builder(root: &Path) -> WalkBuilder {
+    let mut builder = WalkBuilder::new(root);
+    builder.require_git(false).follow_links(false);
+    builder
+}
+
+/// Whether a `.gitignore` above a folder leaves it out. Then it says nothing of what is in it
+/// either: people have asked for it.
+fn is_left_out(root: &Path) -> bool {
+    root.parent().is_some_and(|above| {
+        let mut entries = builder(above).hidden(false).max_depth(Some(1)).build().flatten();
+        !entries.any(|entry| entry.path() == root)
+    })
+}
+
 fn visit(entry: &DirEntry) -> Visit {
-    let is_file = entry.file_type().is_some_and(|of| of.is_file());
+    let (is_file, is_folder) =
+        entry.file_type().map_or((false, false), |of| (of.is_file(), of.is_dir()));
+    if is_folder {
+        return Visit::Folder(entry.path().to_owned());
+    }
     let Some(kind) = Kind::of(entry.path()).filter(|_| is_file) else { return Visit::Nothing };
     let path = entry.path().to_owned();
     let metadata = match entry.metadata() {
@@ -153,6 +177,23 @@ mod tests {
             std::fs::write(root.join(name), text).unwrap();
         }
         assert_eq!(names(root), ["a.md"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_ignored_is_searched_if_it_is_added() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["notes", "src", ".hidden"] {
+            let root = folder.path().join(name);
+            std::fs::create_dir(&root).unwrap();
+            std::fs::write(root.join("a.md"), "a").unwrap();
+            std::fs::write(root.join("b.txt"), "b").unwrap();
+        }
+        std::fs::write(folder.path().join(".gitignore"), "notes/\n*.txt\n").unwrap();
+        assert_eq!(names(&folder.path().join("notes")), ["a.md", "b.txt"]);
+        assert_eq!(names(&folder.path().join("src")), ["a.md"]);
+        assert_eq!(names(&folder.path().join(".hidden")), ["a.md"]);
+        std::fs::write(folder.path().join(".gitignore"), "*\n").unwrap();
+        assert_eq!(names(&folder.path().join("src")), ["a.md", "b.txt"]);
     }
 
     #[test]

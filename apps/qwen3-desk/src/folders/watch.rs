@@ -1,14 +1,18 @@
 //! Hearing of changes in folders.
 
+mod system;
+
 use crate::documents::Kind;
 use notify::event::{CreateKind, ModifyKind, RemoveKind};
-use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::{BTreeMap, HashMap};
+use notify::{
+    Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use system::{identity, is_deep, is_fresh};
 
 /// A program that saves a file makes several events, and copies of many files make many.
 const QUIET: Duration = Duration::from_millis(700);
@@ -31,8 +35,7 @@ const RETRY_FULL: Duration = Duration::from_secs(3600);
 pub struct Watcher {
     watcher: Option<RecommendedWatcher>,
     events: Receiver<notify::Result<Event>>,
-    /// With what tells a folder from another one that takes its place.
-    watched: BTreeMap<PathBuf, Option<u64>>,
+    watched: BTreeMap<PathBuf, Watched>,
     /// Folders that the system doesn't watch, with its reason.
     problems: Vec<(PathBuf, String)>,
     retry_at: Instant,
@@ -40,6 +43,14 @@ pub struct Watcher {
     changed: BTreeMap<PathBuf, Change>,
     /// When the rest of a folder ends.
     rests: HashMap<PathBuf, Instant>,
+}
+
+/// A folder that is watched.
+struct Watched {
+    /// What tells it from another one that takes its place.
+    identity: Option<u64>,
+    /// The folders below that are watched each for itself.
+    below: HashSet<PathBuf>,
 }
 
 /// The events in a folder that nobody has been told of.
@@ -51,10 +62,11 @@ struct Change {
 impl Watcher {
     pub fn new() -> Self {
         let (sender, events) = channel();
-        let watcher = notify::recommended_watcher(move |event| {
+        let hear = move |event| {
             // Nobody hears it when the program ends.
             let _ = sender.send(event);
-        });
+        };
+        let watcher = RecommendedWatcher::new(hear, Config::default().with_follow_symlinks(false));
         Self {
             watcher: watcher.ok(),
             events,
@@ -78,20 +90,20 @@ impl Watcher {
             self.problems.extend(folders.iter().map(|folder| (folder.clone(), reason.clone())));
             return;
         };
-        self.watched.retain(|folder, _| {
-            let stays = folders.contains(folder);
-            if !stays {
-                // It may have been deleted.
-                let _ = watcher.unwatch(folder);
-            }
-            stays
-        });
+        for (folder, watched) in self.watched.extract_if(.., |of, _| !folders.contains(of)) {
+            unwatch(watcher, &folder, &watched);
+        }
         for folder in folders {
             if self.watched.contains_key(folder) {
                 continue;
             }
-            match watcher.watch(folder, RecursiveMode::Recursive) {
-                Ok(()) => drop(self.watched.insert(folder.clone(), identity(folder))),
+            let mode =
+                if is_deep() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            match watcher.watch(folder, mode) {
+                Ok(()) => {
+                    let watched = Watched { identity: identity(folder), below: HashSet::new() };
+                    self.watched.insert(folder.clone(), watched);
+                }
                 Err(error) => {
                     if matches!(error.kind, ErrorKind::MaxFilesWatch) {
                         self.retry_at = Instant::now() + RETRY_FULL;
@@ -99,6 +111,35 @@ impl Watcher {
                     self.problems.push((folder.clone(), error.to_string()));
                 }
             }
+        }
+    }
+
+    /// A walk has come to a folder below `root`. Where the system doesn't watch what is below a
+    /// folder by itself, only what walks come to is watched: nothing that is ignored, can't be
+    /// read, or is behind a link.
+    pub fn visit(&mut self, root: &Path, folder: &Path) {
+        let is_limited = self.problems.iter().any(|(of, _)| of == root);
+        let Some(watcher) = self.watcher.as_mut().filter(|_| !is_deep() && !is_limited) else {
+            return;
+        };
+        let Some(watched) = self.watched.get_mut(root) else { return };
+        if folder == root || watched.below.contains(folder) {
+            return;
+        }
+        match watcher.watch(folder, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                watched.below.insert(folder.to_owned());
+                // The walk has listed it before it was watched.
+                if is_fresh(folder) {
+                    self.note(root.to_owned());
+                }
+            }
+            Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
+                self.retry_at = Instant::now() + RETRY_FULL;
+                self.problems.push((root.to_owned(), error.to_string()));
+            }
+            // The walk says what can't be read, and what is gone is no matter.
+            Err(_) => {}
         }
     }
 
@@ -140,7 +181,10 @@ impl Watcher {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => return,
             Ok(event) if !event.need_rescan() => (event.kind, event.paths),
             // An event that was lost may have been in any of them.
-            _ => (EventKind::Any, vec![PathBuf::new()]),
+            _ => {
+                self.watched.values_mut().for_each(|watched| watched.below.clear());
+                (EventKind::Any, vec![PathBuf::new()])
+            }
         };
         for path in paths {
             let concerned = self.watched.keys().filter(|of| concerns(&path, of, kind)).cloned();
@@ -150,6 +194,7 @@ impl Watcher {
             let is_away =
                 kind.is_remove() || matches!(kind, EventKind::Modify(ModifyKind::Name(_)));
             if is_away {
+                self.watched.values_mut().for_each(|watched| watched.forget(&path));
                 self.lose(path);
             }
         }
@@ -162,7 +207,7 @@ impl Watcher {
 
     /// Finds out which folders are no longer where they were.
     fn look(&mut self) {
-        let moved = self.watched.iter().filter(|(of, before)| identity(of) != **before);
+        let moved = self.watched.iter().filter(|(of, watched)| identity(of) != watched.identity);
         for folder in moved.map(|(folder, _)| folder.clone()).collect::<Vec<_>>() {
             self.note(folder.clone());
             self.lose(folder);
@@ -172,12 +217,10 @@ impl Watcher {
 
     /// If it was watched: it was deleted or renamed. Another one may have its name already.
     fn lose(&mut self, folder: PathBuf) {
-        if self.watched.remove(&folder).is_none() {
-            return;
-        }
+        let Some(watched) = self.watched.remove(&folder) else { return };
         if let Some(watcher) = &mut self.watcher {
-            // Under its new name it would be watched still; one that was deleted isn't.
-            let _ = watcher.unwatch(&folder);
+            // Under its new name it would be watched still.
+            unwatch(watcher, &folder, &watched);
         }
         self.problems.push((folder, "it is gone".to_owned()));
         self.retry_at = Instant::now();
@@ -185,24 +228,32 @@ impl Watcher {
 
     /// Watches what is there again, and has it looked through.
     fn try_again(&mut self) {
-        let before = self.watched.clone();
-        let missing = std::mem::take(&mut self.problems).into_iter().map(|(folder, _)| folder);
-        let folders: Vec<PathBuf> = before.keys().cloned().chain(missing).collect();
+        let missing: Vec<PathBuf> =
+            std::mem::take(&mut self.problems).into_iter().map(|(folder, _)| folder).collect();
+        let folders: Vec<PathBuf> = self.watched.keys().chain(&missing).cloned().collect();
         self.watch(&folders);
-        let back = self.watched.keys().filter(|of| !before.contains_key(*of)).cloned();
-        for folder in back.collect::<Vec<_>>() {
-            self.note(folder);
+        for folder in missing {
+            if self.watched.contains_key(&folder) {
+                self.note(folder);
+            }
         }
     }
 }
 
-/// What the system tells folders apart by; `None`: there is no folder. It is not kept open, so that
-/// its disk can be taken out.
-fn identity(folder: &Path) -> Option<u64> {
-    let handle = same_file::Handle::from_path(folder).ok()?;
-    let mut hasher = DefaultHasher::new();
-    handle.hash(&mut hasher);
-    Some(hasher.finish())
+impl Watched {
+    /// A folder was deleted or renamed, and with it what is below.
+    fn forget(&mut self, folder: &Path) {
+        if self.below.contains(folder) {
+            self.below.retain(|of| !of.starts_with(folder));
+        }
+    }
+}
+
+/// These fail where a folder was deleted.
+fn unwatch(watcher: &mut RecommendedWatcher, folder: &Path, watched: &Watched) {
+    for of in watched.below.iter().map(PathBuf::as_path).chain([folder]) {
+        let _ = watcher.unwatch(of);
+    }
 }
 
 /// Whether a walk through a folder may find something else after an event.

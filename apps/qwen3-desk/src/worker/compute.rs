@@ -104,6 +104,13 @@ impl Compute {
         self.count(shared);
     }
 
+    /// As [`Self::enqueue`], before those that wait already.
+    pub fn enqueue_first(&mut self, shared: &Shared, passages: Vec<u128>) {
+        let waiting = self.queue.len();
+        self.enqueue(shared, passages);
+        self.queue.rotate_left(waiting);
+    }
+
     /// Passages that no file has any more.
     pub fn forget(&mut self, gone: &HashSet<u128>) {
         self.queue.retain(|passage| !gone.contains(passage));

@@ -63,6 +63,8 @@ struct Indexing<'s> {
     splitter: Option<Splitter>,
     scan: Scan,
     compute: Compute,
+    /// Whether the index may have files of folders that were taken away.
+    is_untidy: bool,
     /// Not before this.
     rest_until: Instant,
     retry: Duration,
@@ -82,6 +84,7 @@ pub fn run(shared: &Shared, commands: Receiver<Command>, start: Start) {
         splitter: None,
         scan: Scan::default(),
         compute: Compute::default(),
+        is_untidy: false,
         rest_until: Instant::now(),
         retry: FIRST_RETRY,
     };
@@ -108,8 +111,12 @@ impl Indexing<'_> {
         match command {
             Command::Folders(folders) => {
                 self.watcher.watch(&folders);
-                self.folders = folders;
-                self.scan.restart(&self.folders);
+                let before = std::mem::replace(&mut self.folders, folders);
+                // People wait for those that are new.
+                let (old, new): (Vec<_>, Vec<_>) =
+                    self.folders.iter().cloned().partition(|folder| before.contains(folder));
+                self.scan.restart(&[new, old].concat());
+                self.is_untidy = true;
             }
             Command::Rescan => {
                 self.watcher.watch(&self.folders);
@@ -182,6 +189,10 @@ impl Indexing<'_> {
         self.check_store()?;
         self.open_store()?;
         self.lower_priority();
+        if self.is_untidy {
+            self.tidy_up()?;
+            self.shared.searching.again();
+        }
         let changed = self.watcher.changed(|folder| self.scan.has(folder));
         self.scan.again(&changed);
         if self.shared.takes_lost_device() {
@@ -231,20 +242,33 @@ impl Indexing<'_> {
             Some(splitter) => splitter,
             none => none.insert(Splitter::new()?),
         };
-        let outcome = self.scan.step(self.shared, splitter)?;
-        self.compute.enqueue(self.shared, outcome.passages);
+        let outcome = self.scan.step(self.shared, splitter, &mut self.watcher)?;
+        if outcome.is_of_a_change {
+            self.compute.enqueue_first(self.shared, outcome.passages);
+        } else {
+            self.compute.enqueue(self.shared, outcome.passages);
+        }
+        self.rest_until = Instant::now() + outcome.reading * self.pace.rest();
         if let Some((folder, took)) = outcome.walked {
             self.watcher.walked(folder, took);
         }
         if outcome.is_end {
-            let gone = self.scan.tidy_up(self.shared, &self.folders)?;
-            self.compute.forget(&gone);
+            self.tidy_up()?;
             self.scan.tell(self.shared, &self.folders, self.watcher.problems());
             if self.scan.takes_news() {
                 self.shared.searching.refresh();
                 self.compute.soil();
             }
         }
+        Ok(())
+    }
+
+    /// Forgets what is in no folder any more.
+    fn tidy_up(&mut self) -> Result<(), Trouble> {
+        self.activity(Activity::TidyingUp);
+        let gone = self.scan.tidy_up(self.shared, &self.folders)?;
+        self.compute.forget(&gone);
+        self.is_untidy = false;
         Ok(())
     }
 

@@ -1,15 +1,18 @@
 //! Looking through folders: what is new is read, what is gone goes.
 
+mod tours;
+
 use super::indexing::Trouble;
 use super::shared::Shared;
 use crate::documents::{Passage, Splitter, Unread, content_key, document, passage_key};
-use crate::folders::{FoundFile, Visit, Walk, folder_of};
+use crate::folders::{FoundFile, Visit, Watcher, folder_of};
 use crate::store::{Changes, FileRecord};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tours::{Tour, Tours};
 
 /// Entries of a folder that are looked at in one step.
 const ENTRIES: usize = 200;
@@ -19,17 +22,10 @@ const STEP: Duration = Duration::from_millis(100);
 const FILES: usize = 200;
 const PASSAGES: usize = 400;
 
-/// The state of the walk.
+/// What is being looked through, and what was found.
 #[derive(Default)]
 pub struct Scan {
-    todo: VecDeque<PathBuf>,
-    walk: Option<Walk>,
-    /// A file that was being read when a command came. It is next.
-    postponed: Option<FoundFile>,
-    /// The files that the walk has seen.
-    seen: HashSet<PathBuf>,
-    /// What it couldn't look into. Nothing of it is forgotten.
-    unread: Vec<PathBuf>,
+    tours: Tours,
     /// Of folders and files without a record.
     problems: Vec<(PathBuf, String)>,
     changes: Changes,
@@ -44,6 +40,10 @@ pub struct Scan {
 pub struct Outcome {
     /// Passages that are in the store now.
     pub passages: Vec<u128>,
+    /// Whether somebody has just changed their files.
+    pub is_of_a_change: bool,
+    /// How long files were read.
+    pub reading: Duration,
     /// The folder whose walk has ended, and how long it took.
     pub walked: Option<(PathBuf, Duration)>,
     /// Whether that was the last folder.
@@ -54,30 +54,25 @@ impl Scan {
     /// Looks through these folders, and through no others.
     pub fn restart(&mut self, folders: &[PathBuf]) {
         *self = Self {
-            todo: folders.iter().cloned().collect(),
+            tours: Tours::of(folders),
             is_empty: folders.is_empty(),
             has_news: self.has_news,
             ..Self::default()
         };
     }
 
-    /// Looks through these folders once more.
+    /// Looks through these folders once more, before all others.
     pub fn again(&mut self, folders: &[PathBuf]) {
-        for folder in folders {
-            if !self.todo.contains(folder) {
-                self.todo.push_back(folder.clone());
-            }
-        }
+        self.tours.again(folders);
     }
 
     pub fn is_active(&self) -> bool {
-        self.walk.is_some() || !self.todo.is_empty() || self.is_empty
+        self.folder().is_some() || self.is_empty
     }
 
     /// Whether this folder is being looked through, or is about to be.
     pub fn has(&self, folder: &Path) -> bool {
-        self.walk.as_ref().is_some_and(|walk| walk.root() == folder)
-            || self.todo.iter().any(|of| of == folder)
+        self.tours.has(folder)
     }
 
     /// Whether something was written since the last call that results may show.
@@ -87,63 +82,64 @@ impl Scan {
 
     /// The folder that is next.
     pub fn folder(&self) -> Option<&Path> {
-        let of_walk = self.walk.as_ref().map(Walk::root);
-        of_walk.or_else(|| self.todo.front().map(PathBuf::as_path))
+        self.tours.folder()
     }
 
-    pub fn step(&mut self, shared: &Shared, splitter: &Splitter) -> Result<Outcome, Trouble> {
+    pub fn step(
+        &mut self,
+        shared: &Shared,
+        splitter: &Splitter,
+        watcher: &mut Watcher,
+    ) -> Result<Outcome, Trouble> {
         let start = Instant::now();
-        let mut walk = match self.walk.take() {
-            Some(walk) => walk,
-            None => match self.todo.pop_front().map(|folder| self.begin(&folder)) {
-                Some(walk) => walk,
-                None => {
-                    let is_end = std::mem::take(&mut self.is_empty);
-                    return Ok(Outcome { is_end, ..Outcome::default() });
-                }
-            },
+        let Some(mut tour) = self.tours.next() else {
+            let is_end = std::mem::take(&mut self.is_empty);
+            return Ok(Outcome { is_end, ..Outcome::default() });
         };
+        let mut outcome = Outcome { is_of_a_change: tour.is_of_a_change, ..Outcome::default() };
+        let mut is_over = false;
         for _ in 0..ENTRIES {
-            let visit = self.postponed.take().map_or_else(|| walk.step(), Visit::File);
-            match visit {
+            match tour.postponed.take().map_or_else(|| tour.walk.step(), Visit::File) {
                 Visit::Nothing => {}
-                Visit::Problem(path, problem) => self.problem(path, &problem),
-                Visit::File(file) => self.visit(shared, splitter, file),
-                Visit::End => {
-                    self.end(shared, &walk);
-                    let passages = self.write(shared)?;
-                    let walked = Some((walk.root().to_owned(), walk.took()));
-                    return Ok(Outcome { passages, walked, is_end: self.todo.is_empty() });
+                Visit::Folder(folder) => watcher.visit(tour.walk.root(), &folder),
+                Visit::Problem(path, problem) => tour.problems.push((path, problem.to_string())),
+                Visit::File(file) => {
+                    let start = Instant::now();
+                    self.visit(shared, splitter, (&mut tour, file));
+                    outcome.reading += start.elapsed();
                 }
+                Visit::End => is_over = true,
             }
-            if start.elapsed() > STEP || self.postponed.is_some() {
+            if is_over || start.elapsed() > STEP || tour.postponed.is_some() {
                 break;
             }
         }
-        self.walk = Some(walk);
+        tour.walk.spend(start.elapsed());
+        if is_over {
+            outcome.walked = Some((tour.walk.root().to_owned(), tour.walk.took()));
+            outcome.is_end = !self.is_active();
+            self.end(shared, tour);
+        } else {
+            self.tours.go_on(tour);
+        }
         let is_enough = self.changes.files.len() >= FILES || self.changes.texts.len() >= PASSAGES;
-        let passages = if is_enough { self.write(shared)? } else { vec![] };
-        Ok(Outcome { passages, ..Outcome::default() })
+        if is_over || is_enough {
+            outcome.passages = self.write(shared)?;
+        }
+        Ok(outcome)
     }
 
-    fn begin(&mut self, folder: &Path) -> Walk {
-        self.seen.clear();
-        self.unread.clear();
-        self.problems.retain(|(path, _)| !path.starts_with(folder));
-        Walk::new(folder)
-    }
-
-    fn problem(&mut self, path: PathBuf, problem: &Unread) {
-        self.problems.push((path.clone(), problem.to_string()));
-        self.unread.push(path);
-    }
-
-    fn visit(&mut self, shared: &Shared, splitter: &Splitter, file: FoundFile) {
+    fn visit(
+        &mut self,
+        shared: &Shared,
+        splitter: &Splitter,
+        (tour, file): (&mut Tour, FoundFile),
+    ) {
         let known = {
             let index = shared.index.read().expect("nobody panics with the index");
             index.catalogue.file(&file.path).cloned()
         };
-        self.seen.insert(file.path.clone());
+        tour.seen.insert(file.path.clone());
         let is_known = known.as_ref().is_some_and(|known| {
             // A file without a time is read every time.
             (known.bytes, known.modified) == (file.bytes, file.modified) && file.modified != 0
@@ -159,7 +155,7 @@ impl Scan {
                 problem: String::new(),
             },
             Err(Unread::Stopped) => {
-                self.postponed = Some(file);
+                tour.postponed = Some(file);
                 return;
             }
             Err(problem) => FileRecord {
@@ -212,19 +208,22 @@ impl Scan {
         Ok(key)
     }
 
-    /// Forgets files that the walk has not seen.
-    fn end(&mut self, shared: &Shared, walk: &Walk) {
-        if !walk.is_there() {
-            return;
-        }
+    /// Forgets files that the tour has not met.
+    fn end(&mut self, shared: &Shared, tour: Tour) {
+        let root = tour.walk.root();
         let index = shared.index.read().expect("nobody panics with the index");
-        let below = index.catalogue.files_under(walk.root());
-        let gone = below.filter(|(path, _)| {
-            let is_unread = self.unread.iter().any(|unread| path.starts_with(unread));
-            !self.seen.contains(&***path) && !is_unread
-        });
-        let gone = gone.map(|(path, _)| (path.to_string_lossy().into_owned(), None));
-        self.changes.files.extend(gone);
+        let is_unread = |of: &Path| tour.problems.iter().any(|(path, _)| of.starts_with(path));
+        let missed = index.catalogue.files_under(root).map(|(path, _)| path);
+        let missed = missed.filter(|path| !tour.seen.contains(&***path) && !is_unread(path));
+        let mut missed = missed.map(|path| path.to_string_lossy().into_owned()).peekable();
+        self.problems.retain(|(path, _)| !path.starts_with(root));
+        // The place of a disk is empty while the disk is away.
+        if tour.walk.is_empty() && missed.peek().is_some() {
+            self.problems.push((root.to_owned(), Unread::Empty.to_string()));
+        } else if tour.walk.is_there() {
+            self.changes.files.extend(missed.map(|path| (path, None)));
+        }
+        self.problems.extend(tour.problems.iter().cloned());
     }
 
     /// Writes what was found to the store, then to the index. The passages that are new.

@@ -1,6 +1,7 @@
 //! Folders that change, go and come back.
 
 use super::*;
+use crate::folders::{Visit, Walk};
 
 fn until_changed(watcher: &mut Watcher) -> Vec<PathBuf> {
     let start = Instant::now();
@@ -62,6 +63,31 @@ fn watched() -> (Watcher, tempfile::TempDir, PathBuf) {
     (watcher, folder, root)
 }
 
+/// Comes to the folders below, as whoever is told of a change does.
+fn walk(watcher: &mut Watcher, root: &Path) {
+    let mut walk = Walk::new(root);
+    loop {
+        match walk.step() {
+            Visit::Folder(folder) => watcher.visit(root, &folder),
+            Visit::End => break,
+            _ => {}
+        }
+    }
+}
+
+/// Waits for a change and walks, and once more where that finds what is new.
+fn tell_and_walk(watcher: &mut Watcher, root: &Path) {
+    assert_eq!(until_changed(watcher), [root]);
+    walk(watcher, root);
+    let start = Instant::now();
+    while start.elapsed() < QUIET * 2 {
+        if watcher.changed(|_| false) == [root] {
+            walk(watcher, root);
+        }
+        std::thread::sleep(QUIET / 10);
+    }
+}
+
 /// Changes a file so long, and returns when something was told.
 fn told_while_changing(watcher: &mut Watcher, file: &Path, time: Duration) -> Option<Duration> {
     let start = Instant::now();
@@ -86,7 +112,7 @@ fn a_file_that_changes_all_the_time_hides_nothing() {
 fn what_is_never_read_is_no_change() {
     let (mut watcher, _folder, root) = watched();
     std::fs::create_dir_all(root.join("sub/.git")).unwrap();
-    assert_eq!(until_changed(&mut watcher), std::slice::from_ref(&root));
+    tell_and_walk(&mut watcher, &root);
     for name in ["build.out", "sub/.git/notes.md", ".hidden.md"] {
         assert_eq!(told_while_changing(&mut watcher, &root.join(name), QUIET), None);
         std::fs::remove_file(root.join(name)).unwrap();
@@ -147,5 +173,33 @@ fn a_folder_goes_with_one_above_it() {
     std::fs::write(renamed.join("root/a.md"), "text").unwrap();
     stays_silent(&mut watcher, |_| false);
     std::fs::write(root.join("a.md"), "text").unwrap();
+    assert_eq!(until_changed(&mut watcher), [root]);
+}
+
+#[test]
+fn folders_below_are_watched_where_they_are_searched() {
+    let (mut watcher, folder, root) = watched();
+    std::fs::create_dir_all(root.join("sub/deep")).unwrap();
+    std::fs::create_dir_all(root.join("ignored")).unwrap();
+    std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    std::fs::write(root.join(".gitignore"), "ignored/").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), root.join("link")).unwrap();
+    tell_and_walk(&mut watcher, &root);
+    std::fs::write(root.join("sub/deep/a.md"), "text").unwrap();
+    tell_and_walk(&mut watcher, &root);
+    std::fs::write(folder.path().join("elsewhere/a.md"), "text").unwrap();
+    if !is_deep() {
+        std::fs::write(root.join("ignored/a.md"), "text").unwrap();
+    }
+    stays_silent(&mut watcher, |_| false);
+    std::fs::rename(root.join("sub"), root.join("renamed")).unwrap();
+    tell_and_walk(&mut watcher, &root);
+    std::fs::write(root.join("renamed/deep/a.md"), "another text").unwrap();
+    tell_and_walk(&mut watcher, &root);
+    std::fs::remove_dir_all(root.join("renamed")).unwrap();
+    std::fs::create_dir_all(root.join("renamed/deep")).unwrap();
+    tell_and_walk(&mut watcher, &root);
+    std::fs::write(root.join("renamed/deep/a.md"), "text").unwrap();
     assert_eq!(until_changed(&mut watcher), [root]);
 }

@@ -63,3 +63,17 @@ fn an_index_that_is_deleted_is_built_anew() {
     until("a pause", || (worker.status().activity == Activity::Paused).then_some(()));
     assert_eq!(worker.status().indexed, 5);
 }
+
+#[test]
+fn a_folder_that_is_taken_out_is_searched_no_more() {
+    let (others, notes, data) = (notes(), notes(), tempfile::tempdir().unwrap());
+    fs::write(others.path().join("owl.md"), "An owl hunts mice by night.").unwrap();
+    let worker = start(&data, begin(&[notes.path(), others.path()], MINI));
+    assert_eq!(settle(&worker).files, 11);
+    worker.command(Command::Pause(true));
+    worker.command(Command::Folders(vec![notes.path().to_owned()]));
+    until("its end", || (worker.status().indexed == 5).then_some(()));
+    assert_ne!(first(&worker, "a bird in the dark"), "owl.md");
+    until("a pause", || (worker.status().activity == Activity::Paused).then_some(()));
+    assert_eq!(worker.status().files, 5);
+}

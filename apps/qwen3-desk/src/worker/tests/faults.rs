@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::documents::Splitter;
+use crate::folders::Watcher;
 use crate::store::tests::Disk;
 use crate::worker::scan::Scan;
 
@@ -170,6 +171,28 @@ fn files_of_a_folder_that_is_away_are_kept() {
 }
 
 #[test]
+fn files_of_a_folder_that_is_empty_are_kept_until_it_is_taken_out() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let (disk, away) = (notes.path().join("physics"), notes.path().join("away"));
+    let worker = start(&data, begin(&[&disk], MINI));
+    assert_eq!(settle(&worker).files, 1);
+    // As the place of a disk that is unmounted.
+    fs::rename(&disk, &away).unwrap();
+    fs::create_dir(&disk).unwrap();
+    worker.command(Command::Rescan);
+    let problem = until("the problem", || worker.status().problems.pop());
+    assert!(problem.1.starts_with("is empty"), "{problem:?}");
+    assert_eq!(settle(&worker).files, 1);
+    fs::remove_dir(&disk).unwrap();
+    fs::rename(&away, &disk).unwrap();
+    worker.command(Command::Rescan);
+    until("no problem", || worker.status().problems.is_empty().then_some(()));
+    assert_eq!(first(&worker, "why do things fall down?"), "gravity.txt");
+    worker.command(Command::Folders(vec![]));
+    until("an empty index", || (worker.status().files == 0).then_some(()));
+}
+
+#[test]
 fn a_damaged_index_is_put_aside_and_built_anew() {
     let (notes, data) = (notes(), tempfile::tempdir().unwrap());
     let path = data.path().join("index.redb");
@@ -232,12 +255,13 @@ fn a_file_that_has_to_wait_is_read_after_the_command() {
     let shared = Shared::new(machinery(&data.path().join("index.redb")), sender, Box::new(|| {}));
     shared.set_store(Some((shared.machinery.open_store)().unwrap()));
     let (mut scan, splitter) = (Scan::default(), Splitter::new().unwrap());
+    let mut watcher = Watcher::new();
     scan.restart(&[notes.path().to_owned()]);
     shared.call();
     for _ in 0..50 {
-        assert!(!scan.step(&shared, &splitter).unwrap().is_end);
+        assert!(!scan.step(&shared, &splitter, &mut watcher).unwrap().is_end);
     }
     shared.hear();
-    until("the end", || scan.step(&shared, &splitter).unwrap().is_end.then_some(()));
+    until("the end", || scan.step(&shared, &splitter, &mut watcher).unwrap().is_end.then_some(()));
     assert_eq!(shared.status(|status| status.files), 5);
 }
