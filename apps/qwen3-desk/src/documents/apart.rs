@@ -187,10 +187,17 @@ impl Limits {
         if self.start.elapsed() > PATIENCE {
             return Some(Excess::Time);
         }
+        (self.bytes()? > MEMORY_BYTES).then_some(Excess::Memory)
+    }
+
+    /// None: the process is not there, or not to be looked at.
+    fn bytes(&mut self) -> Option<u64> {
         let (process, what) = (self.process, ProcessRefreshKind::nothing().with_memory());
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[process]), false, what);
-        let bytes = self.system.process(process)?.memory();
-        (bytes > MEMORY_BYTES).then_some(Excess::Memory)
+        let process = self.system.process(process)?;
+        // On Windows the second is what was committed to it, also if that is on the disk now.
+        let committed = if cfg!(windows) { process.virtual_memory() } else { 0 };
+        Some(process.memory().max(committed))
     }
 }
 
@@ -202,6 +209,9 @@ mod tests {
     fn a_process_that_takes_much_is_seen() {
         let mut limits = Limits::of(process::id());
         assert_eq!(limits.exceeded(), None);
+        let taken = std::hint::black_box(vec![1_u8; 256 << 20]);
+        let bytes = limits.bytes().unwrap();
+        assert!(bytes > taken.len() as u64, "{bytes}");
         limits.start -= PATIENCE;
         assert_eq!(limits.exceeded(), Some(Excess::Time));
     }
