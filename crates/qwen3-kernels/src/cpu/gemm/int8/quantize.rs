@@ -26,6 +26,8 @@ pub(super) struct QuantizedBlock {
 
 impl QuantizedBlock {
     /// Where sums of a part, of one or two, begin with weights that are `OFFSET` too large.
+    // Only kernels for x86-64 have such weights.
+    #[cfg_attr(not(any(test, target_arch = "x86_64")), expect(dead_code))]
     #[inline(always)]
     pub fn start<const OFFSET: i32>(&self, part: usize, parts: usize) -> i32 {
         let start = match (part, parts) {
