@@ -90,7 +90,6 @@ fn list(window: &mut Window, ui: &mut Ui) {
     {
         window.removed = Some(Instant::now());
         window.settings.folders.retain(|there| *there != folder);
-        search::within(window, None);
         window.folders_changed();
     }
 }

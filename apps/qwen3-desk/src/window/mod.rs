@@ -235,6 +235,7 @@ impl Window {
     }
 
     fn folders_changed(&mut self) {
+        search::leave_gone(self);
         self.worker.command(Command::Folders(self.settings.folders.clone()));
         self.keep_settings();
     }

@@ -7,7 +7,7 @@ use crate::documents::Kind;
 use crate::index::{Filter, Hit};
 use crate::worker::{Ask, Finding, Found};
 use eframe::egui::{self, RichText, ScrollArea, Ui};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The state of the view.
 #[derive(Default)]
@@ -96,6 +96,14 @@ pub fn within(window: &mut Window, folder: Option<&Path>) {
     ask(window);
 }
 
+/// Searches everything again if the folder that was searched is gone from the list.
+pub fn leave_gone(window: &mut Window) {
+    let is_gone = |folder: &PathBuf| !window.settings.folders.contains(folder);
+    if window.search.filter.folder.as_ref().is_some_and(is_gone) {
+        within(window, None);
+    }
+}
+
 fn ask(window: &mut Window) {
     if let Some(ask) = window.search.ask() {
         window.worker.ask(ask);
@@ -137,7 +145,7 @@ fn filters(window: &mut Window, ui: &mut Ui) -> bool {
     let filter = &mut window.search.filter;
     let before = filter.clone();
     ui.horizontal_wrapped(|ui| {
-        if folders.len() > 1 {
+        if folders.len() > 1 || filter.folder.is_some() {
             let name = |folder: &Path| {
                 let name = folder.file_name().unwrap_or(folder.as_os_str());
                 name.to_string_lossy().into_owned()

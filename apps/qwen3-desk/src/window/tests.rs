@@ -272,6 +272,7 @@ fn settings_are_kept() {
 mod downloads;
 mod faults;
 mod focus;
+mod folders;
 mod layout;
 mod measure;
 mod models;

@@ -1,0 +1,49 @@
+//! Folders that come and go.
+
+use super::*;
+use std::fs;
+
+/// What the box for folders shows, if there is one.
+fn shown_folder(program: &Program) -> Option<String> {
+    program.harness.query_by_role(egui::accesskit::Role::ComboBox)?.value()
+}
+
+#[test]
+fn a_filter_goes_with_its_folder() {
+    let notes = tempfile::tempdir().unwrap();
+    let whole = notes.path().canonicalize().unwrap();
+    let inner = whole.join("a").join("b");
+    fs::create_dir_all(&inner).unwrap();
+    fs::write(inner.join("bread.md"), "Knead the dough.").unwrap();
+    fs::write(whole.join("a").join("apples.md"), "Apples fall to the ground.").unwrap();
+    let mut setup = Setup::default();
+    setup.settings.add_folder(inner.clone());
+    let mut program = Program::start(setup);
+    program.settle();
+    program.type_query("apples");
+    program.click("Folders");
+    program.click("Search in it");
+    assert_eq!(program.window().search.filter.folder, Some(inner));
+    program.harness.step();
+    assert_eq!(shown_folder(&program), Some("b".to_owned()));
+    assert!(program.window().add_folder(whole.join("a")));
+    program.wait("both files", |program| program.first() == "apples.md");
+    assert_eq!(program.window().search.filter.folder, None);
+    assert_eq!(shown_folder(&program), None, "there is one folder again");
+}
+
+#[test]
+fn a_filter_stays_when_another_folder_goes() {
+    let (first, second) = (notes(), notes());
+    let kept = second.path().canonicalize().unwrap();
+    let mut setup = Setup::default();
+    setup.settings.add_folder(first.path().canonicalize().unwrap());
+    setup.settings.add_folder(kept.clone());
+    let mut program = Program::start(setup);
+    program.settle();
+    program.window().search.filter.folder = Some(kept.clone());
+    program.click("Folders");
+    program.click_first("Remove");
+    assert_eq!(program.window().settings.folders, std::slice::from_ref(&kept));
+    assert_eq!(program.window().search.filter.folder, Some(kept));
+}
