@@ -5,6 +5,7 @@ use super::theme::{folder_colour, palette};
 use super::widgets::{counted, title, weak};
 use crate::folders::folder_of;
 use crate::index::MapPoint;
+use crate::worker::{Activity, Status};
 use eframe::egui::{self, Color32, Mesh, Pos2, Rect, RichText, Sense, Shape, Ui, Vec2};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -19,14 +20,33 @@ const STALE: usize = 10;
 /// The state of the view.
 pub struct Map {
     points: Vec<MapPoint>,
-    /// How many passages there were when it was asked for; `None`: it wasn't yet.
-    asked: Option<usize>,
+    /// How the index stood when it was asked for; `None`: it wasn't yet.
+    asked: Option<Asked>,
     is_coming: bool,
     texts: HashMap<u128, String>,
     zoom: f32,
     centre: Vec2,
     mesh: Option<(Drawn, Arc<Mesh>)>,
     version: usize,
+}
+
+/// What points depend on.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// Passages that can be found.
+    indexed: usize,
+    revision: u64,
+}
+
+impl Asked {
+    /// Whether the map has to be drawn again.
+    fn is_stale(self, status: &Status) -> bool {
+        let is_settled =
+            matches!(status.activity, Activity::UpToDate | Activity::Paused | Activity::Waiting(_));
+        // While files are indexed, now and then.
+        self.indexed.abs_diff(status.indexed) > STALE.max(status.indexed / 10)
+            || is_settled && self.revision != status.revision
+    }
 }
 
 /// What a mesh depends on.
@@ -75,6 +95,14 @@ impl Map {
         self.mesh.is_some()
     }
 
+    /// Of the files with points.
+    #[cfg(test)]
+    pub fn names(&self) -> Vec<String> {
+        let name = |point: &MapPoint| point.place.path.file_name().map(|name| name.to_owned());
+        let names = self.points.iter().filter_map(name);
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
     fn on_screen(&self, at: [f32; 2], rect: Rect) -> Pos2 {
         let size = rect.size() - Vec2::splat(2.0 * MARGIN);
         rect.center() + (Vec2::from(at) - self.centre) * size * self.zoom
@@ -95,14 +123,11 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
         "Each point is a passage; what is alike lies together. Scroll to zoom, drag to move, \
          double-click to see all again.",
     );
-    let indexed = window.status.indexed;
-    let is_stale = window.map.asked.is_none_or(|asked| {
-        // While files are indexed, now and then.
-        asked.abs_diff(indexed) > STALE.max(indexed / 10)
-            || (window.status.pending == 0 && asked != indexed)
-    });
+    let status = &window.status;
+    let is_stale = window.map.asked.is_none_or(|asked| asked.is_stale(status));
     if is_stale && !window.map.is_coming {
-        (window.map.asked, window.map.is_coming) = (Some(indexed), true);
+        let asked = Asked { indexed: status.indexed, revision: status.revision };
+        (window.map.asked, window.map.is_coming) = (Some(asked), true);
         window.worker.draw_map();
     }
     legend(window, ui);

@@ -274,6 +274,7 @@ mod faults;
 mod focus;
 mod folders;
 mod layout;
+mod map;
 mod measure;
 mod models;
 mod screenshots;

@@ -107,6 +107,8 @@ pub struct Status {
     pub passages: usize,
     /// That can be found.
     pub indexed: usize,
+    /// Another one whenever what can be found, or where it is, has changed.
+    pub revision: u64,
     /// That have no vector of the chosen model yet.
     pub pending: usize,
     pub passages_per_second: f32,

@@ -218,6 +218,7 @@ impl Shared {
         drop(index);
         self.status(|status| {
             (status.files, status.passages, status.indexed) = (files, passages, indexed);
+            status.revision += 1;
         });
         self.wake();
     }
