@@ -16,6 +16,9 @@ const TELL: Duration = Duration::from_secs(5);
 const EMPTY: &str = "there is nothing to search: `qwen3-desk index FOLDER` adds a folder, and \
     `qwen3-desk index` reads those that were added before";
 
+/// Passages of a search.
+const MOST: usize = 50;
+
 const NO_FOLDER: &str = "there is no folder yet; name one: `qwen3-desk index FOLDER`";
 
 /// Adds folders and waits until everything can be found.
@@ -74,6 +77,9 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
     }
     if count == 0 {
         return Err("`--count` is 0, which prints nothing; ask for 1 or more".to_owned());
+    }
+    if count > MOST {
+        return Err(format!("`--count` is {count}, but a search finds {MOST} passages at most"));
     }
     let settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     // Nothing is indexed meanwhile: paused, the thread only loads the model.

@@ -49,7 +49,7 @@ enum Command {
     Search {
         /// What to look for
         query: String,
-        /// Passages to print
+        /// Passages to print, 50 at most
         #[arg(short = 'n', long, default_value_t = 10)]
         count: usize,
     },

@@ -56,9 +56,10 @@ fn what_can_not_be_done_is_told() {
     let file = data.path().join("a file");
     fs::write(&file, "").unwrap();
     let name = file.to_str().unwrap();
-    let cases: [(&Path, &[&str], &str); 6] = [
+    let cases: [(&Path, &[&str], &str); 7] = [
         (data.path(), &["search", " "], "the query is empty"),
         (data.path(), &["search", "-n", "0", "bread"], "`--count` is 0"),
+        (data.path(), &["search", "-n", "51", "bread"], "finds 50 passages at most"),
         (data.path(), &["search", "bread"], "there is nothing to search"),
         (data.path(), &["index", name], "is a file; name the folder"),
         (data.path(), &["index"], "there is no folder yet"),
@@ -69,4 +70,17 @@ fn what_can_not_be_done_is_told() {
         assert!(!output.status.success(), "{arguments:?}");
         assert!(told(&output).contains(expected), "{arguments:?}: {}", told(&output));
     }
+}
+
+#[test]
+fn as_many_passages_are_printed_as_can_be_asked_for() {
+    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for n in 0..60 {
+        fs::write(notes.path().join(format!("{n}.md")), format!("Bake loaf {n}.")).unwrap();
+    }
+    assert!(run(data.path(), &["index", notes.path().to_str().unwrap()]).status.success());
+    let found = run(data.path(), &["search", "-n", "50", "bread"]);
+    assert!(found.status.success(), "{}", told(&found));
+    let printed = str::from_utf8(&found.stdout).unwrap();
+    assert_eq!(printed.matches("Bake loaf").count(), 50, "{printed}");
 }
