@@ -8,6 +8,8 @@ use super::{Index, Place};
 /// Passages that the directions are found from. More don't turn them.
 const SAMPLE: usize = 4000;
 const ROUNDS: usize = 40;
+/// What is smaller is rounding alone.
+const SAME: f32 = 1e-5;
 
 /// A passage on the map.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +56,7 @@ fn mean(rows: &[Vec<f32>]) -> Vec<f32> {
     mean
 }
 
-/// The direction in which the rows differ most, at right angles to another one.
+/// The direction in which rows differ most, at right angles to another one; zeros if they don't.
 fn direction(rows: &[Vec<f32>], other: Option<&[f32]>) -> Vec<f32> {
     let width = rows[0].len();
     // Any start that isn't at right angles to the answer.
@@ -62,28 +64,32 @@ fn direction(rows: &[Vec<f32>], other: Option<&[f32]>) -> Vec<f32> {
     for _ in 0..ROUNDS {
         let mut next = vec![0.0; width];
         rows.iter().for_each(|row| add(&mut next, row, dot(row, &direction)));
+        let whole = dot(&next, &next).sqrt();
         if let Some(other) = other {
             let along = dot(&next, other);
             add(&mut next, other, -along);
         }
         let length = dot(&next, &next).sqrt();
-        if length < 1e-12 {
-            break;
+        // What is left is made of rounding, and points anywhere.
+        if length <= whole * SAME || length < 1e-12 {
+            return vec![0.0; width];
         }
         direction = next.into_iter().map(|x| x / length).collect();
     }
     direction
 }
 
-/// Scales both directions to 0..1 by their bulk, so that a few far ones don't crowd the rest.
+/// Scales both directions to 0..1 by their bulk, so that a few far ones don't crowd the rest. What
+/// doesn't differ is in the middle.
 fn spread(places: &mut [[f32; 2]]) {
     for axis in 0..2 {
         let mut sorted: Vec<f32> = places.iter().map(|at| at[axis]).collect();
         sorted.sort_by(f32::total_cmp);
         let edge = sorted.len() / 200;
         let (low, high) = (sorted[edge], sorted[sorted.len() - 1 - edge]);
-        let range = (high - low).max(1e-6);
-        places.iter_mut().for_each(|at| at[axis] = ((at[axis] - low) / range).clamp(0.0, 1.0));
+        let (middle, range) = (low.midpoint(high), (high - low).max(SAME));
+        let scaled = |x: f32| (0.5 + (x - middle) / range).clamp(0.0, 1.0);
+        places.iter_mut().for_each(|at| at[axis] = scaled(at[axis]));
     }
 }
 
@@ -126,6 +132,25 @@ mod tests {
             assert!(apart(n, n % 3) < 0.3, "{point:?}");
             assert!(apart(n, (n + 1) % 3) > 0.5, "{point:?}");
         }
+    }
+
+    #[test]
+    fn what_does_not_differ_is_in_the_middle() {
+        let mut index = Index::default();
+        index.vectors.insert(1, &[0.6, 0.8, 0.0]);
+        index.catalogue.apply(&Changes {
+            contents: vec![(1, Some(vec![(1, 1), (2, 1)]))],
+            files: vec![("/a".into(), Some(FileRecord { content: 1, ..FileRecord::default() }))],
+            ..Changes::default()
+        });
+        assert_eq!(map(&index)[0].at, [0.5, 0.5]);
+        // Two differ in one direction alone.
+        index.vectors.insert(2, &[0.0, 0.0, 1.0]);
+        let at = |point: MapPoint| point.at;
+        let [one, two]: [[f32; 2]; 2] =
+            map(&index).into_iter().map(at).collect::<Vec<_>>().try_into().unwrap();
+        assert!((one[0] - two[0]).abs() > 0.99, "{one:?} {two:?}");
+        assert!([one, two].iter().all(|at| (at[1] - 0.5).abs() < 0.1), "{one:?} {two:?}");
     }
 
     #[test]
