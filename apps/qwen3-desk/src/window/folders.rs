@@ -2,11 +2,9 @@
 
 use super::theme::palette;
 use super::widgets::{card, count, counted, primary, section, title, weak};
-use super::{View, Window, search};
+use super::{View, Window, search, typed};
 use crate::worker::Command;
-use directories::BaseDirs;
 use eframe::egui::{self, RichText, ScrollArea, Ui};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Problems that are shown. One cause often has thousands.
@@ -21,7 +19,7 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
             let ctx = ui.ctx().clone();
             window.pick_folder(&ctx);
         }
-        typed(window, ui);
+        path_field(window, ui);
         if ui.button("Look through all again").clicked() {
             window.worker.command(Command::Rescan);
         }
@@ -34,25 +32,16 @@ pub fn show(window: &mut Window, ui: &mut Ui) {
 }
 
 /// A field for the path of a folder; Enter adds it.
-pub fn typed(window: &mut Window, ui: &mut Ui) {
+pub fn path_field(window: &mut Window, ui: &mut Ui) {
     let field = egui::TextEdit::singleline(&mut window.typed_folder);
     let hint = RichText::new("or type its path").color(palette(ui).weak);
     let field = field.hint_text(hint).margin(egui::Margin::symmetric(10, 6)).desired_width(240.0);
     let response = ui.add(field);
     if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
-        let path = of_typed(&window.typed_folder);
-        if window.add_folder(path) {
+        let path = typed::path(&window.typed_folder);
+        if path.is_some_and(|path| window.add_folder(path)) {
             window.typed_folder.clear();
         }
-    }
-}
-
-/// The path that was meant. Shells know `~`, and file managers copy paths in quotes.
-fn of_typed(text: &str) -> PathBuf {
-    let path = Path::new(text.trim().trim_matches('"'));
-    match (path.strip_prefix("~"), BaseDirs::new()) {
-        (Ok(below), Some(dirs)) => dirs.home_dir().join(below),
-        _ => path.to_owned(),
     }
 }
 
@@ -110,19 +99,5 @@ fn problems(window: &Window, ui: &mut Ui) {
     }
     if problems.len() > SHOWN {
         weak(ui, format!("and {} more", count(problems.len() - SHOWN)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_typed_as_in_a_shell_or_pasted_in_quotes() {
-        let home = BaseDirs::new().unwrap().home_dir().to_owned();
-        assert_eq!(of_typed("~/a b/c "), home.join("a b").join("c"));
-        assert_eq!(of_typed("~"), home);
-        assert_eq!(of_typed("~a"), Path::new("~a"));
-        assert_eq!(of_typed(" \"/a b\""), Path::new("/a b"));
     }
 }

@@ -12,6 +12,7 @@ mod preferences;
 mod search;
 mod sidebar;
 mod theme;
+mod typed;
 mod welcome;
 mod widgets;
 

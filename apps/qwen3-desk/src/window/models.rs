@@ -1,8 +1,8 @@
 //! Which model searches, which one reranks, and on what device.
 
-use super::Window;
 use super::theme::palette;
 use super::widgets::{bytes, card, section, title, weak};
+use super::{Window, typed};
 use crate::model::{EMBEDDERS, MINI, Published, RERANKERS};
 use crate::worker::{Command, DeviceLine};
 use eframe::egui::{self, RichText, ScrollArea, Ui};
@@ -163,10 +163,12 @@ fn own(window: &mut Window, ui: &mut Ui) {
             }
             let is_entered =
                 field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-            let path = window.models.path.trim().to_owned();
-            let button = ui.add_enabled(!path.is_empty(), egui::Button::new("Use"));
-            if button.clicked() || is_entered && !path.is_empty() {
-                check(window, path);
+            let path = typed::path(&window.models.path);
+            let button = ui.add_enabled(path.is_some(), egui::Button::new("Use"));
+            if let Some(path) = path
+                && (button.clicked() || is_entered)
+            {
+                check(window, &path);
             }
         });
         if window.models.checked.is_some() {
@@ -179,13 +181,14 @@ fn own(window: &mut Window, ui: &mut Ui) {
 }
 
 /// Looks at it first: a model that can't be loaded would answer nothing after the next start.
-fn check(window: &mut Window, path: String) {
+fn check(window: &mut Window, path: &Path) {
     window.models.problem = None;
-    if Path::new(&path).exists() {
-        window.worker.check_model(&path);
-        window.models.checked = Some(path);
+    let model = path.to_string_lossy().into_owned();
+    if path.exists() {
+        window.worker.check_model(&model);
+        window.models.checked = Some(model);
     } else {
-        window.models.problem = Some(format!("There is no {path}."));
+        window.models.problem = Some(format!("There is no {model}."));
     }
 }
 

@@ -52,7 +52,7 @@ fn first_start(window: &mut Window, ui: &mut Ui) {
             window.pick_folder(&ctx);
         }
         weak(ui, "or drop one here");
-        folders::typed(window, ui);
+        folders::path_field(window, ui);
     });
 }
 

@@ -3,6 +3,15 @@
 use super::*;
 use std::fs;
 
+/// Types into the only field of a view.
+fn enter(program: &mut Program, text: &str) {
+    let field = program.harness.get_by_role(egui::accesskit::Role::TextInput);
+    field.focus();
+    field.type_text(text);
+    program.harness.step();
+    program.key(egui::Key::Enter);
+}
+
 /// What the box for folders shows, if there is one.
 fn shown_folder(program: &Program) -> Option<String> {
     program.harness.query_by_role(egui::accesskit::Role::ComboBox)?.value()
@@ -46,4 +55,29 @@ fn a_filter_stays_when_another_folder_goes() {
     program.click_first("Remove");
     assert_eq!(program.window().settings.folders, std::slice::from_ref(&kept));
     assert_eq!(program.window().search.filter.folder, Some(kept));
+}
+
+#[test]
+fn enter_without_a_path_does_nothing() {
+    let mut program = Program::start(Setup::default());
+    program.harness.step();
+    for nothing in ["", "  ", "''"] {
+        enter(&mut program, nothing);
+        assert!(!program.sees_part("There is no folder"), "{nothing}");
+        assert!(program.window().notice.is_none(), "{nothing}");
+    }
+}
+
+#[test]
+fn a_path_is_understood_as_shells_and_file_managers_copy_it() {
+    let notes = tempfile::tempdir().unwrap();
+    let folder = notes.path().canonicalize().unwrap().join("two words");
+    fs::create_dir(&folder).unwrap();
+    let url = format!("file://{}", folder.display()).replace(' ', "%20");
+    for text in [format!("'{}'", folder.display()), format!("\"{}\" ", folder.display()), url] {
+        let mut program = Program::start(Setup::default());
+        program.harness.step();
+        enter(&mut program, &text);
+        assert_eq!(program.window().settings.folders, std::slice::from_ref(&folder), "{text}");
+    }
 }

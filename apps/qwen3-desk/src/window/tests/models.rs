@@ -9,7 +9,8 @@ fn another_model_is_used_once_its_index_is_there() {
     let other = format!("{}/../../tests/fixtures/tiny-embedding", env!("CARGO_MANIFEST_DIR"));
     let field = program.harness.get_by_role(egui::accesskit::Role::TextInput);
     field.focus();
-    field.type_text(&other);
+    // As a shell would quote it.
+    field.type_text(&format!("'{other}'"));
     program.harness.step();
     program.harness.step();
     program.click("Use");
