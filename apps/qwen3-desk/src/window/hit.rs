@@ -32,6 +32,15 @@ pub struct Shown<'a> {
     pub words: &'a [String],
     pub is_selected: bool,
     pub folders: &'a [PathBuf],
+    /// Whether the mouse is told more.
+    pub explains: bool,
+}
+
+impl Shown<'_> {
+    /// Text that a click goes through.
+    fn label(&self, text: impl Into<egui::WidgetText>) -> egui::Label {
+        egui::Label::new(text).selectable(false).show_tooltip_when_elided(self.explains)
+    }
 }
 
 /// The card, and what was chosen on it.
@@ -51,9 +60,9 @@ pub fn show(ui: &mut Ui, shown: &Shown) -> (Response, Option<Action>) {
             first_line(ui, shown, &palette);
             if !shown.hit.heading.is_empty() {
                 let heading = RichText::new(&shown.hit.heading).size(12.5).color(palette.accent);
-                ui.add(egui::Label::new(heading).truncate().selectable(false));
+                ui.add(shown.label(heading).truncate());
             }
-            ui.add(egui::Label::new(text(ui, shown, &palette)).selectable(false));
+            ui.add(shown.label(text(ui, shown, &palette)));
             if shown.is_selected {
                 action = actions(ui);
             }
@@ -71,7 +80,7 @@ fn first_line(ui: &mut Ui, shown: &Shown, palette: &Palette) {
             // The rest is for the place and the score.
             ui.set_max_width(NAME * ui.available_width());
             let name = RichText::new(name).strong().size(15.0);
-            ui.add(egui::Label::new(name).truncate().selectable(false));
+            ui.add(shown.label(name).truncate());
         });
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let (share, label) = match hit.relevance {
@@ -86,7 +95,10 @@ fn first_line(ui: &mut Ui, shown: &Shown, palette: &Palette) {
                 None => "Similarity with the query",
             };
             let label = RichText::new(label).size(12.5).color(palette.weak);
-            ui.add(egui::Label::new(label).selectable(false)).on_hover_text(what);
+            let score = ui.add(shown.label(label));
+            if shown.explains {
+                score.on_hover_text(what);
+            }
             let (place, _) = ui.allocate_exact_size(egui::vec2(44.0, 5.0), Sense::hover());
             ui.painter().rect_filled(place, 2.5, palette.line);
             let mut part = place;
@@ -94,8 +106,10 @@ fn first_line(ui: &mut Ui, shown: &Shown, palette: &Palette) {
             ui.painter().rect_filled(part, 2.5, palette.accent);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 let place = RichText::new(place_of(shown)).size(12.5).color(palette.weak);
-                let label = egui::Label::new(place).truncate().selectable(false);
-                ui.add(label).on_hover_text(hit.place.path.display().to_string());
+                let place = ui.add(shown.label(place).truncate());
+                if shown.explains {
+                    place.on_hover_text(hit.place.path.display().to_string());
+                }
             });
         });
     });

@@ -1,7 +1,7 @@
 //! What the keyboard does.
 
 use super::{View, Window, field, search};
-use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
+use eframe::egui::{self, Event, Key, KeyboardShortcut, Modifiers};
 
 const fn command(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
@@ -42,6 +42,16 @@ pub fn global(window: &mut Window, ctx: &egui::Context) {
     }
 }
 
+/// Whether keys are used, and the mouse rests. `before`: as it was in the last frame.
+pub fn are_used(ctx: &egui::Context, before: bool) -> bool {
+    let is_key =
+        |event: &Event| matches!(event, Event::Key { .. } | Event::Text(_) | Event::Ime(_));
+    ctx.input(|input| {
+        let moves = |event: &Event| matches!(event, Event::PointerMoved(_));
+        input.events.iter().any(is_key) || before && !input.events.iter().any(moves)
+    })
+}
+
 fn of_results(window: &mut Window, ctx: &egui::Context) {
     let plain = |key| KeyboardShortcut::new(Modifiers::NONE, key);
     // A button that has the focus is what Enter and the arrows are for.
@@ -67,7 +77,7 @@ fn of_results(window: &mut Window, ctx: &egui::Context) {
         window.search.wants_focus = true;
     }
     // Unless a part of the query is selected: then that is meant.
-    let copies = ctx.input(|input| input.events.contains(&egui::Event::Copy));
+    let copies = ctx.input(|input| input.events.contains(&Event::Copy));
     if copies && !field::has_selection(ctx) {
         ctx.copy_text(hit.text.clone());
         window.tell("Copied.".to_owned());

@@ -131,6 +131,7 @@ impl Window {
 
     /// Everything that is seen.
     pub fn show(&mut self, ui: &mut egui::Ui) {
+        self.search.is_typing = keys::are_used(ui.ctx(), self.search.is_typing);
         keys::global(self, ui.ctx());
         sidebar::show(self, ui);
         self.show_notice(ui);

@@ -27,6 +27,8 @@ pub struct Search {
     /// Passages that were, as a whole.
     in_sight: usize,
     pub was_shown: bool,
+    /// While keys are used, a mouse that rests somewhere asks for nothing.
+    pub is_typing: bool,
 }
 
 impl Search {
@@ -240,8 +242,8 @@ fn results(window: &mut Window, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 8.0;
         for (at, hit) in found.hits.iter().enumerate() {
             let is_selected = at == window.search.selected;
-            let shown =
-                hit::Shown { hit, words: &words, is_selected, folders: &window.settings.folders };
+            let (folders, explains) = (&window.settings.folders, !window.search.is_typing);
+            let shown = hit::Shown { hit, words: &words, is_selected, folders, explains };
             let (response, action) = hit::show(ui, &shown);
             window.search.in_sight += usize::from(ui.clip_rect().contains_rect(response.rect));
             if is_selected {
@@ -253,11 +255,7 @@ fn results(window: &mut Window, ui: &mut Ui) {
             if response.clicked() || action.is_some() {
                 window.search.selected = at;
             }
-            // The keyboard chooses first, then opens.
-            let is_key = response.clicked() && !response.clicked_by(egui::PointerButton::Primary);
-            if response.double_clicked() || is_key && is_selected {
-                done = Some((at, hit::Action::Open));
-            }
+            let action = action.or_else(|| opened(&response, is_selected));
             done = action.map(|action| (at, action)).or(done);
         }
         ui.add_space(8.0);
@@ -268,6 +266,13 @@ fn results(window: &mut Window, ui: &mut Ui) {
     if let Some((hit, action)) = acted {
         act(window, ui, (&hit, action));
     }
+}
+
+/// Whether a card is opened.
+fn opened(response: &egui::Response, is_selected: bool) -> Option<hit::Action> {
+    // The keyboard chooses first, then opens.
+    let is_key = response.clicked() && !response.clicked_by(egui::PointerButton::Primary);
+    (response.double_clicked() || is_key && is_selected).then_some(hit::Action::Open)
 }
 
 fn act(window: &mut Window, ui: &Ui, (hit, action): (&Hit, hit::Action)) {

@@ -89,6 +89,27 @@ fn a_second_click_takes_no_second_folder() {
 }
 
 #[test]
+fn a_mouse_at_rest_covers_no_results_while_somebody_types() {
+    let (mut program, notes) = with_notes();
+    program.type_query("bread");
+    let path = notes.path().canonicalize().unwrap().join("bread.md").display().to_string();
+    let point_at = |program: &mut Program, by: f32| {
+        let place = program.harness.query_all_by_label_contains("line 1").next().unwrap();
+        let at = place.rect().center() + egui::vec2(by, 0.0);
+        program.harness.event(egui::Event::PointerMoved(at));
+        (0..8).for_each(|_| program.harness.step());
+    };
+    point_at(&mut program, 0.0);
+    assert!(program.sees(&path), "the whole path in a tooltip");
+    type_on(&mut program, " dough");
+    (0..8).for_each(|_| program.harness.step());
+    assert!(!program.sees(&path));
+    assert_eq!(program.first(), "bread.md");
+    point_at(&mut program, 3.0);
+    assert!(program.sees(&path), "the mouse is used again");
+}
+
+#[test]
 fn a_file_is_no_folder() {
     let notes = notes();
     let mut program = Program::start(Setup::default());
