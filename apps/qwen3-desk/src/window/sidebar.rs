@@ -54,7 +54,8 @@ fn standing(window: &mut Window, ui: &mut Ui) {
     let takes = format!("{} · {:.0} % CPU", bytes(status.memory_bytes), status.processor_percent);
     ui.label(small(takes)).on_hover_text("What this program takes of memory and of one core");
     let is_paused = window.settings.is_paused;
-    let has_work = status.pending > 0 || is_paused;
+    let is_reading = matches!(status.activity, Activity::Looking(_));
+    let has_work = status.pending > 0 || is_reading || is_paused;
     if has_work {
         let label = if is_paused { "Resume indexing" } else { "Pause indexing" };
         let width = ui.available_width();

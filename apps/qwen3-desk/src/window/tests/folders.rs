@@ -81,3 +81,20 @@ fn a_path_is_understood_as_shells_and_file_managers_copy_it() {
         assert_eq!(program.window().settings.folders, std::slice::from_ref(&folder), "{text}");
     }
 }
+
+#[test]
+fn reading_can_be_paused() {
+    let notes = tempfile::tempdir().unwrap();
+    for n in 0..3000 {
+        fs::write(notes.path().join(format!("{n}.txt")), "Knead the dough.").unwrap();
+    }
+    let mut setup = Setup::default();
+    setup.settings.add_folder(notes.path().canonicalize().unwrap());
+    let mut program = Program::start(setup);
+    program.wait("files that are read", |program| {
+        let status = &program.window().status;
+        matches!(status.activity, Activity::Looking(_)) && status.pending == 0
+    });
+    program.click("Pause indexing");
+    program.wait("a pause", |program| program.window().status.activity == Activity::Paused);
+}
