@@ -236,7 +236,14 @@ impl Window {
         is_folder
     }
 
+    /// What went wrong before has been put right. What asks for something stays.
+    fn has_succeeded(&mut self) {
+        let soon = Instant::now() + NOTICE;
+        self.notice.take_if(|(_, until)| *until <= soon);
+    }
+
     fn folders_changed(&mut self) {
+        self.has_succeeded();
         search::leave_gone(self);
         self.worker.command(Command::Folders(self.settings.folders.clone()));
         self.keep_settings();
@@ -259,6 +266,8 @@ impl Window {
         } else if (self.open_file)(path).is_err() {
             // What the system's launcher says of it is about itself.
             self.tell(format!("No program opened {}.", path.display()));
+        } else {
+            self.has_succeeded();
         }
     }
 }

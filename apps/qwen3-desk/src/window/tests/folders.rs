@@ -83,6 +83,18 @@ fn a_path_is_understood_as_shells_and_file_managers_copy_it() {
 }
 
 #[test]
+fn what_went_wrong_before_is_not_told_after_a_success() {
+    let notes = notes();
+    let mut program = Program::start(Setup::default());
+    assert!(!program.window().add_folder("/no/such/folder".into()));
+    program.harness.step();
+    assert!(program.sees("There is no folder /no/such/folder."));
+    assert!(program.window().add_folder(notes.path().to_owned()));
+    program.harness.step();
+    assert!(!program.sees_part("There is no folder"));
+}
+
+#[test]
 fn reading_can_be_paused() {
     let notes = tempfile::tempdir().unwrap();
     for n in 0..3000 {
