@@ -33,6 +33,9 @@ struct Args {
     /// Keep settings and index in this folder, and not where the system wants them
     #[arg(long, value_name = "FOLDER", global = true)]
     data: Option<PathBuf>,
+    #[cfg(target_os = "linux")]
+    #[command(flatten)]
+    screens: window::Screens,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -86,7 +89,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// How the way to a screen is chosen, unless as the system does.
+#[cfg(target_os = "linux")]
+fn event_loop(args: &Args) -> Option<eframe::EventLoopBuilderHook> {
+    args.screens.event_loop()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn event_loop(_: &Args) -> Option<eframe::EventLoopBuilderHook> {
+    None
+}
+
 fn run(args: Args) -> Result<(), String> {
+    let event_loop = event_loop(&args);
     let places = match args.data {
         Some(folder) => Places::within(&folder),
         None => {
@@ -117,6 +132,6 @@ fn run(args: Args) -> Result<(), String> {
     match args.command {
         Some(Command::Index { folders }) => headless::index(&places, folders),
         Some(Command::Search { query, count }) => headless::search(&places, query, count),
-        Some(Command::Text { .. }) | None => window::open(places, &instance),
+        Some(Command::Text { .. }) | None => window::open(places, &instance, event_loop),
     }
 }

@@ -149,3 +149,20 @@ fn a_question_is_typed_and_its_file_opened() {
     assert!(second.success());
     assert!(program.0.try_wait().unwrap().is_none(), "the first goes on");
 }
+
+#[test]
+fn a_display_is_used_where_no_compositor_answers() {
+    if !can_open_windows() {
+        return;
+    }
+    let desk = Desk::new();
+    desk.write_files();
+    let mut command = desk.program();
+    command.env("WAYLAND_DISPLAY", "nobody").env("XDG_RUNTIME_DIR", desk.path("bin"));
+    let mut program = Running(command.spawn().unwrap());
+    let search = ["search", "--onlyvisible", "--name", "^qwen3-desk$"];
+    until("a window", || {
+        assert!(program.0.try_wait().unwrap().is_none(), "it ended without a window");
+        Some(desk.xdotool(&search)).filter(|window| !window.is_empty())
+    });
+}

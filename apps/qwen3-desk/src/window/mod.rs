@@ -1,5 +1,7 @@
 //! The window. It shows what the threads tell, sends them what people do, and waits for nothing.
 
+#[cfg(target_os = "linux")]
+mod display;
 mod field;
 mod folders;
 mod highlight;
@@ -20,6 +22,8 @@ use crate::model::Choice;
 use crate::one_instance::Answers;
 use crate::settings::{Appearance, Places, Settings};
 use crate::worker::{Command, Event, Machinery, Start, Status, Worker};
+#[cfg(target_os = "linux")]
+pub use display::Screens;
 use eframe::egui;
 pub use opening::open;
 use std::io;

@@ -8,13 +8,17 @@ use crate::worker::Machinery;
 use eframe::egui;
 
 /// Opens the window, and returns when it is closed.
-pub fn open(places: Places, instance: &Instance) -> Result<(), String> {
+pub fn open(
+    places: Places,
+    instance: &Instance,
+    event_loop_builder: Option<eframe::EventLoopBuilderHook>,
+) -> Result<(), String> {
     let viewport = egui::ViewportBuilder::default()
         .with_title("qwen3-desk")
         .with_app_id("qwen3-desk")
         .with_inner_size([1100.0, 740.0])
         .with_min_inner_size([640.0, 480.0]);
-    let options = eframe::NativeOptions { viewport, ..Default::default() };
+    let options = eframe::NativeOptions { viewport, event_loop_builder, ..Default::default() };
     let machinery = Machinery::new(places.index.clone(), Library::default());
     let create = move |creation: &eframe::CreationContext<'_>| {
         theme::add_letters(&creation.egui_ctx);
