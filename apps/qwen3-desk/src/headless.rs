@@ -5,9 +5,11 @@ use crate::index::Hit;
 use crate::model::{Choice, Library};
 use crate::settings::{Pace, Places, Settings};
 use crate::words::{count, counted};
-use crate::worker::{Activity, Ask, Event, Finding, Found, Machinery, Start, Status, Worker};
+use crate::worker::{
+    Activity, Ask, Event, Finding, Found, Machinery, SHOWN, Start, Status, Worker,
+};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,22 +18,12 @@ const TELL: Duration = Duration::from_secs(5);
 const EMPTY: &str = "there is nothing to search: `qwen3-desk index FOLDER` adds a folder, and \
     `qwen3-desk index` reads those that were added before";
 
-/// Passages of a search.
-const MOST: usize = 50;
-
 const NO_FOLDER: &str = "there is no folder yet; name one: `qwen3-desk index FOLDER`";
 
 /// Adds folders and waits until everything can be found.
 pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
     let mut settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
-    for folder in folders {
-        let whole = dunce::canonicalize(&folder);
-        let whole = whole.map_err(|error| format!("`{}`: {error}", folder.display()))?;
-        if whole.is_file() {
-            return Err(format!("`{}` is a file; name the folder that it is in", folder.display()));
-        }
-        settings.add_folder(whole);
-    }
+    folders.iter().try_for_each(|folder| add(&mut settings, folder))?;
     if settings.folders.is_empty() {
         return Err(NO_FOLDER.to_owned());
     }
@@ -65,6 +57,19 @@ pub fn index(places: &Places, folders: Vec<PathBuf>) -> Result<(), String> {
     }
 }
 
+fn add(settings: &mut Settings, folder: &Path) -> Result<(), String> {
+    let whole = dunce::canonicalize(folder);
+    let whole = whole.map_err(|error| format!("`{}`: {error}", folder.display()))?;
+    if whole.is_file() {
+        return Err(format!("`{}` is a file; name the folder that it is in", folder.display()));
+    }
+    // The same one as before is read again.
+    if !settings.add_folder(whole.clone()) && !settings.folders.contains(&whole) {
+        eprintln!("{}", plain(&settings.why_not_added(&whole)));
+    }
+    Ok(())
+}
+
 fn summary(status: &Status) -> String {
     let (files, passages) = (counted(status.files, "file"), counted(status.passages, "passage"));
     format!("{files}, {} of {passages}", count(status.indexed))
@@ -78,8 +83,8 @@ pub fn search(places: &Places, query: String, count: usize) -> Result<(), String
     if count == 0 {
         return Err("`--count` is 0, which prints nothing; ask for 1 or more".to_owned());
     }
-    if count > MOST {
-        return Err(format!("`--count` is {count}, but a search finds {MOST} passages at most"));
+    if count > SHOWN {
+        return Err(format!("`--count` is {count}, but a search finds {SHOWN} passages at most"));
     }
     let settings = Settings::read(&places.settings).map_err(|error| error.to_string())?;
     // Nothing is indexed meanwhile: paused, the thread only loads the model.

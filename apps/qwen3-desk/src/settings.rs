@@ -203,6 +203,19 @@ impl Settings {
         self.folders.push(folder);
         true
     }
+
+    /// Why [`Self::add_folder`] added nothing, as a sentence.
+    pub fn why_not_added(&self, folder: &Path) -> String {
+        let within =
+            self.folders.iter().find(|there| folder.starts_with(there) && *there != folder);
+        let folder = folder.display();
+        match within.map(|there| there.display()) {
+            Some(there) => format!(
+                "{folder} is searched already as a part of {there}, unless it is hidden or ignored there."
+            ),
+            None => format!("{folder} is searched already."),
+        }
+    }
 }
 
 #[cfg(test)]

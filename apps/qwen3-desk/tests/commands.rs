@@ -41,6 +41,19 @@ fn the_model_of_the_index_answers_for_one_that_is_gone() {
 }
 
 #[test]
+fn a_folder_in_another_one_is_told() {
+    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let root = notes.path().canonicalize().unwrap();
+    fs::create_dir(root.join(".hidden")).unwrap();
+    let index = |name: &str| run(data.path(), &["index", root.join(name).to_str().unwrap()]);
+    assert!(!told(&index("")).contains("already"));
+    let again = index("");
+    assert!(!told(&again).contains("already"), "{}", told(&again));
+    let hidden = index(".hidden");
+    assert!(told(&hidden).contains("unless it is hidden or ignored"), "{}", told(&hidden));
+}
+
+#[test]
 fn files_do_not_speak_to_the_terminal() {
     let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(notes.path().join("bread.md"), "Knead \x1b[2J the dough.").unwrap();

@@ -235,7 +235,7 @@ impl Window {
         } else if self.settings.add_folder(folder.clone()) {
             self.folders_changed();
         } else {
-            self.tell(format!("{} is searched already.", folder.display()));
+            self.tell(self.settings.why_not_added(&folder));
         }
         is_folder
     }

@@ -21,6 +21,7 @@ mod shared;
 pub use event::Download;
 pub use event::{Activity, Ask, DeviceLine, Event, Finding, Found, Status};
 pub use indexing::Command;
+pub use searching::SHOWN;
 pub use shared::{Machinery, Shared};
 
 use crate::model::Choice;

@@ -255,6 +255,9 @@ impl Scan {
         self.write(shared)?;
         let orphans =
             shared.index.read().expect("nobody panics with the index").catalogue.orphans();
+        if orphans.is_empty() {
+            return Ok(HashSet::new());
+        }
         shared.store().ok_or(Trouble::NoStore)?.apply(&orphans)?;
         let mut index = shared.index.write().expect("nobody panics with the index");
         index.catalogue.apply(&orphans);

@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 /// Passages that are shown, and reranked.
-const SHOWN: usize = 50;
+pub const SHOWN: usize = 50;
 /// Passages that a reranker looks at before its order is shown again.
 const RERANKED_AT_ONCE: usize = 5;
 
