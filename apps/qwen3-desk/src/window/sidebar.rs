@@ -66,7 +66,8 @@ fn standing(window: &mut Window, ui: &mut Ui) {
             window.keep_settings();
         }
     }
-    if status.pending > 0 {
+    // How much there is isn't known before all is read.
+    if status.pending > 0 && !status.is_reading {
         let all = status.passages.max(1);
         let done = 1.0 - (status.pending as f32 / all as f32).min(1.0);
         let bar = egui::ProgressBar::new(done).desired_height(5.0).fill(palette.accent);
@@ -98,6 +99,9 @@ fn in_words(status: &crate::worker::Status) -> String {
             format!("Reading {}", name.unwrap_or_default())
         }
         Activity::TidyingUp => "Tidying up".to_owned(),
+        Activity::Computing if status.is_reading => {
+            format!("Indexing, {} to do so far", count(status.pending))
+        }
         Activity::Computing => format!("Indexing, {} to do", count(status.pending)),
         Activity::UpToDate => "Up to date".to_owned(),
         Activity::Paused => format!("Paused, {} to do", count(status.pending)),

@@ -111,6 +111,8 @@ pub struct Status {
     pub revision: u64,
     /// That have no vector of the chosen model yet.
     pub pending: usize,
+    /// Whether files are left to read, which may have more of them.
+    pub is_reading: bool,
     pub passages_per_second: f32,
     /// Of each folder.
     pub files_of: Vec<(PathBuf, usize)>,

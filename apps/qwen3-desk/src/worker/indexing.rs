@@ -207,6 +207,7 @@ impl Indexing<'_> {
             return Ok(true);
         }
         let start = Instant::now();
+        self.shared.status(|status| status.is_reading = self.scan.is_active());
         if self.scan.is_active() && self.compute.pending() < ENOUGH {
             self.look()?;
         } else if self.compute.pending() > 0 {
