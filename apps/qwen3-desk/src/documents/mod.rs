@@ -1,6 +1,7 @@
 //! Files to passages: what kind a file is, the text in it, and where that is cut.
 
 mod apart;
+mod encoding;
 mod kind;
 mod read;
 mod split;

@@ -1,13 +1,13 @@
 //! The text in a file, with its headings.
 
 use super::apart::{self, Stops};
+use super::encoding::decoded;
 use super::kind::Kind;
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use std::io;
 
 /// Larger files are logs and dumps more often than something to read.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
-/// Where zeros tell that a file is no text.
-const HEAD_BYTES: usize = 8 << 10;
 /// Columns to which a web page is laid out.
 const HTML_COLUMNS: usize = 120;
 const PAGE_END: &str = "\x0c";
@@ -85,16 +85,16 @@ pub fn document(kind: Kind, bytes: &[u8], stops: Stops) -> Result<Document, Unre
     if kind == Kind::Pdf {
         return of_pages(&apart::text(Format::Pdf, bytes, stops)?);
     }
-    let text = decoded(bytes)?;
+    let text = decoded(kind, bytes)?;
     Ok(match kind {
         Kind::Markdown => {
-            let headings = markdown_headings(&text);
+            let headings = headings(kind, &text);
             Document { text, headings, ..Document::default() }
         }
         Kind::Html => {
             let text = apart::text(Format::Html, text.as_bytes(), stops)?;
             // Headings come out as those of Markdown.
-            let headings = markdown_headings(&text);
+            let headings = headings(kind, &text);
             Document { text, headings, ..Document::default() }
         }
         Kind::Table => {
@@ -135,57 +135,29 @@ fn of_pages(pages: &str) -> Result<Document, Unread> {
     if document.text.trim().is_empty() { Err(Unread::NoText) } else { Ok(document) }
 }
 
-/// UTF-8; UTF-16 and UTF-32 with their marks; else one character a byte, as in Latin-1.
-fn decoded(bytes: &[u8]) -> Result<String, Unread> {
-    let wide = match bytes {
-        [0xFF, 0xFE, 0, 0, rest @ ..] => Some(of_utf32(rest, u32::from_le_bytes)),
-        [0, 0, 0xFE, 0xFF, rest @ ..] => Some(of_utf32(rest, u32::from_be_bytes)),
-        [0xFF, 0xFE, rest @ ..] => Some(of_utf16(rest, u16::from_le_bytes)),
-        [0xFE, 0xFF, rest @ ..] => Some(of_utf16(rest, u16::from_be_bytes)),
-        _ => None,
-    };
-    if let Some(text) = wide {
-        // Bytes that only begin like such a text have what no text has.
-        return text.filter(|text| !text.contains('\0')).ok_or(Unread::Binary);
-    }
-    if bytes[..bytes.len().min(HEAD_BYTES)].contains(&0) {
-        return Err(Unread::Binary);
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.trim_start_matches('\u{FEFF}').to_owned()),
-        Err(_) => Ok(bytes.iter().map(|&byte| char::from(byte)).collect()),
-    }
-}
-
-fn of_utf16(bytes: &[u8], number: fn([u8; 2]) -> u16) -> Option<String> {
-    let (pairs, rest) = bytes.as_chunks();
-    let numbers: Vec<u16> = pairs.iter().map(|&pair| number(pair)).collect();
-    String::from_utf16(&numbers).ok().filter(|_| rest.is_empty())
-}
-
-fn of_utf32(bytes: &[u8], number: fn([u8; 4]) -> u32) -> Option<String> {
-    let (fours, rest) = bytes.as_chunks();
-    let text: Option<String> = fours.iter().map(|&four| char::from_u32(number(four))).collect();
-    text.filter(|_| rest.is_empty())
-}
-
-/// For each heading the path to it, as in `Setup › Linux`.
-fn markdown_headings(text: &str) -> Vec<(usize, String)> {
-    let (mut headings, mut path) = (vec![], Vec::<(usize, String)>::new());
-    let (mut at, mut in_code) = (0, false);
-    for line in text.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
-            in_code = !in_code;
+/// For each heading the path to it, as in `Setup › Linux`. Those of web pages are never underlined:
+/// a line of their text may be.
+fn headings(kind: Kind, text: &str) -> Vec<(usize, String)> {
+    let (mut headings, mut path) = (vec![], Vec::<(HeadingLevel, String)>::new());
+    let mut open: Option<String> = None;
+    let events = Parser::new_ext(text, Options::ENABLE_YAML_STYLE_METADATA_BLOCKS);
+    for (event, range) in events.into_offset_iter() {
+        match (event, &mut open) {
+            (Event::Start(Tag::Heading { .. }), _) => {
+                let has_mark = text[range].trim_start().starts_with('#');
+                open = (kind == Kind::Markdown || has_mark).then(String::new);
+            }
+            (Event::Text(part) | Event::Code(part), Some(name)) => name.push_str(&part),
+            (Event::SoftBreak | Event::HardBreak, Some(name)) => name.push(' '),
+            (Event::End(TagEnd::Heading(level)), Some(name)) => {
+                path.retain(|(of, _)| *of < level);
+                path.push((level, std::mem::take(name)));
+                let names: Vec<&str> = path.iter().map(|(_, name)| name.as_str()).collect();
+                headings.push((range.start, shortened(&names.join(" › "))));
+                open = None;
+            }
+            _ => {}
         }
-        let level = trimmed.bytes().take_while(|&byte| byte == b'#').count();
-        if !in_code && (1..=6).contains(&level) && trimmed[level..].starts_with(' ') {
-            path.retain(|(of, _)| *of < level);
-            path.push((level, trimmed[level..].trim().trim_end_matches('#').trim_end().to_owned()));
-            let names: Vec<&str> = path.iter().map(|(_, name)| name.as_str()).collect();
-            headings.push((at, shortened(&names.join(" › "))));
-        }
-        at += line.len();
     }
     headings
 }
@@ -205,37 +177,6 @@ mod tests {
         super::document(kind, bytes, &|| false)
     }
 
-    fn text(kind: Kind, bytes: &[u8]) -> String {
-        document(kind, bytes).unwrap().text
-    }
-
-    #[test]
-    fn text_comes_in_several_encodings() {
-        assert_eq!(text(Kind::Text, "h\u{e9}".as_bytes()), "hé");
-        assert_eq!(text(Kind::Text, b"\xEF\xBB\xBFa"), "a");
-        assert_eq!(text(Kind::Text, b"h\xe9"), "hé");
-        assert_eq!(text(Kind::Text, b"\xFF\xFEh\0\xe9\0"), "hé");
-        assert_eq!(text(Kind::Text, b"\xFE\xFF\0h\0\xe9"), "hé");
-        assert!(matches!(document(Kind::Text, b"\x7fELF\0\0"), Err(Unread::Binary)));
-        assert_eq!(text(Kind::Text, b""), "");
-    }
-
-    #[test]
-    fn wide_characters_are_read_or_told() {
-        assert_eq!(text(Kind::Text, b"\xFF\xFE\0\0h\0\0\0\xe9\0\0\0"), "hé");
-        assert_eq!(text(Kind::Text, b"\0\0\xFE\xFF\0\0\0h\0\x01\xF3\x5E"), "h\u{1F35E}");
-        // Half a pair, half a number, a number that is no character, and zeros.
-        for bytes in [
-            &b"\xFF\xFEh\0\x3c\xD8"[..],
-            b"\xFE\xFF\0h\0",
-            b"\xFF\xFE\0\0h\0\0\0\xe9\0",
-            b"\0\0\xFE\xFF\0\x11\0\0",
-            b"\xFE\xFF\0h\0\0\0i",
-        ] {
-            assert!(matches!(document(Kind::Text, bytes), Err(Unread::Binary)), "{bytes:?}");
-        }
-    }
-
     #[test]
     fn headings_lead_to_their_section_and_code_has_none() {
         let text = "# A\nx\n```\n# no\n```\n## B ##\n### C\n## D\n#hash\n";
@@ -243,6 +184,19 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|(_, name)| name.as_str()).collect();
         assert_eq!(names, ["A", "A › B", "A › B › C", "A › D"]);
         assert_eq!(found[3].0, text.find("## D").unwrap());
+    }
+
+    #[test]
+    fn fences_end_with_their_own_kind_and_headings_may_be_underlined() {
+        let text = "---\ntitle: no\n---\n# A\n```npm install``` and wait.\n## B\n~~~\n```\n# no\n\
+            ~~~\n## C `x`\nTwo\nlines\n====\ntext\n\nD\n---\n";
+        let found = document(Kind::Markdown, text.as_bytes()).unwrap().headings;
+        let names: Vec<&str> = found.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["A", "A › B", "A › C x", "Two lines", "Two lines › D"]);
+        assert_eq!(found[3].0, text.find("Two").unwrap());
+        let page = "<h1>A</h1><p>text</p><hr><p>more</p>";
+        let found = document(Kind::Html, page.as_bytes()).unwrap().headings;
+        assert_eq!(found, [(0, "A".to_owned())]);
     }
 
     #[test]
