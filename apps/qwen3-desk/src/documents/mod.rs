@@ -15,7 +15,7 @@ pub use split::{Passage, Splitter};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Changes when files are read or cut in another way, so that they are read again.
-const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// What the passages of a file are found by: its bytes, and how they are read.
 pub fn content_key(kind: Kind, bytes: &[u8]) -> u128 {

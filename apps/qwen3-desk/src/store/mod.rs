@@ -92,9 +92,26 @@ impl Store {
     }
 
     fn format(&self) -> Result<Option<u64>, StoreError> {
+        self.number("format")
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, StoreError> {
         self.read(|read| match read.open_table(NUMBERS) {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            numbers => Ok(numbers?.get("format")?.map(|format| format.value())),
+            numbers => Ok(numbers?.get(name)?.map(|number| number.value())),
+        })
+    }
+
+    /// Whether every file was read as they are read now.
+    pub fn is_read_by(&self, version: u8) -> Result<bool, StoreError> {
+        Ok(self.number("reading")? == Some(version.into()))
+    }
+
+    /// Every file was read in this way.
+    pub fn set_read_by(&self, version: u8) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.open_table(NUMBERS)?.insert("reading", u64::from(version))?;
+            Ok(())
         })
     }
 

@@ -9,7 +9,7 @@ use super::event::{Activity, Event};
 use super::scan::Scan;
 use super::shared::Shared;
 use crate::documents::Splitter;
-use crate::folders::Watcher;
+use crate::folders::{Watcher, folder_of};
 use crate::model::Choice;
 use crate::settings::Pace;
 use crate::store::StoreError;
@@ -116,7 +116,7 @@ impl Indexing<'_> {
                 let (old, new): (Vec<_>, Vec<_>) =
                     self.folders.iter().cloned().partition(|folder| before.contains(folder));
                 self.scan.restart(&[new, old].concat());
-                self.is_untidy = true;
+                self.is_untidy |= before.iter().any(|of| folder_of(&self.folders, of).is_none());
             }
             Command::Rescan => {
                 self.watcher.watch(&self.folders);
@@ -255,6 +255,7 @@ impl Indexing<'_> {
         }
         if outcome.is_end {
             self.tidy_up()?;
+            self.all_is_read()?;
             self.scan.tell(self.shared, &self.folders, self.watcher.problems());
             if self.scan.takes_news() {
                 self.shared.searching.refresh();

@@ -33,6 +33,8 @@ pub struct Scan {
     is_empty: bool,
     /// Whether results may be others than before.
     has_news: bool,
+    /// Whether files that seem unchanged are read too, as they were read in another way.
+    pub reads_all: bool,
 }
 
 /// What a step has done.
@@ -57,6 +59,7 @@ impl Scan {
             tours: Tours::of(folders),
             is_empty: folders.is_empty(),
             has_news: self.has_news,
+            reads_all: self.reads_all,
             ..Self::default()
         };
     }
@@ -142,7 +145,8 @@ impl Scan {
         tour.seen.insert(file.path.clone());
         let is_known = known.as_ref().is_some_and(|known| {
             // A file without a time is read every time.
-            (known.bytes, known.modified) == (file.bytes, file.modified) && file.modified != 0
+            let is_same = (known.bytes, known.modified) == (file.bytes, file.modified);
+            is_same && file.modified != 0 && !self.reads_all
         });
         if is_known {
             return;

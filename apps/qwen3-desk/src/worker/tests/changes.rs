@@ -1,6 +1,7 @@
 //! What changes while results are shown, and what is deleted while the program runs.
 
 use super::*;
+use std::io::Write;
 
 /// Waits for the answer that is wanted to a question that was asked before.
 fn shown(worker: &Worker, number: u64, is_wanted: impl Fn(&Found) -> bool) -> Found {
@@ -76,4 +77,48 @@ fn a_folder_that_is_taken_out_is_searched_no_more() {
     assert_ne!(first(&worker, "a bird in the dark"), "owl.md");
     until("a pause", || (worker.status().activity == Activity::Paused).then_some(()));
     assert_eq!(worker.status().files, 5);
+}
+
+/// As after a damage of the settings, while the list is put together again.
+#[test]
+fn a_folder_that_comes_to_an_empty_list_takes_nothing_out() {
+    let (others, notes, data) = (notes(), notes(), tempfile::tempdir().unwrap());
+    fs::write(others.path().join("owl.md"), "An owl hunts mice by night.").unwrap();
+    let folders = vec![notes.path().to_owned(), others.path().to_owned()];
+    let worker = start(&data, begin(&[notes.path(), others.path()], MINI));
+    settle(&worker);
+    drop(worker);
+    let worker = start(&data, Start { is_paused: true, ..begin(&[], MINI) });
+    for n in 1..=2 {
+        worker.command(Command::Folders(folders[..n].to_vec()));
+    }
+    until("a pause", || (worker.status().activity == Activity::Paused).then_some(()));
+    assert_eq!(first(&worker, "a bird in the dark"), "owl.md");
+    assert_eq!(worker.status().files, 11);
+}
+
+#[test]
+fn files_that_were_read_in_another_way_are_read_again() {
+    let (notes, data) = (notes(), tempfile::tempdir().unwrap());
+    let path = notes.path().join("bread.md");
+    // A file of another text and the same size and time stands for another way to read it.
+    let (bread, time) = (fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap());
+    let write = |text: &str| {
+        let file = fs::File::create(&path).unwrap();
+        (&file).write_all(text.as_bytes()).unwrap();
+        file.set_modified(time.modified().unwrap()).unwrap();
+    };
+    let indexed = || {
+        let worker = start(&data, begin(&[notes.path()], MINI));
+        settle(&worker);
+        search(&worker, "how do I bake a loaf?")[0].text.clone()
+    };
+    write(&bread);
+    let before = indexed();
+    write(&bread.replace("yeast", "dough"));
+    assert_eq!(indexed(), before, "it seems unchanged");
+    Store::open(&data.path().join("index.redb")).unwrap().set_read_by(0).unwrap();
+    assert_eq!(indexed(), before.replace("yeast", "dough"));
+    write(&bread);
+    assert_eq!(indexed(), before.replace("yeast", "dough"), "once is enough");
 }
