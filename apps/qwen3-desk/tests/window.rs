@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -36,10 +37,16 @@ struct Desk {
     folder: TempDir,
     display: String,
     _screen: Running,
+    _only: MutexGuard<'static, ()>,
 }
+
+/// Two screens that begin at once may take the same number.
+static ONE_SCREEN: Mutex<()> = Mutex::new(());
 
 impl Desk {
     fn new() -> Self {
+        // A test that has failed leaves nothing behind.
+        let only = ONE_SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         for part in ["notes", "data", "bin", "screen"] {
             fs::create_dir(folder.path().join(part)).unwrap();
@@ -50,7 +57,8 @@ impl Desk {
         let mut screen = screen.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut number = String::new();
         BufReader::new(screen.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        Self { folder, display: format!(":{}", number.trim()), _screen: Running(screen) }
+        let display = format!(":{}", number.trim());
+        Self { folder, display, _screen: Running(screen), _only: only }
     }
 
     fn path(&self, part: &str) -> PathBuf {
