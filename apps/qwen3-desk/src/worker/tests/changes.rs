@@ -84,7 +84,7 @@ fn a_folder_that_is_taken_out_is_searched_no_more() {
 fn a_folder_that_comes_to_an_empty_list_takes_nothing_out() {
     let (others, notes, data) = (notes(), notes(), tempfile::tempdir().unwrap());
     fs::write(others.path().join("owl.md"), "An owl hunts mice by night.").unwrap();
-    let folders = vec![notes.path().to_owned(), others.path().to_owned()];
+    let folders = [notes.path().to_owned(), others.path().to_owned()];
     let worker = start(&data, begin(&[notes.path(), others.path()], MINI));
     settle(&worker);
     drop(worker);
