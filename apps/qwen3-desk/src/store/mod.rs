@@ -19,14 +19,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Bytes, time of change, content and problem of each file. A file with a problem has no content.
-const FILES: TableDefinition<&str, (u64, u64, u128, &str)> = TableDefinition::new("files");
+const FILES: TableDefinition<&str, (u64, u64, u8, u128, &str)> = TableDefinition::new("files");
 /// The passages of a content, and the line of each.
 const CONTENTS: TableDefinition<u128, Vec<(u128, u32)>> = TableDefinition::new("contents");
 /// The heading and the text of each passage.
 const TEXTS: TableDefinition<u128, (&str, &str)> = TableDefinition::new("texts");
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 /// Pages that the database keeps in memory; its own choice would be a gigabyte.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -35,6 +35,8 @@ const CACHE_BYTES: usize = 32 << 20;
 pub struct FileRecord {
     pub bytes: u64,
     pub modified: u64,
+    /// In which way it was read.
+    pub reading: u8,
     pub content: u128,
     /// Why nothing of it can be found; empty: it can.
     pub problem: String,
@@ -92,26 +94,9 @@ impl Store {
     }
 
     fn format(&self) -> Result<Option<u64>, StoreError> {
-        self.number("format")
-    }
-
-    fn number(&self, name: &str) -> Result<Option<u64>, StoreError> {
         self.read(|read| match read.open_table(NUMBERS) {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            numbers => Ok(numbers?.get(name)?.map(|number| number.value())),
-        })
-    }
-
-    /// Whether every file was read as they are read now.
-    pub fn is_read_by(&self, version: u8) -> Result<bool, StoreError> {
-        Ok(self.number("reading")? == Some(version.into()))
-    }
-
-    /// Every file was read in this way.
-    pub fn set_read_by(&self, version: u8) -> Result<(), StoreError> {
-        self.write(|write| {
-            write.open_table(NUMBERS)?.insert("reading", u64::from(version))?;
-            Ok(())
+            numbers => Ok(numbers?.get("format")?.map(|format| format.value())),
         })
     }
 
@@ -150,8 +135,11 @@ impl Store {
             let mut files = write.open_table(FILES)?;
             for (path, record) in &changes.files {
                 match record {
-                    Some(FileRecord { bytes, modified, content, problem }) => files
-                        .insert(path.as_str(), (*bytes, *modified, *content, problem.as_str()))?,
+                    Some(file) => {
+                        let FileRecord { bytes, modified, reading, content, problem } = file;
+                        let record = (*bytes, *modified, *reading, *content, problem.as_str());
+                        files.insert(path.as_str(), record)?
+                    }
                     None => files.remove(path.as_str())?,
                 };
             }
@@ -184,8 +172,9 @@ impl Store {
             let mut files = vec![];
             for entry in read.open_table(FILES)?.iter()? {
                 let (path, record) = entry?;
-                let (bytes, modified, content, problem) = record.value();
-                let record = FileRecord { bytes, modified, content, problem: problem.to_owned() };
+                let (bytes, modified, reading, content, problem) = record.value();
+                let problem = problem.to_owned();
+                let record = FileRecord { bytes, modified, reading, content, problem };
                 files.push((path.value().to_owned(), record));
             }
             Ok(files)

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn some_changes() -> Changes {
-    let record = FileRecord { bytes: 3, modified: 7, content: 11, problem: String::new() };
+    let record =
+        FileRecord { bytes: 3, modified: 7, reading: 5, content: 11, problem: String::new() };
     let problem = FileRecord { problem: "is broken".to_owned(), ..FileRecord::default() };
     Changes {
         files: vec![("/a".to_owned(), Some(record)), ("/b".to_owned(), Some(problem))],

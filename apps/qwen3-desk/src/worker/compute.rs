@@ -276,3 +276,23 @@ pub fn answers_still(shared: &Shared, choice: &Choice) -> Result<bool, Trouble> 
         _ => Ok(false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::tests::{choice, machinery};
+
+    #[test]
+    fn what_has_changed_is_computed_first() {
+        let data = tempfile::tempdir().unwrap();
+        let (sender, _events) = std::sync::mpsc::channel();
+        let machinery = machinery(&data.path().join("index.redb"));
+        let shared = Shared::new(machinery, sender, Box::new(|| {}));
+        shared.set_store(Some((shared.machinery.open_store)().unwrap()));
+        let mut compute = Compute::default();
+        compute.load(&shared, &choice(crate::model::MINI)).unwrap();
+        compute.enqueue(&shared, vec![1, 2]);
+        compute.enqueue_first(&shared, vec![3, 2, 4]);
+        assert_eq!(compute.queue, [3, 4, 1, 2]);
+    }
+}

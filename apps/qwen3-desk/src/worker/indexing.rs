@@ -255,7 +255,6 @@ impl Indexing<'_> {
         }
         if outcome.is_end {
             self.tidy_up()?;
-            self.all_is_read()?;
             self.scan.tell(self.shared, &self.folders, self.watcher.problems());
             if self.scan.takes_news() {
                 self.shared.searching.refresh();

@@ -4,7 +4,7 @@ mod tours;
 
 use super::indexing::Trouble;
 use super::shared::Shared;
-use crate::documents::{Passage, Splitter, Unread, content_key, document, passage_key};
+use crate::documents::{Passage, Splitter, Unread, VERSION, content_key, document, passage_key};
 use crate::folders::{FoundFile, Visit, Watcher, folder_of};
 use crate::store::{Changes, FileRecord};
 use std::collections::HashSet;
@@ -33,8 +33,6 @@ pub struct Scan {
     is_empty: bool,
     /// Whether results may be others than before.
     has_news: bool,
-    /// Whether files that seem unchanged are read too, as they were read in another way.
-    pub reads_all: bool,
 }
 
 /// What a step has done.
@@ -59,7 +57,6 @@ impl Scan {
             tours: Tours::of(folders),
             is_empty: folders.is_empty(),
             has_news: self.has_news,
-            reads_all: self.reads_all,
             ..Self::default()
         };
     }
@@ -146,7 +143,7 @@ impl Scan {
         let is_known = known.as_ref().is_some_and(|known| {
             // A file without a time is read every time.
             let is_same = (known.bytes, known.modified) == (file.bytes, file.modified);
-            is_same && file.modified != 0 && !self.reads_all
+            is_same && known.reading == VERSION && file.modified != 0
         });
         if is_known {
             return;
@@ -155,6 +152,7 @@ impl Scan {
             Ok(content) => FileRecord {
                 bytes: file.bytes,
                 modified: file.modified,
+                reading: VERSION,
                 content,
                 problem: String::new(),
             },
@@ -166,6 +164,7 @@ impl Scan {
                 bytes: file.bytes,
                 // What the system refused is tried again.
                 modified: if matches!(problem, Unread::Io { .. }) { 0 } else { file.modified },
+                reading: VERSION,
                 content: 0,
                 problem: problem.to_string(),
             },

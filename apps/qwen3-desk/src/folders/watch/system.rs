@@ -27,3 +27,32 @@ pub fn identity(folder: &Path) -> Option<u64> {
     handle.hash(&mut hasher);
     Some(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(unix)]
+    use std::time::SystemTime;
+
+    #[test]
+    fn a_folder_is_fresh_for_seconds_and_known_by_more_than_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("folder");
+        std::fs::create_dir(&path).unwrap();
+        let before = identity(&path);
+        assert!(is_fresh(&path) && before.is_some() && before == identity(&path));
+        // Elsewhere folders can't be opened as files.
+        #[cfg(unix)]
+        {
+            let file = std::fs::File::open(&path).unwrap();
+            file.set_modified(SystemTime::now() - FRESH * 2).unwrap();
+            assert!(!is_fresh(&path));
+            file.set_modified(SystemTime::now() + FRESH * 2).unwrap();
+            assert!(is_fresh(&path), "who knows");
+        }
+        std::fs::rename(&path, folder.path().join("other")).unwrap();
+        assert_eq!(identity(&path), None);
+        std::fs::create_dir(&path).unwrap();
+        assert_ne!(identity(&path), before);
+    }
+}

@@ -177,6 +177,15 @@ fn a_folder_goes_with_one_above_it() {
 }
 
 #[test]
+fn what_came_between_listing_and_watching_is_looked_for() {
+    let (mut watcher, _folder, root) = watched();
+    std::fs::create_dir(root.join("sub")).unwrap();
+    watcher.changed.clear();
+    walk(&mut watcher, &root);
+    assert_eq!(watcher.changed.contains_key(&root), !is_deep());
+}
+
+#[test]
 fn folders_below_are_watched_where_they_are_searched() {
     let (mut watcher, folder, root) = watched();
     std::fs::create_dir_all(root.join("sub/deep")).unwrap();

@@ -48,8 +48,7 @@ fn filled(path: &Path, model: &str, (passages, width): (usize, usize)) -> Store 
                 changes.texts.push((key, Some((String::new(), text))));
                 vectors.push((key, vector(n as u64 + 1, width)));
             }
-            let record =
-                FileRecord { bytes: 1, modified: 1, content: file as u128, problem: String::new() };
+            let record = FileRecord { bytes: 1, content: file as u128, ..FileRecord::default() };
             changes.files.push((format!("/notes/{}/{file}.txt", file % 50), Some(record)));
             changes.contents.push((file as u128, Some(keys)));
         }

@@ -1,7 +1,6 @@
 //! Opening the index, and beginning it anew.
 
 use super::{Indexing, Trouble};
-use crate::documents::VERSION;
 use crate::index::Index;
 use crate::store::{StoreError, put_aside};
 use crate::worker::event::{Activity, Event};
@@ -31,20 +30,10 @@ impl Indexing<'_> {
             *self.shared.index.write().expect("nobody panics with the index") = index;
             self.compute.forget_model();
         }
-        self.scan.reads_all = !store.is_read_by(VERSION)?;
         self.shared.set_store(Some(store));
         self.scan.restart(&self.folders);
         self.shared.count();
         self.shared.searching.again();
-        Ok(())
-    }
-
-    /// Files that stay as they are needn't be read again.
-    pub(super) fn all_is_read(&mut self) -> Result<(), Trouble> {
-        if self.scan.reads_all {
-            self.shared.store().ok_or(Trouble::NoStore)?.set_read_by(VERSION)?;
-            self.scan.reads_all = false;
-        }
         Ok(())
     }
 

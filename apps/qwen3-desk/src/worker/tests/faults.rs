@@ -265,3 +265,21 @@ fn a_file_that_has_to_wait_is_read_after_the_command() {
     until("the end", || scan.step(&shared, &splitter, &mut watcher).unwrap().is_end.then_some(()));
     assert_eq!(shared.status(|status| status.files), 5);
 }
+
+#[test]
+fn reading_counts_as_work() {
+    let (notes, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(notes.path().join("a.txt"), "A sentence about the sea. ".repeat(4000)).unwrap();
+    let (sender, _events) = channel();
+    let shared = Shared::new(machinery(&data.path().join("index.redb")), sender, Box::new(|| {}));
+    shared.set_store(Some((shared.machinery.open_store)().unwrap()));
+    let (mut scan, splitter) = (Scan::default(), Splitter::new().unwrap());
+    scan.restart(&[notes.path().to_owned()]);
+    let (mut watcher, mut reading) = (Watcher::new(), Duration::ZERO);
+    let took = until("the end", || {
+        let outcome = scan.step(&shared, &splitter, &mut watcher).unwrap();
+        reading += outcome.reading;
+        outcome.walked.map(|(_, took)| took)
+    });
+    assert!(reading > Duration::ZERO && took >= reading, "{took:?} {reading:?}");
+}
