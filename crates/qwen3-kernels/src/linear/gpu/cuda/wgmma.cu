@@ -19,6 +19,12 @@ DEVICE void init_barrier(u32 barrier, u32 arrivals) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals));
 }
 
+// Barriers are seen by the copy engine from here on.
+DEVICE void fence_barriers() {
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 DEVICE void expect_bytes(u32 barrier, u32 bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
@@ -99,6 +105,15 @@ DEVICE void multiply_add_group(float (&sums)[TILE_N / 2], u64 a, u64 b) {
 #endif
 }
 
+DEVICE void fence_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+DEVICE void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+// Waits for all but the last `pending` groups of products.
+template <int pending> DEVICE void wait_products() {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS)
     ENTRY(const __grid_constant__ TensorMap x_map, FOR_WEIGHTS(const __grid_constant__ TensorMap, map),
           const half_t* x, FOR_WEIGHTS(const half_t*, weight), OUTPUTS SCALES const __grid_constant__ Product product) {
@@ -115,8 +130,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             init_barrier(full + stage * 8, 1);
             init_barrier(empty + stage * 8, 2);
         }
-        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        fence_barriers();
     }
     __syncthreads();
 
@@ -156,16 +170,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             const u32 stage = count % STAGES;
             const u32 from = memory + stage * STAGE_BYTES;
             wait(full + stage * 8, count / STAGES & 1);
-            asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+            fence_products();
             #pragma unroll
             for (int k = 0; k < TILE_K / 16; k++)
                 multiply_add_group(sums, descriptor(from + group * (X_BYTES / 2) + k * 32), descriptor(from + X_BYTES + k * 32));
-            asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+            commit_products();
             // Those of the step before are done.
-            asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
+            wait_products<1>();
             if (is_first && step > 0) arrive(empty + (count - 1) % STAGES * 8);
         }
-        asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+        wait_products<0>();
         if (is_first) arrive(empty + (count - 1) % STAGES * 8);
 
         const u32 row = tile.row + group * 64 + warp * 16 + lane / 4;
