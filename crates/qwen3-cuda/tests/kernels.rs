@@ -12,7 +12,7 @@ use burn_flex::Flex;
 use cubecl::cuda::CudaRuntime;
 use qwen3_kernels::MatmulStrategy::CudaTensorCores;
 use qwen3_kernels::{
-    Kernels, VarlenAttention, VarlenLayout, Weight, linear, swiglu_mlp,
+    Kernels, RmsNorm, VarlenAttention, VarlenLayout, Weight, linear, swiglu_mlp,
     varlen_attention::reference::varlen_attention,
 };
 
@@ -142,6 +142,21 @@ fn the_feed_forward_network_matches_the_reference() {
             let what = format!("swiglu_mlp {rows} x {inputs} x {width} {dtype:?}");
             assert_close(found, expected, tolerance, &what);
         }
+    }
+}
+
+#[test]
+fn rows_are_normed_on_their_way_into_products() {
+    let Some(gpu) = gpu() else { return };
+    for (dtype, _) in GATED {
+        let [x, weight] = [(37, 1), (40, 2)].map(|(rows, seed)| values([rows, 520], seed, dtype));
+        let norm = values([520], 3, DType::F32) * 3.0;
+        let norm = RmsNorm { weight: on(&norm, &gpu, DType::F32), epsilon: 1e-6 };
+        let x = || on(&x, &gpu, DType::F32) * 40.0;
+        let weights = || [Weight::Float(on(&weight, &gpu, dtype))];
+        let [steps] = Gpu::linears(norm.forward(x()), weights(), CudaTensorCores);
+        let [at_once] = Gpu::norm_linears(x(), &norm, weights(), CudaTensorCores);
+        assert_eq!(numbers(at_once), numbers(steps), "{dtype:?}");
     }
 }
 

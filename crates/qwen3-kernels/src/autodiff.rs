@@ -139,7 +139,7 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         let saved =
             Attention { qkv: [q.clone(), k.clone(), v.clone()], layout: layout.clone(), scale };
         let attention = VarlenAttention { q, k, v, layout, scale, round_to, strategy };
-        let output = B::varlen_attention(attention);
+        let output = B::varlen_attention(attention).cast(DType::F32);
         node([&q_node, &k_node, &v_node], saved, output)
     }
 }

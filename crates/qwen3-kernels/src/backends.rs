@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|---|---|
 //! | Flex (`cpu`) | reference | own | own | own | own | own |
 //! | NdArray | reference | reference | reference | reference | reference | reference |
-//! | CubeCL (wgpu, CUDA) | own for blocks | own | own | own | own | own |
+//! | CubeCL (wgpu, CUDA), in `gpu/backend.rs` | own for blocks | own | own | own | own | own |
 
 #[cfg(feature = "ndarray")]
 impl crate::Kernels for burn_ndarray::NdArray<f32, i32, i8> {}
@@ -161,132 +161,6 @@ mod cpu {
 
         fn varlen_attention(attention: VarlenAttention<Self>) -> Tensor<Self, 3> {
             varlen_attention::cpu::varlen_attention(attention)
-        }
-    }
-}
-
-#[cfg(feature = "gpu")]
-mod gpu {
-    use crate::gpu::blocks::{BlocksOnGpu, widen};
-    use crate::gpu::{contiguous, tensor};
-    use crate::linear::gpu::{Input, WeightOnGpu};
-    use crate::{
-        Kernels, LaunchError, MatmulStrategy, VarlenAttention, Weight, embed_tokens, linear,
-        rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
-    };
-    use burn::tensor::{DType, Int, Tensor};
-    use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
-
-    #[cfg(feature = "autodiff")]
-    impl<R, F, I, BT> crate::Gradients for CubeBackend<R, F, I, BT>
-    where
-        R: CubeRuntime,
-        F: FloatElement,
-        I: IntElement,
-        BT: BoolElement,
-    {
-    }
-
-    fn on_gpu<R, F, I, BT>(weight: Weight<CubeBackend<R, F, I, BT>>) -> WeightOnGpu<R>
-    where
-        R: CubeRuntime,
-        F: FloatElement,
-        I: IntElement,
-        BT: BoolElement,
-    {
-        match weight {
-            Weight::Float(weight) => WeightOnGpu::Float(contiguous(weight)),
-            Weight::Blocks(blocks) => WeightOnGpu::Blocks(BlocksOnGpu::new(&blocks)),
-        }
-    }
-
-    impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
-    where
-        R: CubeRuntime,
-        F: FloatElement,
-        I: IntElement,
-        BT: BoolElement,
-    {
-        fn matmul_strategies(device: &Self::Device, dtype: DType) -> Vec<MatmulStrategy> {
-            linear::gpu::strategies(&R::client(device), dtype)
-        }
-
-        fn embed_tokens(table: Weight<Self>, ids: Tensor<Self, 1, Int>) -> Tensor<Self, 2> {
-            match table {
-                Weight::Float(_) => embed_tokens::reference::embed_tokens(table, ids),
-                Weight::Blocks(blocks) => {
-                    tensor(widen::selected(BlocksOnGpu::new(&blocks), ids.into_primitive()))
-                }
-            }
-        }
-
-        fn linear_only_by(
-            x: Tensor<Self, 2>,
-            weight: Weight<Self>,
-            strategy: MatmulStrategy,
-        ) -> Result<Tensor<Self, 2>, LaunchError> {
-            let weight = on_gpu(weight);
-            let input = Input::new(contiguous(x), weight.factor_dtype(strategy));
-            let y = input.product_only_by(weight, strategy)?;
-            Ok(tensor(input.times_rms(y)))
-        }
-
-        fn linears<const N: usize>(
-            x: Tensor<Self, 2>,
-            weights: [Weight<Self>; N],
-            strategy: MatmulStrategy,
-        ) -> [Tensor<Self, 2>; N] {
-            linear::gpu::linears(contiguous(x), weights.map(on_gpu), strategy).map(tensor)
-        }
-
-        fn linear_add(
-            residual: Tensor<Self, 2>,
-            x: Tensor<Self, 2>,
-            weight: Weight<Self>,
-            strategy: MatmulStrategy,
-        ) -> Tensor<Self, 2> {
-            let (residual, x) = (contiguous(residual), contiguous(x));
-            let weight = on_gpu(weight);
-            let input = Input::new(x, weight.factor_dtype(strategy));
-            tensor(linear::gpu::linear_add(residual, input, weight, strategy))
-        }
-
-        fn rms_norm(x: Tensor<Self, 2>, weight: Tensor<Self, 1>, epsilon: f64) -> Tensor<Self, 2> {
-            tensor(rms_norm::gpu::rms_norm(contiguous(x), contiguous(weight), epsilon))
-        }
-
-        fn rms_norm_rotary(
-            x: Tensor<Self, 3>,
-            weight: Tensor<Self, 1>,
-            epsilon: f64,
-            cos: Tensor<Self, 2>,
-            sin: Tensor<Self, 2>,
-        ) -> Tensor<Self, 3> {
-            let angles = [cos, sin].map(contiguous);
-            tensor(rms_norm_rotary::gpu::rms_norm_rotary(
-                contiguous(x),
-                contiguous(weight),
-                epsilon,
-                angles,
-            ))
-        }
-
-        fn swiglu_mlp(
-            residual: Tensor<Self, 2>,
-            x: Tensor<Self, 2>,
-            gate: Weight<Self>,
-            up: Weight<Self>,
-            down: Weight<Self>,
-            strategy: MatmulStrategy,
-        ) -> Tensor<Self, 2> {
-            let [residual, x] = [residual, x].map(contiguous);
-            let [gate, up, down] = [gate, up, down].map(on_gpu);
-            tensor(swiglu_mlp::gpu::swiglu_mlp(residual, x, [gate, up], down, strategy))
-        }
-
-        fn varlen_attention(attention: VarlenAttention<Self>) -> Tensor<Self, 3> {
-            attention.assert_shapes();
-            tensor(varlen_attention::gpu::varlen_attention(attention))
         }
     }
 }

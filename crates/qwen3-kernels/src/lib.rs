@@ -60,6 +60,7 @@ pub use gpu::{before_opening, keep_kernels_in};
 pub use gradients::{AdamW, Gradients, Moments};
 pub use linear::strategy::{LaunchError, MatmulStrategy};
 use qwen3_dtypes::Layout;
+pub use rms_norm::RmsNorm;
 pub use varlen_attention::{SharedPrefix, VarlenAttention, VarlenLayout};
 pub use weight::{Blocks, Weight};
 
@@ -201,6 +202,47 @@ pub trait Kernels: Backend {
         rms_norm_rotary::reference::rms_norm_rotary(x, weight, epsilon, cos, sin)
     }
 
+    /// [`Kernels::rms_norm_rotary`] of the queries and keys of the same tokens, each with its norm.
+    ///
+    /// # Shapes
+    /// - `q`, `k`: `[T, H, D]`, `[T, K, D]`, float32
+    /// - `cos`, `sin`: as those of [`Kernels::rms_norm_rotary`]
+    /// - returns the same shapes
+    fn rms_norm_rotary_both(
+        [q, k]: [(Tensor<Self, 3>, &RmsNorm<Self>); 2],
+        cos: Tensor<Self, 2>,
+        sin: Tensor<Self, 2>,
+    ) -> [Tensor<Self, 3>; 2] {
+        [q, k].map(|(x, norm)| norm.rotary(x, cos.clone(), sin.clone()))
+    }
+
+    /// [`Kernels::linears`] of the normed `x`.
+    ///
+    /// # Shapes
+    /// As those of [`Kernels::linears`].
+    fn norm_linears<const N: usize>(
+        x: Tensor<Self, 2>,
+        norm: &RmsNorm<Self>,
+        weights: [Weight<Self>; N],
+        strategy: MatmulStrategy,
+    ) -> [Tensor<Self, 2>; N] {
+        Self::linears(norm.forward(x), weights, strategy)
+    }
+
+    /// [`Kernels::swiglu_mlp`] of the normed residual stream.
+    ///
+    /// # Shapes
+    /// As those of [`Kernels::swiglu_mlp`].
+    fn norm_swiglu_mlp(
+        residual: Tensor<Self, 2>,
+        norm: &RmsNorm<Self>,
+        [gate, up, down]: [Weight<Self>; 3],
+        strategy: MatmulStrategy,
+    ) -> Tensor<Self, 2> {
+        let normed = norm.forward(residual.clone());
+        Self::swiglu_mlp(residual, normed, gate, up, down, strategy)
+    }
+
     /// `residual + (silu(x · gateᵀ) · (x · upᵀ)) · downᵀ`, the gate element by
     /// element, with `silu(x) = x / (1 + exp(-x))` (Shazeer 2020, arXiv:2002.05202, eq. 5).
     ///
@@ -231,7 +273,7 @@ pub trait Kernels: Backend {
     ///
     /// # Shapes
     /// - those of [`VarlenAttention`]'s fields
-    /// - returns `[Tq, H, D]`, float32
+    /// - returns `[Tq, H, D]`, float32, or in [`VarlenAttention::round_to`]
     ///
     /// # Panics
     /// If the layout does not cover `q` and `k`, which only a bug of the caller's can do.

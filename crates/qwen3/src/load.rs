@@ -4,13 +4,13 @@
 use crate::config::Config;
 use crate::dtype::burn_dtype;
 use crate::error::Error;
-use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3, RmsNorm};
+use crate::model::{Attention, DecoderLayer, Embedding, Linear, Mlp, Qwen3};
 use crate::names::HEADS;
 use crate::storage::Storage;
 use crate::weights::Weights;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use qwen3_dtypes::{Dtype, Layout};
-use qwen3_kernels::{Blocks, MatmulStrategy, Weight};
+use qwen3_kernels::{Blocks, MatmulStrategy, RmsNorm, Weight};
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 

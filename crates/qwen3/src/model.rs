@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::rope::RotaryTable;
 use crate::stages::{Observer, Stage, Step};
 use burn::tensor::{Int, Tensor, backend::Backend};
-use qwen3_kernels::{Kernels, MatmulStrategy, VarlenAttention, VarlenLayout, Weight};
+use qwen3_kernels::{Kernels, MatmulStrategy, RmsNorm, VarlenAttention, VarlenLayout, Weight};
 
 /// The network without a head.
 #[derive(Debug)]
@@ -100,12 +100,12 @@ impl<B: Kernels> DecoderLayer<B> {
         observer: &mut Observer<B>,
     ) -> Result<Tensor<B, 2>, Error> {
         let stage = |step| Stage::Layer(pass.index, step);
-        let normed = self.input_layernorm.forward(hidden.clone()); // [T, C]
-        observer.see(stage(Step::InputLayernorm), &normed)?;
-        let hidden = self.self_attn.add_to(hidden, normed, pass, observer)?; // [R, C]
-        let normed = self.post_attention_layernorm.forward(hidden.clone());
-        observer.see(stage(Step::PostAttentionLayernorm), &normed)?;
-        Ok(self.mlp.add_to(hidden, normed)) // [R, C]
+        let norm = &self.input_layernorm;
+        observer.see_made(stage(Step::InputLayernorm), || norm.forward(hidden.clone()))?; // [T, C]
+        let hidden = self.self_attn.add_to(hidden, norm, pass, observer)?; // [R, C]
+        let norm = &self.post_attention_layernorm;
+        observer.see_made(stage(Step::PostAttentionLayernorm), || norm.forward(hidden.clone()))?;
+        Ok(self.mlp.add_to(hidden, norm)) // [R, C]
     }
 }
 
@@ -127,24 +127,23 @@ pub struct Attention<B: Backend> {
 }
 
 impl<B: Kernels> Attention<B> {
-    /// The residual stream's wanted rows `[R, C]`, plus what attention makes of `normed`.
+    /// The residual stream's wanted rows `[R, C]`, plus what attention makes of it, normed.
     fn add_to(
         &self,
         hidden: Tensor<B, 2>,
-        normed: Tensor<B, 2>,
+        norm: &RmsNorm<B>,
         pass: &Pass<B>,
         observer: &mut Observer<B>,
     ) -> Result<Tensor<B, 2>, Error> {
-        let Pass { rows, rotary, config, .. } = *pass;
+        let Pass { rows, config, .. } = *pass;
         let stage = |step| Stage::Layer(pass.index, step);
-        let [q, k, v] = self.q_k_v(normed, pass); // [R, H·D], [T, K·D]
+        let [q, k, v] = self.q_k_v(&hidden, norm, pass); // [R, H·D], [T, K·D]
         let v = split_heads(v, config.num_key_value_heads); // [T, K, D]
         observer.see(stage(Step::VProj), &v)?;
 
-        let (cos, sin) = (rotary.cos.clone(), rotary.sin.clone()); // [T, D/2]
         let q = split_heads(q, config.num_attention_heads); // [R, H, D]
-        let q = self.q_norm.rotary(q, rows.of(cos.clone()), rows.of(sin.clone()));
-        let k = self.k_norm.rotary(split_heads(k, config.num_key_value_heads), cos, sin);
+        let k = split_heads(k, config.num_key_value_heads); // [T, K, D]
+        let [q, k] = self.rotated([q, k], pass);
         observer.see(stage(Step::QRotary), &q)?;
         observer.see(stage(Step::KRotary), &k)?;
 
@@ -159,13 +158,28 @@ impl<B: Kernels> Attention<B> {
         Ok(self.o_proj.add_to(rows.of(hidden), attended.flatten(1, 2))) // [R, C]
     }
 
-    fn q_k_v(&self, normed: Tensor<B, 2>, pass: &Pass<B>) -> [Tensor<B, 2>; 3] {
+    fn q_k_v(&self, hidden: &Tensor<B, 2>, norm: &RmsNorm<B>, pass: &Pass<B>) -> [Tensor<B, 2>; 3] {
+        let (hidden, Self { q_proj, k_proj, v_proj, .. }) = (hidden.clone(), self);
         match pass.rows.indices {
-            None => Linear::forward([&self.q_proj, &self.k_proj, &self.v_proj], normed),
+            None => Linear::norm_forward([q_proj, k_proj, v_proj], hidden, norm),
             Some(_) => {
-                let [q] = Linear::forward([&self.q_proj], pass.rows.of(normed.clone()));
-                let [k, v] = Linear::forward([&self.k_proj, &self.v_proj], normed);
+                let [q] = Linear::norm_forward([q_proj], pass.rows.of(hidden.clone()), norm);
+                let [k, v] = Linear::norm_forward([k_proj, v_proj], hidden, norm);
                 [q, k, v]
+            }
+        }
+    }
+
+    /// Queries and keys, normed and rotated.
+    fn rotated(&self, [q, k]: [Tensor<B, 3>; 2], pass: &Pass<B>) -> [Tensor<B, 3>; 2] {
+        let (cos, sin) = (pass.rotary.cos.clone(), pass.rotary.sin.clone()); // [T, D/2]
+        match pass.rows.indices {
+            None => B::rms_norm_rotary_both([(q, &self.q_norm), (k, &self.k_norm)], cos, sin),
+            Some(_) => {
+                let of_rows = [&cos, &sin].map(|angles| pass.rows.of(angles.clone()));
+                let [cos_of_rows, sin_of_rows] = of_rows;
+                let q = self.q_norm.rotary(q, cos_of_rows, sin_of_rows);
+                [q, self.k_norm.rotary(k, cos, sin)]
             }
         }
     }
@@ -189,11 +203,11 @@ pub struct Mlp<B: Backend> {
 }
 
 impl<B: Kernels> Mlp<B> {
-    /// The residual stream `[R, C]`, plus what the network makes of `normed`.
-    fn add_to(&self, hidden: Tensor<B, 2>, normed: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// The residual stream `[R, C]`, plus what the network makes of it, normed.
+    fn add_to(&self, hidden: Tensor<B, 2>, norm: &RmsNorm<B>) -> Tensor<B, 2> {
         let weights = [&self.gate_proj, &self.up_proj, &self.down_proj];
-        let [gate, up, down] = weights.map(|linear| linear.weight.clone());
-        B::swiglu_mlp(hidden, normed, gate, up, down, self.down_proj.strategy) // [R, C]
+        let weights = weights.map(|linear| linear.weight.clone());
+        B::norm_swiglu_mlp(hidden, norm, weights, self.down_proj.strategy) // [R, C]
     }
 }
 
@@ -209,10 +223,14 @@ pub struct Linear<B: Backend> {
 }
 
 impl<B: Kernels> Linear<B> {
-    /// Several layers of the same `x`.
-    fn forward<const N: usize>(layers: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
+    /// Several layers of the same `x`, normed.
+    fn norm_forward<const N: usize>(
+        layers: [&Self; N],
+        x: Tensor<B, 2>,
+        norm: &RmsNorm<B>,
+    ) -> [Tensor<B, 2>; N] {
         let weights = layers.map(|layer| layer.weight.clone());
-        let mut outputs = B::linears(x, weights, layers[0].strategy).into_iter();
+        let mut outputs = B::norm_linears(x, norm, weights, layers[0].strategy).into_iter();
         layers.map(|layer| layer.with_bias(outputs.next().expect("one for each layer")))
     }
 
@@ -226,26 +244,6 @@ impl<B: Kernels> Linear<B> {
             Some(bias) => x + bias.clone().unsqueeze(),
             None => x,
         }
-    }
-}
-
-/// Root mean square norm over the last dimension.
-#[derive(Debug)]
-pub struct RmsNorm<B: Backend> {
-    /// Float32.
-    pub weight: Tensor<B, 1>,
-    /// `rms_norm_eps`
-    pub epsilon: f64,
-}
-
-impl<B: Kernels> RmsNorm<B> {
-    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::rms_norm(x, self.weight.clone(), self.epsilon)
-    }
-
-    /// Each head `[T, heads, D]`, normed and rotated.
-    fn rotary(&self, x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
-        B::rms_norm_rotary(x, self.weight.clone(), self.epsilon, cos, sin)
     }
 }
 

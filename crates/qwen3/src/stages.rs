@@ -2,7 +2,7 @@
 //! have in the checkpoint, so that a fault is found where it is made.
 
 use crate::error::Error;
-use burn::tensor::{Int, Tensor, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, backend::Backend};
 use std::fmt;
 
 /// A point in the forward pass, written as a path such as `layers.0.self_attn.q_norm`.
@@ -87,13 +87,25 @@ impl<B: Backend> Observer<'_, B> {
         stage: Stage,
         x: &Tensor<B, N>,
     ) -> Result<(), Error> {
+        self.see_made(stage, || x.clone())
+    }
+
+    /// The same of a stage that is made for who records it only.
+    ///
+    /// # Errors
+    /// If the pass shall end here.
+    pub(crate) fn see_made<const N: usize>(
+        &mut self,
+        stage: Stage,
+        make: impl FnOnce() -> Tensor<B, N>,
+    ) -> Result<(), Error> {
         match self {
             Self::StopIf(should_stop) => match should_stop() {
                 true => Err(Error::Stopped),
                 false => Ok(()),
             },
             Self::Record { rows, seen } => {
-                seen.push((stage, to_host(x.clone().select(0, rows.clone()))?));
+                seen.push((stage, to_host(make().select(0, rows.clone()))?));
                 Ok(())
             }
         }
@@ -108,8 +120,8 @@ pub(crate) fn to_host<B: Backend, const N: usize>(x: Tensor<B, N>) -> Result<Vec
     // A kernel that wasn't launched leaves whatever was in memory before; it is
     // asking for the device's errors that tells.
     B::sync(&x.device()).map_err(device_error)?;
-    let data = x.try_into_data().map_err(device_error)?;
-    Ok(data.into_vec().expect("activations are float32"))
+    let data = x.cast(DType::F32).try_into_data().map_err(device_error)?;
+    Ok(data.into_vec().expect("it was cast"))
 }
 
 pub(crate) fn device_error(error: impl fmt::Display) -> Error {

@@ -4,6 +4,7 @@
 //! A *cube* is a group of units that share memory, a workgroup or thread
 //! block; a *vector* is what a unit reads at once.
 
+mod backend;
 pub(crate) mod blocks;
 mod cache;
 pub(crate) mod cuda;
@@ -86,30 +87,56 @@ pub(crate) fn rounded<R: CubeRuntime>(x: CubeTensor<R>, dtype: DType) -> CubeTen
         return x;
     }
     let y = empty(&x, x.meta.shape().clone(), dtype);
-    let numbers = x.meta.num_elements();
-    if numbers > 0 {
-        let size = vector_size(numbers);
+    round([(x, &y)]);
+    y
+}
+
+/// The same of two tensors of float32, in one launch.
+pub(crate) fn rounded_both<R: CubeRuntime>(
+    both: [CubeTensor<R>; 2],
+    dtype: DType,
+) -> [CubeTensor<R>; 2] {
+    let [a, b] = both.each_ref().map(|x| empty(x, x.meta.shape().clone(), dtype));
+    let [x, z] = both;
+    round([(x, &a), (z, &b)]);
+    [a, b]
+}
+
+/// Rounds each tensor into the memory beside it, all of one dtype.
+fn round<R: CubeRuntime, const N: usize>(pairs: [(CubeTensor<R>, &CubeTensor<R>); N]) {
+    let numbers = pairs.each_ref().map(|(x, _)| x.meta.num_elements());
+    let size = numbers.map(vector_size).into_iter().min().unwrap_or(1);
+    let vectors = numbers.iter().sum::<usize>() / size;
+    if vectors > 0 {
+        let (client, dtype) = (pairs[0].1.client.clone(), pairs[0].1.dtype);
         round_numbers::launch::<R>(
-            &y.client,
-            cube_count((numbers / size).div_ceil(UNITS)),
+            &client,
+            cube_count(vectors.div_ceil(UNITS)),
             CubeDim::new_1d(UNITS as u32),
             size,
-            x.into_array_arg(),
-            y.clone().into_array_arg(),
+            pairs.iter().map(|(x, _)| x.clone().into_array_arg()).collect(),
+            pairs.iter().map(|(_, y)| (*y).clone().into_array_arg()).collect(),
             dtype.into(),
         );
     }
-    y
 }
 
 #[cube(launch)]
 fn round_numbers<H: Float, N: Size>(
-    x: &Array<Vector<f32, N>>,
-    y: &mut Array<Vector<H, N>>,
+    x: &Sequence<Array<Vector<f32, N>>>,
+    y: &mut Sequence<Array<Vector<H, N>>>,
     #[define(H)] _dtype: StorageType,
 ) {
-    if ABSOLUTE_POS < y.len() {
-        y[ABSOLUTE_POS] = Vector::cast_from(x[ABSOLUTE_POS]);
+    let mut before = 0usize.runtime();
+    #[unroll]
+    for index in 0..x.len() {
+        let numbers = x.index(index).len();
+        if ABSOLUTE_POS >= before && ABSOLUTE_POS < before + numbers {
+            let at = ABSOLUTE_POS - before;
+            let y = y.index_mut(index);
+            y[at] = Vector::cast_from(x.index(index)[at]);
+        }
+        before += numbers;
     }
 }
 

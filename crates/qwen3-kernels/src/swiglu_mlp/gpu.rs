@@ -6,7 +6,7 @@ use crate::gpu::{
     UNITS, cube_count, empty, max_of_vector, rows_and_columns, sum_of_vector, vector_size,
 };
 use crate::linear::gpu::rows::{divisor, root_mean_square};
-use crate::linear::gpu::{Input, WeightOnGpu, at_once, cuda, linear_add, linears};
+use crate::linear::gpu::{Input, Rows, WeightOnGpu, at_once, cuda, linear_add, linears};
 use burn::tensor::{DType, f16};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
@@ -16,14 +16,14 @@ use cubecl::prelude::*;
 /// See [`crate::Kernels::swiglu_mlp`].
 pub(crate) fn swiglu_mlp<R: CubeRuntime>(
     residual: CubeTensor<R>,
-    x: CubeTensor<R>,
+    rows: Rows<R>,
     [gate, up]: [WeightOnGpu<R>; 2],
     down: WeightOnGpu<R>,
     strategy: MatmulStrategy,
 ) -> CubeTensor<R> {
     let hidden = match [&gate, &up, &down].map(|weight| weight.factor_dtype(strategy)) {
         [DType::F16, DType::F16, DType::F16] => {
-            let input = Input::new(x, DType::F16);
+            let input = Input::new(rows, DType::F16);
             let products = match at_once(&[gate.clone(), up.clone()], strategy) {
                 Some(weights) => cuda::products(&input.x, weights, None),
                 None => [gate, up].map(|weight| input.product(weight, strategy)),
@@ -34,15 +34,16 @@ pub(crate) fn swiglu_mlp<R: CubeRuntime>(
         [DType::BF16, DType::BF16, DType::BF16] if strategy == MatmulStrategy::CudaTensorCores => {
             match at_once(&[gate.clone(), up.clone()], strategy) {
                 Some(weights) => {
-                    let input = Input::new(x, DType::BF16);
+                    let input = Input::new(rows, DType::BF16);
                     Input::rounded(cuda::swiglu(&input.x, weights))
                 }
-                None => Input::rounded(gate_rows(linears(x, [gate, up], strategy), DType::BF16)),
+                None => Input::rounded(gate_rows(linears(rows, [gate, up], strategy), DType::BF16)),
             }
         }
         [_, _, dtype] => {
             let written = if dtype == DType::F16 { DType::F32 } else { dtype };
-            Input::new(gate_rows(linears(x, [gate, up], strategy), written), dtype)
+            let gated = gate_rows(linears(rows, [gate, up], strategy), written);
+            Input::new(Rows::Plain(gated), dtype)
         }
     };
     linear_add(residual, hidden, down, strategy)

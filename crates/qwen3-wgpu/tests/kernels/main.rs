@@ -3,6 +3,7 @@
 //! few: a driver compiles each.
 #![recursion_limit = "256"]
 
+mod at_once;
 mod attention;
 mod blocks;
 mod empty;

@@ -11,6 +11,7 @@ use crate::gpu::blocks::{BlocksOnGpu, widen};
 use crate::gpu::cuda::generation;
 use crate::gpu::{empty, rounded, rows_and_columns};
 use crate::linear::strategy::{LaunchError, MatmulStrategy};
+use crate::rms_norm::gpu::{Norm, rms_norm, unit_rms_norm};
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::ops::numeric::add;
@@ -75,6 +76,14 @@ impl<R: CubeRuntime> WeightOnGpu<R> {
     }
 }
 
+/// Rows `[T, in]` that linear layers take: float32, or what attention gives.
+#[derive(Clone)]
+pub(crate) enum Rows<R: CubeRuntime> {
+    Plain(CubeTensor<R>),
+    /// To be normed first.
+    Normed(CubeTensor<R>, Norm<R>),
+}
+
 /// What goes into a product: rows in the dtype of [`WeightOnGpu::factor_dtype`]. With float16
 /// weights they are divided by their root mean square.
 #[derive(Clone)]
@@ -85,15 +94,15 @@ pub(crate) struct Input<R: CubeRuntime> {
 }
 
 impl<R: CubeRuntime> Input<R> {
-    /// Of float32 rows, for weights of `dtype`.
-    pub fn new(x: CubeTensor<R>, dtype: DType) -> Self {
-        match dtype {
-            // Only the way in can overflow: outputs are float32.
-            DType::F16 => {
-                let (x, rms) = unit_rms_rows(x);
-                Self::of_unit_rms(x, rms)
-            }
-            dtype => Self::rounded(rounded(x, dtype)),
+    /// For weights of `dtype`.
+    pub fn new(rows: Rows<R>, dtype: DType) -> Self {
+        // Only the way in can overflow float16: outputs are float32.
+        let of_unit_rms = |(x, rms)| Self { x, rms: Some(rms) };
+        match (rows, dtype) {
+            (Rows::Plain(x), DType::F16) => of_unit_rms(unit_rms_rows(x)),
+            (Rows::Plain(x), dtype) => Self::rounded(rounded(x, dtype)),
+            (Rows::Normed(x, norm), DType::F16) => of_unit_rms(unit_rms_norm(x, norm)),
+            (Rows::Normed(x, norm), dtype) => Self::rounded(rms_norm(x, norm, dtype)),
         }
     }
 
@@ -197,11 +206,11 @@ impl<R: CubeRuntime> Input<R> {
         Ok(y)
     }
 
-    /// What [`Input::product`] gave, multiplied with [`Input::rms`].
-    pub fn times_rms(&self, y: CubeTensor<R>) -> CubeTensor<R> {
+    /// What [`Input::product`] gave for some weights, multiplied with [`Input::rms`].
+    pub fn times_rms<const N: usize>(&self, products: [CubeTensor<R>; N]) -> [CubeTensor<R>; N] {
         match &self.rms {
-            Some(rms) => times_rms(y, rms.clone()),
-            None => y,
+            Some(rms) => times_rms(products, rms),
+            None => products,
         }
     }
 }
@@ -219,25 +228,25 @@ pub(crate) fn at_once<R: CubeRuntime, const N: usize>(
     is_taken.then(|| std::array::from_fn(|index| floats[index].clone()))
 }
 
-/// See [`crate::Kernels::linears`]: `x` is rounded once.
+/// See [`crate::Kernels::linears`]: rows are rounded once for all weights of a dtype.
 pub(crate) fn linears<R: CubeRuntime, const N: usize>(
-    x: CubeTensor<R>,
+    rows: Rows<R>,
     weights: [WeightOnGpu<R>; N],
     strategy: MatmulStrategy,
 ) -> [CubeTensor<R>; N] {
     if let Some(weights) = at_once(&weights, strategy) {
-        let input = Input::new(x, weights[0].dtype);
+        let input = Input::new(rows, weights[0].dtype);
         return cuda::products(&input.x, weights, input.rms.as_ref());
     }
-    let mut known: Option<Input<R>> = None;
+    let dtypes = weights.each_ref().map(|weight| weight.factor_dtype(strategy));
+    if dtypes.iter().all(|dtype| *dtype == dtypes[0]) {
+        let input = Input::new(rows, dtypes[0]);
+        let products = weights.map(|weight| input.product(weight, strategy));
+        return input.times_rms(products);
+    }
     weights.map(|weight| {
-        let dtype = weight.factor_dtype(strategy);
-        let input = match known.take() {
-            Some(input) if input.x.dtype == dtype => input,
-            _ => Input::new(x.clone(), dtype),
-        };
-        let y = input.times_rms(input.product(weight, strategy));
-        known = Some(input);
+        let input = Input::new(rows.clone(), weight.factor_dtype(strategy));
+        let [y] = input.times_rms([input.product(weight, strategy)]);
         y
     })
 }

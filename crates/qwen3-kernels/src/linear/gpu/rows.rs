@@ -14,6 +14,7 @@ use cubecl::prelude::*;
 /// as [`crate::linear::reference::unit_rms_rows`], and rounded in the same pass.
 pub(super) fn unit_rms_rows<R: CubeRuntime>(x: CubeTensor<R>) -> (CubeTensor<R>, CubeTensor<R>) {
     let [rows, columns] = rows_and_columns(&x);
+    let dtype = x.dtype;
     let y = empty(&x, [rows, columns], DType::F16);
     let rms = empty(&x, [rows], DType::F32);
     if rows > 0 {
@@ -28,18 +29,20 @@ pub(super) fn unit_rms_rows<R: CubeRuntime>(x: CubeTensor<R>) -> (CubeTensor<R>,
             rms.clone().into_array_arg(),
             rows,
             columns / size,
+            dtype.into(),
         );
     }
     (y, rms)
 }
 
 #[cube(launch)]
-fn scale_rows<N: Size>(
-    x: &Array<Vector<f32, N>>,
+fn scale_rows<X: Float, N: Size>(
+    x: &Array<Vector<X, N>>,
     y: &mut Array<Vector<f16, N>>,
     rms: &mut Array<f32>,
     rows: usize,
     #[comptime] vectors: usize,
+    #[define(X)] _dtype: StorageType,
 ) {
     let row = CUBE_POS;
     if row >= rows {
@@ -48,19 +51,19 @@ fn scale_rows<N: Size>(
     let first = row * vectors;
     let mut largest = Vector::<f32, N>::new(0.0);
     for i in range_stepped(UNIT_POS as usize, vectors, UNITS) {
-        largest = max(largest, Vector::abs(x[first + i]));
+        largest = max(largest, Vector::abs(Vector::<f32, N>::cast_from(x[first + i])));
     }
     let mut squares = Vector::<f32, N>::new(0.0);
     let largest = divisor(max_of_vector::<N>(largest));
     for i in range_stepped(UNIT_POS as usize, vectors, UNITS) {
-        let x = x[first + i] / Vector::new(largest);
+        let x = Vector::<f32, N>::cast_from(x[first + i]) / Vector::new(largest);
         squares += x * x;
     }
     let size = N::value();
     let divisor = root_mean_square(sum_of_vector::<N>(squares), comptime!(vectors * size));
     for i in range_stepped(UNIT_POS as usize, vectors, UNITS) {
-        let x = x[first + i] / Vector::new(largest) / Vector::new(divisor);
-        y[first + i] = Vector::cast_from(x);
+        let x = Vector::<f32, N>::cast_from(x[first + i]) / Vector::new(largest);
+        y[first + i] = Vector::cast_from(x / Vector::new(divisor));
     }
     if UNIT_POS == 0 {
         rms[row] = largest * divisor;
@@ -81,30 +84,42 @@ pub(crate) fn root_mean_square(squares: f32, #[comptime] columns: usize) -> f32 
     max(f32::sqrt(over_units(squares, true) / columns as f32), f32::new(1e-20))
 }
 
-/// Rows of `y`, each multiplied with its number in `rms`, in place.
-pub(super) fn times_rms<R: CubeRuntime>(y: CubeTensor<R>, rms: CubeTensor<R>) -> CubeTensor<R> {
-    let y = into_contiguous(y);
-    let [rows, columns] = rows_and_columns(&y);
-    if rows > 0 {
-        let size = vector_size(columns);
-        let vectors = rows * columns / size;
+/// Rows of the same tokens, each multiplied with its number in `rms`, in place, in one launch.
+pub(super) fn times_rms<R: CubeRuntime, const N: usize>(
+    products: [CubeTensor<R>; N],
+    rms: &CubeTensor<R>,
+) -> [CubeTensor<R>; N] {
+    let products = products.map(into_contiguous);
+    let columns = products.each_ref().map(|y| rows_and_columns(y)[1]);
+    let [rows] = rms.meta.shape().dims();
+    let size = columns.iter().map(|&columns| vector_size(columns)).min().unwrap_or(1);
+    let vectors = rows * columns.iter().sum::<usize>() / size;
+    if vectors > 0 {
         multiply::launch::<R>(
-            &y.client,
+            &rms.client,
             cube_count(vectors.div_ceil(UNITS)),
             CubeDim::new_1d(UNITS as u32),
             size,
-            y.clone().into_array_arg(),
-            rms.into_array_arg(),
-            columns / size,
+            products.iter().map(|y| y.clone().into_array_arg()).collect(),
+            rms.clone().into_array_arg(),
         );
     }
-    y
+    products
 }
 
 #[cube(launch)]
-fn multiply<N: Size>(y: &mut Array<Vector<f32, N>>, rms: &Array<f32>, #[comptime] vectors: usize) {
-    if ABSOLUTE_POS < y.len() {
-        y[ABSOLUTE_POS] *= Vector::new(rms[ABSOLUTE_POS / vectors]);
+fn multiply<N: Size>(products: &mut Sequence<Array<Vector<f32, N>>>, rms: &Array<f32>) {
+    let mut before = 0usize.runtime();
+    #[unroll]
+    for index in 0..products.len() {
+        let numbers = products.index(index).len();
+        if ABSOLUTE_POS >= before && ABSOLUTE_POS < before + numbers {
+            let at = ABSOLUTE_POS - before;
+            let row = at / (numbers / rms.len());
+            let y = products.index_mut(index);
+            y[at] *= Vector::new(rms[row]);
+        }
+        before += numbers;
     }
 }
 

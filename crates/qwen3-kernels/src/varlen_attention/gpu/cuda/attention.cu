@@ -26,7 +26,7 @@ DEVICE void load_keys(u32 to, const half_t* from, u32 first, u32 n_keys, u64 str
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(
-    const float* q, const half_t* k, const half_t* v, const u32* blocks, float* output,
+    const float* q, const half_t* k, const half_t* v, const u32* blocks, half_t* output,
     const __grid_constant__ Attention attention) {
     extern __shared__ __align__(128) char shared[];
     const u32 memory = shared_address(shared);
@@ -151,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(
         if (!is_there[half]) continue;
         #pragma unroll
         for (int d = 0; d < WIDTH / 8; d++)
-            *(float2*)(output + at[half] + d * 8 + lane % 4 * 2) =
-                make_float2(attended[d][half * 2] / all, attended[d][half * 2 + 1] / all);
+            *(u32*)(output + at[half] + d * 8 + lane % 4 * 2) =
+                pack(attended[d][half * 2] / all, attended[d][half * 2 + 1] / all);
     }
 }

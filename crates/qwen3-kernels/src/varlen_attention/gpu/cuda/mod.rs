@@ -2,7 +2,7 @@
 
 use super::blocks::blocks;
 use crate::gpu::cuda::{Arguments, COMMON, ENTRY, Source, defines, launch};
-use crate::gpu::{empty, rounded};
+use crate::gpu::{empty, rounded_both};
 use crate::varlen_attention::VarlenLayout;
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
@@ -53,8 +53,8 @@ pub(super) fn varlen_attention<R: CubeRuntime>(
     let [_, kv_heads, _] = k.meta.shape().dims();
     let group = query_heads / kv_heads;
     let blocks = blocks(layout, &q, ROWS / group);
-    let output = empty(&q, [queries, query_heads, width], q.dtype);
-    let [k, v] = [k, v].map(|tensor| rounded(tensor, DType::BF16));
+    let output = empty(&q, [queries, query_heads, width], DType::BF16);
+    let [k, v] = rounded_both([k, v], DType::BF16);
     let buffers = [q.handle, k.handle, v.handle, blocks.memory(), output.handle.clone()];
     let arguments = Arguments {
         maps: vec![],
