@@ -226,14 +226,15 @@ def attention(lengths, heads, width):
     group, tokens = query_heads // kv_heads, sum(lengths)
     if width not in compiled:
         constants = {"FLOAT16": 0, "WIDTH": width, "ROWS": ROWS, "KEYS": KEYS}
-        compiled[width] = Kernel([COMMON, ATTENTION], constants, ROWS * 2, 4 * KEYS * width * 2)
+        compiled[width] = Kernel([COMMON, ATTENTION], constants, ROWS, (ROWS + 2 * KEYS) * width * 2)
     q, k, v = random(tokens, query_heads, width), random(tokens, kv_heads, width), random(tokens, kv_heads, width)
     table, first, queries = [], 0, ROWS // group
     for length in lengths:
         table += [[first + at, min(queries, length - at), first, 1 + at] for at in range(0, length, queries)]
         first += length
     table.sort(key=lambda block: -(block[3] + block[1]))
-    blocks, output = torch.tensor(table, dtype=torch.int32, device="cuda"), unwritten(tokens, query_heads, width)
+    blocks = torch.tensor(table, dtype=torch.int32, device="cuda")
+    output = unwritten(tokens, query_heads, width, dtype=torch.bfloat16)
     words = Heads(group, kv_heads, width**-0.5 * math.log2(math.e))
     arguments = [q, k.bfloat16(), v.bfloat16(), blocks, output, words]
     return q, k, v, output, lambda: compiled[width](len(table) * kv_heads, arguments)
@@ -245,7 +246,7 @@ def check_attention():
         for lengths, heads in [([5, 1, 70, 130, 64], (16, 8)), ([1, 300, 3], (32, 8)), ([513], (4, 4))]:
             q, k, v, output, run = attention(lengths, heads, width)
             run()
-            expected, first = torch.empty_like(output), 0
+            expected, first = torch.empty_like(q), 0
             for length in lengths:
                 rows = slice(first, first + length)
                 group = heads[0] // heads[1]
@@ -263,7 +264,8 @@ def check_attention():
 
 def time_attention():
     rows = []
-    for texts, length, heads in [(32, 128, (16, 8)), (16, 512, (16, 8)), (2, 2048, (16, 8)), (32, 512, (32, 8))]:
+    shapes = [(32, 128, (16, 8)), (16, 512, (16, 8)), (2, 2048, (16, 8)), (32, 512, (32, 8)), (1, 8192, (32, 8))]
+    for texts, length, heads in shapes:
         *_, run = attention([length] * texts, heads, 128)
         q, k = (random(texts, heads[0], length, 128, dtype=torch.bfloat16) for _ in range(2))
         sdpa = torch.nn.functional.scaled_dot_product_attention

@@ -28,12 +28,12 @@ impl Source for Attention {
     }
 
     fn threads(&self) -> u32 {
-        (ROWS / 16 * 32) as u32
+        ROWS as u32
     }
 
-    /// Two steps of keys and of values.
+    /// The queries, and a step of keys and of values.
     fn shared_bytes(&self) -> usize {
-        4 * KEYS * self.width * 2
+        (ROWS + 2 * KEYS) * self.width * 2
     }
 }
 
