@@ -34,7 +34,7 @@ size_t memory() {
 }
 
 std::map<void*, size_t> taken;
-size_t taken_bytes = 0;
+size_t taken_bytes = 0, most_bytes = 0;
 std::mutex lock;
 
 // Compute capability, 90 for 9.0.
@@ -49,6 +49,7 @@ int allocate(void** to, size_t bytes) {
     *to = taken_bytes + whole <= memory() ? aligned_alloc(512, whole) : nullptr;
     if (!*to) return OUT_OF_MEMORY;
     taken[*to] = whole, taken_bytes += whole;
+    if (taken_bytes > most_bytes) most_bytes = taken_bytes;
     // Numbers that nobody has written are NaN; where nobody will write any, 0.0115 in every type.
     memset(*to, getenv("EMULATOR_DRY") ? 0x3C : 0xFF, whole);
     return SUCCESS;
@@ -62,6 +63,13 @@ int release(void* memory) {
     taken.erase(found);
     return free(memory), SUCCESS;
 }
+
+// At the end of the process.
+struct Report {
+    ~Report() {
+        if (getenv("EMULATOR_LOG")) fprintf(stderr, "emulator: %zu bytes of memory at most\n", most_bytes);
+    }
+} report;
 
 } // namespace
 
