@@ -7,7 +7,7 @@
 
 mod saved;
 
-use crate::{Gradients, Kernels, MatmulStrategy, VarlenAttention, Weight};
+use crate::{Gradients, Kernels, LostWork, MatmulStrategy, VarlenAttention, Weight};
 use burn::tensor::{DType, Tensor, TensorPrimitive, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -56,12 +56,16 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         B::matmul_strategies(device, dtype)
     }
 
-    fn shrink_buffers(max_bytes: u64) {
-        B::shrink_buffers(max_bytes);
+    fn lost_work() -> LostWork {
+        B::lost_work()
     }
 
-    fn unused_buffer_bytes() -> u64 {
-        B::unused_buffer_bytes()
+    fn shrink_buffers(device: &Self::Device, max_bytes: u64) {
+        B::shrink_buffers(device, max_bytes);
+    }
+
+    fn unused_buffer_bytes(device: &Self::Device) -> u64 {
+        B::unused_buffer_bytes(device)
     }
 
     fn rounded(x: Tensor<Self, 2>, dtype: DType) -> Tensor<Self, 2> {

@@ -97,11 +97,11 @@ mod cpu {
     }
 
     impl Kernels for Flex {
-        fn shrink_buffers(max_bytes: u64) {
+        fn shrink_buffers(_: &Self::Device, max_bytes: u64) {
             buffers::shrink(usize::try_from(max_bytes).unwrap_or(usize::MAX));
         }
 
-        fn unused_buffer_bytes() -> u64 {
+        fn unused_buffer_bytes(_: &Self::Device) -> u64 {
             buffers::unused_bytes() as u64
         }
 

@@ -42,6 +42,7 @@ mod gpu;
 #[cfg(feature = "autodiff")]
 mod gradients;
 pub mod linear;
+mod lost_work;
 #[cfg(test)]
 mod random;
 pub mod rms_norm;
@@ -59,6 +60,7 @@ pub use gpu::{before_opening, keep_kernels_in};
 #[cfg(feature = "autodiff")]
 pub use gradients::{AdamW, Gradients, Moments};
 pub use linear::strategy::{LaunchError, MatmulStrategy};
+pub use lost_work::LostWork;
 use qwen3_dtypes::Layout;
 pub use rms_norm::RmsNorm;
 pub use varlen_attention::{SharedPrefix, VarlenAttention, VarlenLayout};
@@ -97,14 +99,20 @@ pub trait Kernels: Backend {
         Ok(y)
     }
 
-    /// Gives memory of activations that nobody uses back to the system, but for
-    /// so many bytes; nothing where the backend keeps none itself.
-    fn shrink_buffers(max_bytes: u64) {
-        let _ = max_bytes;
+    /// What threads of the backend's own have lost since the process began, which no call tells.
+    fn lost_work() -> LostWork {
+        LostWork::default()
     }
 
-    /// Memory of activations that nobody uses now and the next pass will.
-    fn unused_buffer_bytes() -> u64 {
+    /// Gives memory that nobody uses back to the system, if it is more than so many
+    /// bytes; nothing where the backend keeps none itself.
+    fn shrink_buffers(device: &Self::Device, max_bytes: u64) {
+        let _ = (device, max_bytes);
+    }
+
+    /// Memory that the backend holds and nobody uses now: the next pass will.
+    fn unused_buffer_bytes(device: &Self::Device) -> u64 {
+        let _ = device;
         0
     }
 

@@ -179,7 +179,7 @@ impl<B: Backend> Tensors<B> for FromFile<'_, B> {
     fn vector(&mut self, name: &str, width: usize) -> Result<Tensor<B, 1>, Error> {
         self.before_tensor(name)?;
         let data = self.weights.tensor(name, &[width], Dtype::F32)?;
-        Ok(Tensor::from_data(data, (self.device, burn_dtype(Dtype::F32))))
+        Ok(uploaded(data, Dtype::F32, self.device))
     }
 }
 
@@ -212,12 +212,31 @@ pub(crate) fn on_device<B: Backend>(
     shape: [usize; 2],
     device: &B::Device,
 ) -> Weight<B> {
-    let options = (device, burn_dtype(dtype));
     match dtype.is_blocks() {
         true => {
-            let words = Tensor::<B, 1, Int>::from_data(data, options);
+            let words = to_stay::<B, _>(data, device, |data| {
+                Tensor::<B, 1, Int>::from_data(data, (device, burn_dtype(dtype)))
+            });
             Weight::Blocks(Blocks::new(dtype, shape, words).laid(layout))
         }
-        false => Weight::Float(Tensor::from_data(data, options)),
+        false => Weight::Float(uploaded(data, dtype, device)),
     }
+}
+
+fn uploaded<B: Backend, const N: usize>(
+    data: TensorData,
+    dtype: Dtype,
+    device: &B::Device,
+) -> Tensor<B, N> {
+    to_stay::<B, _>(data, device, |data| Tensor::from_data(data, (device, burn_dtype(dtype))))
+}
+
+/// What `upload` makes, in memory of its size. A GPU's would be cut from a page for what comes and
+/// goes, of up to a quarter of all memory.
+fn to_stay<B: Backend, T: Send>(
+    data: TensorData,
+    device: &B::Device,
+    upload: impl Fn(TensorData) -> T + Send,
+) -> T {
+    B::memory_persistent_allocations(device, data, upload)
 }

@@ -17,6 +17,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use qwen3_dtypes::{Dtype, Layout};
 use qwen3_kernels::{Kernels, MatmulStrategy};
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// A network loaded on a device.
 pub trait Network: Debug + Send + Sync {
@@ -53,7 +54,7 @@ impl<B: Kernels> Network for Qwen3<B> {
         rows: Rows,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<Vec<f32>, Error> {
-        to_host(self.forward(batch, rows, &mut Observer::StopIf(should_stop))?)
+        whole::<B, _>(|| to_host(self.forward(batch, rows, &mut Observer::StopIf(should_stop))?))
     }
 
     fn stages(&self, batch: &PackedBatch, tokens: &[u32]) -> Result<Vec<Recorded>, Error> {
@@ -61,13 +62,28 @@ impl<B: Kernels> Network for Qwen3<B> {
         assert!(tokens.iter().all(in_batch), "{tokens:?} of {}", batch.input_ids().len());
         let rows = indices(tokens.iter().copied(), &self.norm.weight.device());
         let mut seen = vec![];
-        self.forward(batch, Rows::All, &mut Observer::Record { rows, seen: &mut seen })?;
+        let mut observer = Observer::Record { rows, seen: &mut seen };
+        whole::<B, _>(|| self.forward(batch, Rows::All, &mut observer).map(drop))?;
         Ok(seen)
     }
 
     fn shrink_buffers(&self, max_bytes: u64) {
-        B::shrink_buffers(max_bytes);
+        B::shrink_buffers(&self.norm.weight.device(), max_bytes);
     }
+}
+
+/// What `work` gives, if nothing of it was lost on the way.
+///
+/// # Errors
+/// Those of `work`; [`Error::Device`] if a thread of the backend panicked meanwhile, whatever
+/// became of `work`.
+fn whole<B: Kernels, T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let before = B::lost_work().count;
+    let result = catch_unwind(AssertUnwindSafe(work));
+    if let Some(message) = B::lost_work().since(before) {
+        return Err(Error::Device { message });
+    }
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// An opened device, on which networks are loaded.
@@ -102,8 +118,11 @@ pub trait OpenDevice: Debug + Send + Sync {
         strategy: MatmulStrategy,
     ) -> Result<Vec<f32>, Error>;
 
-    /// Memory of earlier passes that nobody uses now, and that the next one will use again.
+    /// Memory that the device holds and nobody uses now: the next pass will.
     fn unused_buffer_bytes(&self) -> u64;
+
+    /// Gives that memory back to the system.
+    fn give_back(&self);
 }
 
 /// What is multiplied: `x · weightᵀ`.
@@ -136,9 +155,11 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         storage: Storage,
         on_tensor: OnTensor,
     ) -> Result<Box<dyn Network>, Error> {
-        let network = Qwen3::<B>::load(weights, config, storage, &self.0, on_tensor)?;
-        B::sync(&self.0).map_err(device_error)?;
-        Ok(Box::new(network))
+        whole::<B, Box<dyn Network>>(|| {
+            let network = Qwen3::<B>::load(weights, config, storage, &self.0, on_tensor)?;
+            B::sync(&self.0).map_err(device_error)?;
+            Ok(Box::new(network))
+        })
     }
 
     fn layout(&self) -> Layout {
@@ -167,10 +188,14 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         };
         let lost = |value| Error::Float16Range { name: "a factor".to_owned(), value, dtype };
         let weight = on_device(data.map_err(lost)?, (dtype, Layout::Rows), shape, &self.0);
-        to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?)
+        whole::<B, _>(|| to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?))
     }
 
     fn unused_buffer_bytes(&self) -> u64 {
-        B::unused_buffer_bytes()
+        B::unused_buffer_bytes(&self.0)
+    }
+
+    fn give_back(&self) {
+        B::shrink_buffers(&self.0, 0);
     }
 }

@@ -64,7 +64,19 @@ impl Opened {
 
     /// See [`OpenDevice::unused_buffer_bytes`].
     pub fn unused_buffer_bytes(&self) -> u64 {
-        self.handle.unused_buffer_bytes()
+        guarded(self.device.id, || Ok(self.handle.unused_buffer_bytes())).unwrap_or(0)
+    }
+}
+
+/// A network on the device is dropped before, so that its memory is given back, too.
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let give_back = || {
+            self.handle.give_back();
+            Ok(())
+        };
+        // A device that is lost has nothing to give.
+        guarded(self.device.id, give_back).ok();
     }
 }
 
@@ -101,13 +113,12 @@ impl Loaded {
 
     /// See [`Network::shrink_buffers`].
     pub fn shrink_buffers(&self, max_bytes: u64) {
-        self.network.shrink_buffers(max_bytes);
-    }
-}
-
-impl Drop for Loaded {
-    fn drop(&mut self) {
-        self.shrink_buffers(0);
+        let shrink = || {
+            self.network.shrink_buffers(max_bytes);
+            Ok(())
+        };
+        // The next call says what is wrong with the device.
+        guarded(self.device, shrink).ok();
     }
 }
 
@@ -131,7 +142,9 @@ pub(crate) fn guarded<T>(
 fn failure(device: DeviceId, message: String) -> Error {
     let lower = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory"]) {
+    let full = ["out of memory", "outofmemory", "out_of_memory", "not enough memory"];
+    // As CubeCL says it.
+    if says(&full) || says(&["can't allocate buffer"]) {
         Error::OutOfMemory { device, message }
     } else if says(&["device lost", "devicelost", "device is lost", "parent device"]) {
         Error::DeviceLost { device, message }
@@ -152,5 +165,7 @@ mod tests {
         assert!(matches!(caught("Buffer: Not enough memory left"), Err(Error::OutOfMemory { .. })));
         assert!(matches!(caught("Parent device is lost"), Err(Error::DeviceLost { .. })));
         assert!(matches!(caught("something else"), Err(Error::Device { .. })));
+        let full = caught("called `Result::unwrap()` on an `Err` value: can't allocate buffer");
+        assert!(matches!(full, Err(Error::OutOfMemory { .. })), "{full:?}");
     }
 }

@@ -195,7 +195,10 @@ impl Session {
         let tokens = batch.input_ids().len() as u64;
         let largest = 4 * tokens * widest(&self.config);
         tensor_fits(self.device.id, self.storage.max_tensor_bytes, largest, "this batch")?;
-        fits(&self.device, tokens * activation_bytes(&self.config), "this batch")
+        let bytes = tokens * activation_bytes(&self.config);
+        // A GPU's allocator rounds up, see `gpu_batch_tokens`.
+        let bytes = if self.device.id.is_processor() { bytes } else { 2 * bytes };
+        fits(&self.device, bytes, "this batch")
     }
 
     /// Every stage of the forward pass of a packed batch, to compare with other
@@ -253,7 +256,8 @@ impl Session {
 /// What a batch has where nobody says otherwise. The weights have taken their memory before.
 fn usual_batch_tokens(device: &Opened, threads: usize, checkpoint: &Checkpoint) -> usize {
     if !device.id.is_processor() {
-        return gpu_batch_tokens(device.free_bytes(), &checkpoint.config);
+        let free = device.free_bytes().map(|free| free + device.unused_buffer_bytes());
+        return gpu_batch_tokens(free, &checkpoint.config);
     }
     let tokens = CPU_BATCH_TOKENS_PER_THREAD * threads;
     tokens.clamp(*CPU_BATCH_TOKENS.start(), *CPU_BATCH_TOKENS.end())

@@ -1,13 +1,13 @@
 //! [`Kernels`] on every CubeCL runtime.
 
 use crate::gpu::blocks::{BlocksOnGpu, widen};
-use crate::gpu::{contiguous, tensor};
+use crate::gpu::{contiguous, lost_work, tensor};
 use crate::linear::gpu::{Input, Rows, WeightOnGpu};
 use crate::rms_norm::gpu::Norm;
 use crate::rms_norm_rotary::gpu::Heads;
 use crate::{
-    Kernels, LaunchError, MatmulStrategy, RmsNorm, VarlenAttention, Weight, embed_tokens, linear,
-    rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
+    Kernels, LaunchError, LostWork, MatmulStrategy, RmsNorm, VarlenAttention, Weight, embed_tokens,
+    linear, rms_norm, rms_norm_rotary, swiglu_mlp, varlen_attention,
 };
 use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
@@ -66,6 +66,21 @@ where
 {
     fn matmul_strategies(device: &Self::Device, dtype: DType) -> Vec<MatmulStrategy> {
         linear::gpu::strategies(&R::client(device), dtype)
+    }
+
+    fn lost_work() -> LostWork {
+        lost_work::so_far()
+    }
+
+    fn shrink_buffers(device: &Self::Device, max_bytes: u64) {
+        if Self::unused_buffer_bytes(device) > max_bytes {
+            R::client(device).memory_cleanup();
+        }
+    }
+
+    fn unused_buffer_bytes(device: &Self::Device) -> u64 {
+        let usage = R::client(device).memory_usage();
+        usage.map_or(0, |usage| usage.bytes_reserved.saturating_sub(usage.bytes_in_use))
     }
 
     fn embed_tokens(table: Weight<Self>, ids: Tensor<Self, 1, Int>) -> Tensor<Self, 2> {

@@ -27,10 +27,14 @@ pub fn keep_kernels_in(folder: PathBuf) {
 /// A `cubecl.toml` of the working directory, which CubeCL would read, is not: it may come from
 /// anyone.
 pub fn before_opening(device: &str) {
+    super::lost_work::watch();
     let mut config = CubeClRuntimeConfig::default().override_from_env();
     let all = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let folder = all.and_then(|all| prepared(&all, &key(device)).ok());
     config.compilation.cache = folder.map(CacheConfig::File);
+    // CubeCL has a stream for each thread that asks, and each stream memory of its own: a pass on
+    // another thread would allocate its activations anew, and wait for the weights' stream.
+    config.streaming.max_streams = 1;
     *CubeClRuntimeConfig::storage().lock() = Some(Arc::new(config));
 }
 

@@ -8,6 +8,7 @@ mod backend;
 pub(crate) mod blocks;
 mod cache;
 pub(crate) mod cuda;
+mod lost_work;
 
 pub use cache::{before_opening, keep_kernels_in};
 
