@@ -96,7 +96,7 @@ fn measure(api: &str, name: &str) {
 fn whole(shape: [usize; 2], device: &WgpuDevice) -> Tensor<Gpu, 2> {
     let numbers = (0..shape[0] * shape[1]).map(|i| ((i * 7919 + i / 61 * 31) % 5) as f32 - 2.0);
     let data = TensorData::new(numbers.collect::<Vec<_>>(), shape);
-    Tensor::from_data(data, (device, DType::F32)).cast(DType::F16)
+    Tensor::<Gpu, 2>::from_data(data, (device, DType::F32)).cast(DType::F16)
 }
 
 fn product(factors: &[Tensor<Gpu, 2>; 2], strategy: &Strategy) -> Result<Tensor<Gpu, 2>, String> {

@@ -46,7 +46,8 @@ where
 }
 
 fn heads_on_gpu<R, F, I, BT>(
-    (x, norm): (Tensor<CubeBackend<R, F, I, BT>, 3>, &RmsNorm<CubeBackend<R, F, I, BT>>),
+    x: Tensor<CubeBackend<R, F, I, BT>, 3>,
+    norm: &RmsNorm<CubeBackend<R, F, I, BT>>,
 ) -> Heads<R>
 where
     R: CubeRuntime,
@@ -98,7 +99,7 @@ where
         strategy: MatmulStrategy,
     ) -> Result<Tensor<Self, 2>, LaunchError> {
         let weight = on_gpu(weight);
-        let input = Input::new(Rows::Plain(contiguous(x)), weight.factor_dtype(strategy));
+        let input = Input::new(Rows::plain(contiguous(x)), weight.factor_dtype(strategy));
         let [y] = input.times_rms([input.product_only_by(weight, strategy)?]);
         Ok(tensor(y))
     }
@@ -108,7 +109,7 @@ where
         weights: [Weight<Self>; N],
         strategy: MatmulStrategy,
     ) -> [Tensor<Self, 2>; N] {
-        let rows = Rows::Plain(contiguous(x));
+        let rows = Rows::plain(contiguous(x));
         linear::gpu::linears(rows, weights.map(on_gpu), strategy).map(tensor)
     }
 
@@ -118,7 +119,7 @@ where
         weights: [Weight<Self>; N],
         strategy: MatmulStrategy,
     ) -> [Tensor<Self, 2>; N] {
-        let rows = Rows::Normed(contiguous(x), norm_on_gpu(norm));
+        let rows = Rows { x: contiguous(x), norm: Some(norm_on_gpu(norm)) };
         linear::gpu::linears(rows, weights.map(on_gpu), strategy).map(tensor)
     }
 
@@ -128,7 +129,7 @@ where
         weight: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
-        let (residual, rows) = (contiguous(residual), Rows::Plain(contiguous(x)));
+        let (residual, rows) = (contiguous(residual), Rows::plain(contiguous(x)));
         let weight = on_gpu(weight);
         let input = Input::new(rows, weight.factor_dtype(strategy));
         tensor(linear::gpu::linear_add(residual, input, weight, strategy))
@@ -146,7 +147,7 @@ where
         cos: Tensor<Self, 2>,
         sin: Tensor<Self, 2>,
     ) -> Tensor<Self, 3> {
-        let heads = heads_on_gpu((x, &RmsNorm { weight, epsilon }));
+        let heads = heads_on_gpu(x, &RmsNorm { weight, epsilon });
         let [y] = rms_norm_rotary::gpu::rms_norm_rotary([heads], [cos, sin].map(contiguous));
         tensor(y)
     }
@@ -156,7 +157,8 @@ where
         cos: Tensor<Self, 2>,
         sin: Tensor<Self, 2>,
     ) -> [Tensor<Self, 3>; 2] {
-        let (heads, angles) = (both.map(heads_on_gpu), [cos, sin].map(contiguous));
+        let (heads, angles) =
+            (both.map(|(x, norm)| heads_on_gpu(x, norm)), [cos, sin].map(contiguous));
         rms_norm_rotary::gpu::rms_norm_rotary(heads, angles).map(tensor)
     }
 
@@ -168,7 +170,7 @@ where
         down: Weight<Self>,
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
-        let (residual, rows) = (contiguous(residual), Rows::Plain(contiguous(x)));
+        let (residual, rows) = (contiguous(residual), Rows::plain(contiguous(x)));
         let [gate, up, down] = [gate, up, down].map(on_gpu);
         tensor(swiglu_mlp::gpu::swiglu_mlp(residual, rows, [gate, up], down, strategy))
     }
@@ -180,7 +182,7 @@ where
         strategy: MatmulStrategy,
     ) -> Tensor<Self, 2> {
         let residual = contiguous(residual);
-        let rows = Rows::Normed(residual.clone(), norm_on_gpu(norm));
+        let rows = Rows { x: residual.clone(), norm: Some(norm_on_gpu(norm)) };
         let [gate, up, down] = weights.map(on_gpu);
         tensor(swiglu_mlp::gpu::swiglu_mlp(residual, rows, [gate, up], down, strategy))
     }

@@ -43,7 +43,7 @@ pub(crate) fn swiglu_mlp<R: CubeRuntime>(
         [_, _, dtype] => {
             let written = if dtype == DType::F16 { DType::F32 } else { dtype };
             let gated = gate_rows(linears(rows, [gate, up], strategy), written);
-            Input::new(Rows::Plain(gated), dtype)
+            Input::new(Rows::plain(gated), dtype)
         }
     };
     linear_add(residual, hidden, down, strategy)

@@ -78,10 +78,17 @@ impl<R: CubeRuntime> WeightOnGpu<R> {
 
 /// Rows `[T, in]` that linear layers take: float32, or what attention gives.
 #[derive(Clone)]
-pub(crate) enum Rows<R: CubeRuntime> {
-    Plain(CubeTensor<R>),
-    /// To be normed first.
-    Normed(CubeTensor<R>, Norm<R>),
+pub(crate) struct Rows<R: CubeRuntime> {
+    pub x: CubeTensor<R>,
+    /// What they are normed with first.
+    pub norm: Option<Norm<R>>,
+}
+
+impl<R: CubeRuntime> Rows<R> {
+    /// As they are.
+    pub fn plain(x: CubeTensor<R>) -> Self {
+        Self { x, norm: None }
+    }
 }
 
 /// What goes into a product: rows in the dtype of [`WeightOnGpu::factor_dtype`]. With float16
@@ -95,14 +102,14 @@ pub(crate) struct Input<R: CubeRuntime> {
 
 impl<R: CubeRuntime> Input<R> {
     /// For weights of `dtype`.
-    pub fn new(rows: Rows<R>, dtype: DType) -> Self {
+    pub fn new(Rows { x, norm }: Rows<R>, dtype: DType) -> Self {
         // Only the way in can overflow float16: outputs are float32.
         let of_unit_rms = |(x, rms)| Self { x, rms: Some(rms) };
-        match (rows, dtype) {
-            (Rows::Plain(x), DType::F16) => of_unit_rms(unit_rms_rows(x)),
-            (Rows::Plain(x), dtype) => Self::rounded(rounded(x, dtype)),
-            (Rows::Normed(x, norm), DType::F16) => of_unit_rms(unit_rms_norm(x, norm)),
-            (Rows::Normed(x, norm), dtype) => Self::rounded(rms_norm(x, norm, dtype)),
+        match (norm, dtype) {
+            (None, DType::F16) => of_unit_rms(unit_rms_rows(x)),
+            (None, dtype) => Self::rounded(rounded(x, dtype)),
+            (Some(norm), DType::F16) => of_unit_rms(unit_rms_norm(x, norm)),
+            (Some(norm), dtype) => Self::rounded(rms_norm(x, norm, dtype)),
         }
     }
 
