@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use burn::tensor::{Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use qwen3::stages::Observer;
-use qwen3::{Config, OnTensor, PackedBatch, Rows, Weights};
+use qwen3::{Config, OnTensor, PackedBatch, Rows, Weights, whole};
 use qwen3_kernels::{AdamW, Gradients};
 use std::fmt::Debug;
 
@@ -142,8 +142,8 @@ impl<B: Gradients> OpenTraining for DeviceOf<B> {
 
 impl<B: Gradients> Trainer for Model<B> {
     fn rows(&self, batch: &PackedBatch, should_stop: &dyn Fn() -> bool) -> Result<Vec<f32>, Error> {
-        let mut observer = Observer::StopIf(should_stop);
-        Ok(self.network()?.forward(batch, Rows::Last, &mut observer)?.into_values())
+        let observer = &mut Observer::StopIf(should_stop);
+        whole::<B, _, _>(|| Ok(self.network()?.forward(batch, Rows::Last, observer)?.into_values()))
     }
 
     fn step(
@@ -153,15 +153,20 @@ impl<B: Gradients> Trainer for Model<B> {
         settings: &StepSettings,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<Step, Error> {
-        let (loss, sums) = self.loss_and_gradients(batches, objective, should_stop)?;
-        let gradient_norm = sums.norm()?;
-        let gradient_scale = match gradient_norm > settings.max_gradient_norm {
-            // As PyTorch's clip_grad_norm_.
-            true => settings.max_gradient_norm / (gradient_norm + 1e-6),
-            false => 1.0,
-        };
-        sums.apply(&mut self.parameters, AdamW { gradient_scale, ..settings.adamw });
-        Ok(Step { loss, gradient_norm })
+        whole::<B, _, _>(|| {
+            let (loss, sums) = self.loss_and_gradients(batches, objective, should_stop)?;
+            let gradient_norm = sums.norm()?;
+            let gradient_scale = match gradient_norm > settings.max_gradient_norm {
+                // As PyTorch's clip_grad_norm_.
+                true => settings.max_gradient_norm / (gradient_norm + 1e-6),
+                false => 1.0,
+            };
+            sums.apply(&mut self.parameters, AdamW { gradient_scale, ..settings.adamw });
+            // So that what is lost of it is lost before this ends.
+            B::sync(&self.parameters[0].value.device())
+                .map_err(|error| qwen3::Error::Device { message: error.to_string() })?;
+            Ok(Step { loss, gradient_norm })
+        })
     }
 
     fn gradients(

@@ -33,7 +33,7 @@ pub use error::{Cause, Error};
 pub use head::ScoreHead;
 pub use load::{OnTensor, Tensors};
 pub use model::{Qwen3, Rows};
-pub use network::{Factors, Network, OpenDevice, open_device};
+pub use network::{Factors, Network, OpenDevice, open_device, whole};
 pub use qwen3_dtypes::{Dtype, Layout};
 pub use qwen3_kernels::MatmulStrategy;
 pub use stages::{Recorded, Stage, Step};

@@ -54,7 +54,9 @@ impl<B: Kernels> Network for Qwen3<B> {
         rows: Rows,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<Vec<f32>, Error> {
-        whole::<B, _>(|| to_host(self.forward(batch, rows, &mut Observer::StopIf(should_stop))?))
+        whole::<B, _, Error>(|| {
+            to_host(self.forward(batch, rows, &mut Observer::StopIf(should_stop))?)
+        })
     }
 
     fn stages(&self, batch: &PackedBatch, tokens: &[u32]) -> Result<Vec<Recorded>, Error> {
@@ -63,7 +65,7 @@ impl<B: Kernels> Network for Qwen3<B> {
         let rows = indices(tokens.iter().copied(), &self.norm.weight.device());
         let mut seen = vec![];
         let mut observer = Observer::Record { rows, seen: &mut seen };
-        whole::<B, _>(|| self.forward(batch, Rows::All, &mut observer).map(drop))?;
+        whole::<B, _, Error>(|| self.forward(batch, Rows::All, &mut observer).map(drop))?;
         Ok(seen)
     }
 
@@ -77,11 +79,11 @@ impl<B: Kernels> Network for Qwen3<B> {
 /// # Errors
 /// Those of `work`; [`Error::Device`] if a thread of the backend panicked meanwhile, whatever
 /// became of `work`.
-fn whole<B: Kernels, T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub fn whole<B: Kernels, T, E: From<Error>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let before = B::lost_work().count;
     let result = catch_unwind(AssertUnwindSafe(work));
     if let Some(message) = B::lost_work().since(before) {
-        return Err(Error::Device { message });
+        return Err(Error::Device { message }.into());
     }
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
@@ -155,7 +157,7 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         storage: Storage,
         on_tensor: OnTensor,
     ) -> Result<Box<dyn Network>, Error> {
-        whole::<B, Box<dyn Network>>(|| {
+        whole::<B, Box<dyn Network>, Error>(|| {
             let network = Qwen3::<B>::load(weights, config, storage, &self.0, on_tensor)?;
             B::sync(&self.0).map_err(device_error)?;
             Ok(Box::new(network))
@@ -188,7 +190,9 @@ impl<B: Kernels> OpenDevice for DeviceOf<B> {
         };
         let lost = |value| Error::Float16Range { name: "a factor".to_owned(), value, dtype };
         let weight = on_device(data.map_err(lost)?, (dtype, Layout::Rows), shape, &self.0);
-        whole::<B, _>(|| to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?))
+        whole::<B, _, Error>(|| {
+            to_host(B::linear_only_by(x, weight, strategy).map_err(device_error)?)
+        })
     }
 
     fn unused_buffer_bytes(&self) -> u64 {
